@@ -1,0 +1,212 @@
+"""
+The repository: aggregates by id, out of a store and back into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
+
+from eventsource.commands.retry import RetryPolicy
+from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.event import NewEvent
+from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import AggregateExistsError, AggregateNotFoundError, ConflictError, PreconditionFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.store.interface import EventStore
+
+AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Repository(Generic[AnyAggregate]):
+    """
+    Loads aggregates of one class from a store and saves them there.
+
+    An aggregate is rebuilt from the events of exactly its subject; what lies below the subject is
+    not part of it. What is saved is guarded: the commit fails if others wrote to the subject since
+    it was read.
+
+    Args:
+        aggregate_class: Which aggregates.
+
+        store: Where their events are.
+
+        retry: How `execute` runs again after a conflict.
+    """
+
+    def __init__(
+        self, aggregate_class: type[AnyAggregate], store: EventStore, *, retry: RetryPolicy | None = None
+    ) -> None:
+        self._class = aggregate_class
+        self._store = store
+        self._retry = retry or RetryPolicy()
+
+    async def load(self, id: str) -> AnyAggregate:  # noqa: A002  the field's word
+        """
+        Rebuild an aggregate from its events.
+
+        Raises:
+            AggregateNotFoundError: It has none.
+            UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
+        """
+        aggregate = self._class(id)
+        await self._read(aggregate)
+        if aggregate.version == 0:
+            raise AggregateNotFoundError(subject=aggregate.subject, aggregate=self._class.__name__)
+        return aggregate
+
+    @asynccontextmanager
+    async def create(self, id: str) -> AsyncIterator[AnyAggregate]:  # noqa: A002
+        """
+        A new aggregate, saved when the block ends without an error.
+
+        Raises:
+            AggregateExistsError: At the end of the block: the subject has events already.
+        """
+        aggregate = self._class(id)
+        yield aggregate
+        await self.save(aggregate)
+
+    @asynccontextmanager
+    async def change(self, id: str) -> AsyncIterator[AnyAggregate]:  # noqa: A002
+        """
+        An aggregate as it is now, saved when the block ends without an error.
+
+        Raises:
+            AggregateNotFoundError: It does not exist.
+            ConflictError: At the end of the block: others committed to it meanwhile.
+        """
+        aggregate = await self.load(id)
+        yield aggregate
+        await self.save(aggregate)
+
+    async def save(self, *aggregates: Aggregate) -> tuple[RecordedEvent, ...]:
+        """
+        Commit the pending events of all *aggregates* together, guarded for each.
+
+        An aggregate that emitted nothing is guarded all the same: the others may have been decided
+        by what it says. If none emitted anything, nothing is committed.
+
+        Returns:
+            What was committed; the aggregates in the order given.
+
+        Raises:
+            AggregateExistsError: A new one has events in the store already.
+            ConflictError: Others committed to one since it was read.
+            ValueError: The same subject is given twice.
+        """
+        events = [
+            NewEvent.of(event, subject=aggregate.subject)
+            for aggregate in aggregates
+            for event in aggregate.pending_events
+        ]
+        by_subject = {aggregate.subject: aggregate for aggregate in aggregates}
+        if len(by_subject) < len(aggregates):
+            msg = "the same aggregate is to be saved twice in one commit"
+            raise ValueError(msg)
+        if not events:
+            return ()
+        try:
+            recorded = await self._store.commit(events, [_guard(aggregate) for aggregate in aggregates])
+        except PreconditionFailedError as error:
+            raise _describe(error, by_subject) from error
+        committed = iter(recorded)
+        for aggregate in aggregates:
+            own = [next(committed) for _ in aggregate.pending_events]
+            if own:
+                aggregate.mark_committed(own[-1].id)
+        return recorded
+
+    async def execute(
+        self,
+        id: str,  # noqa: A002
+        command: Callable[Concatenate[AnyAggregate, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """
+        Load, run a command method, save; after a conflict read what is new and run it again.
+
+        ``await accounts.execute("42", Account.withdraw, 5_00)``
+
+        Returns:
+            What *command* returned in the run that was saved.
+
+        Raises:
+            AggregateNotFoundError: It does not exist.
+            ConflictError: In the last of the attempts, too, others were first.
+            Exception: Whatever *command* raises; that is not run again.
+        """
+
+        def run(aggregates: Sequence[AnyAggregate]) -> Result:
+            return command(aggregates[0], *args, **kwargs)
+
+        return await self._execute([id], run)
+
+    async def execute_across(
+        self, ids: Sequence[str], command: Callable[..., Result], *args: object, **kwargs: object
+    ) -> Result:
+        """
+        `execute` over several aggregates: *command* gets them all, and one commit is guarded for each.
+
+        ``await accounts.execute_across(["1", "2"], transfer, 5_00)`` runs
+        ``transfer(account_1, account_2, 5_00)``.
+        """
+
+        def run(aggregates: Sequence[AnyAggregate]) -> Result:
+            return command(*aggregates, *args, **kwargs)
+
+        return await self._execute(ids, run)
+
+    async def _execute(self, ids: Sequence[str], run: Callable[[Sequence[AnyAggregate]], Result]) -> Result:
+        loaded = list(await asyncio.gather(*map(self.load, ids)))
+        failures = 0
+        while True:
+            # The command runs on copies: what it emitted is gone with them after a conflict, and only what others
+            # wrote has to be read.
+            aggregates = copy.deepcopy(loaded)
+            result = run(aggregates)
+            try:
+                await self.save(*aggregates)
+            except ConflictError:
+                failures += 1
+                if failures >= self._retry.attempts:
+                    raise
+            else:
+                return result
+            await asyncio.sleep(self._retry.pause_s(failures))
+            await asyncio.gather(*map(self._read, loaded))
+
+    async def _read(self, aggregate: Aggregate) -> None:
+        """
+        Fold what the store has beyond the aggregate's last event.
+        """
+        stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=aggregate.last_event_id)
+        async for page in stream.pages():
+            aggregate.fold(page.events)
+
+
+def _guard(aggregate: Aggregate) -> SubjectIsNew | SubjectIsAtVersion:
+    if aggregate.version == 0:
+        return SubjectIsNew(aggregate.subject)
+    return SubjectIsAtVersion(aggregate.subject, aggregate.version)
+
+
+def _describe(
+    error: PreconditionFailedError, by_subject: dict[str, Aggregate]
+) -> PreconditionFailedError:
+    aggregate = by_subject.get(error.subject or "")
+    if aggregate is None:
+        return error
+    kind = AggregateExistsError if aggregate.version == 0 else ConflictError
+    return kind(
+        subject=error.subject, precondition=error.precondition, expected=error.expected, found=error.found
+    )

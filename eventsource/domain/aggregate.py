@@ -1,0 +1,261 @@
+"""
+Aggregates: consistency boundaries, rebuilt from the events of one subject.
+"""
+
+from __future__ import annotations
+
+import copy
+import dis
+import inspect
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ValidationError
+
+from eventsource.domain.event import Event, decoding_error
+from eventsource.domain.handler import collect_handlers
+from eventsource.domain.subject import Subject
+from eventsource.errors import DeclarationError, InvalidSubjectError, UnknownEventTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from eventsource.domain.event import RecordedEvent
+
+_ID = "{id}"
+
+
+class Aggregate:
+    """
+    One thing whose rules are checked together: state, command methods, event handlers.
+
+    The class statement names where its events are kept; annotated attributes with a default are
+    its state (mutable defaults are copied for each instance). A command method checks the rules
+    and calls `emit`; it changes nothing itself. A handler, declared with `handles`, takes one
+    event into the state; it never refuses::
+
+        class Account(Aggregate, subject="/accounts/{id}"):
+            balance: int = 0
+
+            def deposit(self, cents: int) -> None:
+                self.emit(MoneyDeposited(cents=cents))
+
+            @handles
+            def _deposited(self, event: MoneyDeposited) -> None:
+                self.balance += event.cents
+
+    ``abstract=True`` declares a base for other aggregates; it has no subject.
+
+    Raises:
+        DeclarationError: When the class is made: the subject is missing or has not exactly one
+            ``{id}`` segment; an event passed to ``self.emit`` has no handler, or two; a
+            handler's event is not annotated; a state attribute takes a name that is in use here.
+    """
+
+    subject_template: ClassVar[str] = ""
+
+    _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
+    _mutable_defaults: ClassVar[dict[str, object]] = {}
+
+    def __init_subclass__(cls, *, subject: str = "", abstract: bool = False) -> None:
+        super().__init_subclass__()
+        _check_names(cls)
+        cls._handlers = collect_handlers(cls)
+        cls._mutable_defaults = _collect_mutable_defaults(cls)
+        if abstract:
+            return
+        cls.subject_template = _check_template(cls, subject or cls.subject_template)
+        for method, event_class in _emitted_event_classes(cls):
+            if event_class.event_type not in cls._handlers:
+                msg = (
+                    f"{cls.__qualname__}.{method} emits {event_class.__name__}, which has no handler: "
+                    f"add a method marked @handles with a parameter `event: {event_class.__name__}`"
+                )
+                raise DeclarationError(msg)
+
+    def __init__(self, id: str) -> None:  # noqa: A002  the field's word, as in the subject template
+        """
+        An aggregate without events. Get one from a `Repository`.
+        """
+        self._id = id
+        self._subject = self.subject_of(id)
+        self._version = 0
+        self._last_event_id: str | None = None
+        self._pending: list[Event] = []
+        for name, default in self._mutable_defaults.items():
+            setattr(self, name, copy.deepcopy(default))
+
+    @classmethod
+    def subject_of(cls, id: str) -> Subject:  # noqa: A002
+        """
+        Where the aggregate with this id keeps its events.
+
+        Raises:
+            InvalidSubjectError: The id is empty or cannot be one segment of a subject.
+        """
+        if not id or "/" in id:
+            raise InvalidSubjectError(id, f"the id of {cls.__name__} must be one segment of a subject")
+        return Subject(cls.subject_template.replace(_ID, id))
+
+    @property
+    def id(self) -> str:
+        """
+        What tells it from others of its class.
+        """
+        return self._id
+
+    @property
+    def subject(self) -> Subject:
+        """
+        Where its events are kept.
+        """
+        return self._subject
+
+    @property
+    def version(self) -> int:
+        """
+        How many recorded events are folded into it; 0 is new. Pending events do not count.
+        """
+        return self._version
+
+    @property
+    def last_event_id(self) -> str | None:
+        """
+        The id of the last recorded event folded into it.
+        """
+        return self._last_event_id
+
+    @property
+    def pending_events(self) -> tuple[Event, ...]:
+        """
+        Events emitted and not committed yet, oldest first.
+        """
+        return tuple(self._pending)
+
+    def emit(self, event: Event) -> None:
+        """
+        Let *event* happen: it is taken into the state now and committed when the aggregate is saved.
+
+        Raises:
+            DeclarationError: No handler takes this event.
+        """
+        known = self._handlers.get(event.event_type)
+        if known is None:
+            msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
+            raise DeclarationError(msg)
+        known[1](self, event)
+        self._pending.append(event)
+
+    def fold(self, events: Iterable[RecordedEvent]) -> None:
+        """
+        Take recorded events of its subject into the state, oldest first.
+
+        Raises:
+            UnknownEventTypeError: An event's type is none that this class handles.
+            EventDecodingError: An event's data does not fit its class.
+        """
+        # One pass over a small table of bound functions: this loop is what rebuilding costs.
+        table = _decoders(self._handlers)
+        recorded: RecordedEvent | None = None
+        count = 0
+        for recorded in events:
+            try:
+                decode, handle = table[recorded.type]
+            except KeyError:
+                raise UnknownEventTypeError(
+                    event_type=recorded.type,
+                    event_id=recorded.id,
+                    subject=recorded.subject,
+                    reader=f"aggregate {type(self).__name__}",
+                ) from None
+            try:
+                event = decode(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
+            except ValidationError as error:
+                raise decoding_error(recorded, error) from None
+            handle(self, event)
+            count += 1
+        if recorded is not None:
+            self._version += count
+            self._last_event_id = recorded.id
+
+    def mark_committed(self, last_event_id: str) -> None:
+        """
+        Say that the pending events are stored now, the last of them as *last_event_id*.
+        """
+        self._version += len(self._pending)
+        self._last_event_id = last_event_id
+        self._pending.clear()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._subject} version {self._version}>"
+
+
+def _decoders(
+    handlers: dict[str, tuple[type[Event], Callable[..., Any]]],
+) -> dict[str, tuple[Callable[..., Event], Callable[..., Any]]]:
+    # Looked up at each fold: a class with forward references gets its validator late.
+    return {name: (cls.__pydantic_validator__.validate_json, handle) for name, (cls, handle) in handlers.items()}
+
+
+def _check_template(cls: type, template: str) -> str:
+    if not template:
+        msg = f'{cls.__qualname__} has no subject: write class {cls.__name__}(Aggregate, subject="/…/{{id}}")'
+        raise DeclarationError(msg)
+    if template.split("/").count(_ID) != 1 or re.search(r"[{}]", template.replace(_ID, "", 1)):
+        msg = f"{cls.__qualname__}: the subject {template!r} needs exactly one segment '{{id}}'"
+        raise DeclarationError(msg)
+    try:
+        Subject(template.replace(_ID, "x"))
+    except InvalidSubjectError as error:
+        msg = f"{cls.__qualname__}: {error}"
+        raise DeclarationError(msg) from None
+    return template
+
+
+def _check_names(cls: type) -> None:
+    taken = {name for name in vars(Aggregate) if not name.startswith("__")}
+    taken |= {"_id", "_subject", "_version", "_last_event_id", "_pending"}
+    own = set(vars(cls)) | set(inspect.get_annotations(cls))
+    if clash := sorted(taken & own - {"subject_template", "_handlers", "_mutable_defaults"}):
+        msg = f"{cls.__qualname__} declares {clash[0]!r}, which Aggregate itself uses: choose another name"
+        raise DeclarationError(msg)
+
+
+def _collect_mutable_defaults(cls: type) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for base in reversed(cls.__mro__):
+        if base is Aggregate or not issubclass(base, Aggregate):
+            continue
+        for name in inspect.get_annotations(base):
+            default = vars(base).get(name)
+            # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
+            if default is not None and type(default).__hash__ is None:
+                found[name] = default
+    return found
+
+
+def _emitted_event_classes(cls: type) -> Iterator[tuple[str, type[Event]]]:
+    """
+    The event classes that methods of *cls* make right inside a call ``….emit(SomeEvent(…))``.
+
+    It reads the byte code, so a missing handler is found before the first event is emitted. What it cannot see (an
+    event made beforehand and passed by name) `Aggregate.emit` still checks.
+    """
+    for name, function in vars(cls).items():
+        if not inspect.isfunction(function):
+            continue
+        after_emit = False
+        for instruction in dis.get_instructions(function):
+            if instruction.opname in {"LOAD_METHOD", "LOAD_ATTR"} and instruction.argval == "emit":
+                after_emit = True
+            elif after_emit and instruction.opname in {"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME"}:
+                loaded = _resolve(function, instruction.argval)
+                if isinstance(loaded, type) and issubclass(loaded, Event):
+                    yield name, loaded
+                after_emit = False
+            elif instruction.opname not in {"PUSH_NULL", "CACHE", "EXTENDED_ARG", "NOP"}:
+                after_emit = False
+
+
+def _resolve(function: Callable[..., object], name: str) -> object:
+    return inspect.getclosurevars(function).nonlocals.get(name, getattr(function, "__globals__", {}).get(name))

@@ -1,0 +1,284 @@
+"""
+Events: what happened, before and after it is stored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, final
+
+import attrs
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.domain.event_type import event_types
+from eventsource.domain.subject import Subject
+from eventsource.domain.timestamp import format_timestamp, to_datetime
+from eventsource.errors import DeclarationError, EventDecodingError, UnknownEventTypeError, UnstorableDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+# A type or source ends up in logs, headers and URIs. The official JavaScript SDK drops events whose
+# source is no URI reference, for example one with a space in it.
+_NAME = re.compile(r"[!-~\u00a1-\ud7ff\ue000-\U0010ffff]{1,256}")
+
+
+class Event(BaseModel):
+    """
+    Something that happened: named in the past tense, immutable, with fields that JSON can carry.
+
+    Subclass it with the stable name that is stored with each event. The name is part of the
+    data for ever; rename the class as you like::
+
+        class MoneyDeposited(Event, type="io.example.bank.money-deposited"):
+            cents: int
+
+    Fields are snake_case in Python and camelCase in the stored data. A stored member that the
+    class has no field for is ignored on reading, so a newer writer does not stop an older reader.
+    ``abstract=True`` declares a base for other events; it has no type name.
+
+    Raises:
+        DeclarationError: No type name, or one that another class already has.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        allow_inf_nan=False,
+    )
+
+    event_type: ClassVar[str] = ""
+
+    if TYPE_CHECKING:
+
+        def __init_subclass__(cls, *, type: str = "", abstract: bool = False) -> None: ...  # noqa: A002  the design's word
+
+    else:
+
+        def __init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: object) -> None:  # noqa: A002
+            super().__init_subclass__(**config)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: Any) -> None:  # noqa: A002, ANN401  pydantic's hook
+        super().__pydantic_init_subclass__(**config)
+        if abstract:
+            if type:
+                msg = f"{cls.__qualname__} is abstract, so it takes no type name"
+                raise DeclarationError(msg)
+            cls.event_type = ""
+            return
+        if not type:
+            msg = (
+                f"{cls.__qualname__} has no event type: write "
+                f'class {cls.__name__}(Event, type="…") with a name that never changes'
+            )
+            raise DeclarationError(msg)
+        if not _NAME.fullmatch(type):
+            msg = f"{cls.__qualname__}: {type!r} is no event type: 1 to 256 visible characters, no white space"
+            raise DeclarationError(msg)
+        cls.event_type = type
+        event_types.register(cls)
+
+    def to_data_json(self) -> str:
+        """
+        The event's fields as canonical JSON, the way they are stored.
+
+        Raises:
+            UnstorableDataError: A field holds what JSON cannot carry.
+        """
+        return to_canonical_json(self.__pydantic_serializer__.to_python(self, mode="json", by_alias=True))
+
+    @classmethod
+    def from_recorded(cls, recorded: RecordedEvent) -> Self:
+        """
+        Read a recorded event as this class, whatever its type name.
+
+        Raises:
+            EventDecodingError: The stored data does not fit.
+        """
+        try:
+            return cls.__pydantic_validator__.validate_json(
+                recorded.data_json, extra="ignore", by_alias=True, by_name=False
+            )
+        except ValidationError as error:
+            raise decoding_error(recorded, error) from None
+
+
+def _to_object_json(data: Mapping[str, object]) -> str:
+    # CommitRequest carries data as a protobuf Struct, which is an object.
+    # Source: genesisdb-io-proto, genesisdb.proto, EventInput.data.
+    text = to_canonical_json(data)
+    if not text.startswith("{"):
+        raise UnstorableDataError(path="$", reason=f"a value of type {type(data).__name__} in place of an object")
+    return text
+
+
+@final
+@attrs.frozen(kw_only=True)
+class NewEvent:
+    """
+    An event with its place, not stored yet.
+
+    >>> NewEvent(subject="/accounts/42", type="io.example.bank.account-closed", data={"reason": "moved"}).data_json
+    '{"reason":"moved"}'
+
+    Attributes:
+        subject: Where it belongs; not ``/`` itself.
+
+        type: The stable name of its kind.
+
+        data_json: Its data as canonical JSON, an object; given as `data`.
+
+        source: The system that writes it, a URI reference; None takes the store's.
+
+    Raises:
+        InvalidSubjectError: *subject* is not one an event can have.
+        UnstorableDataError: *data* is no JSON object.
+        ValueError: *type* or *source* is empty, longer than 256 characters or has white space.
+    """
+
+    subject: Subject = attrs.field(converter=Subject)
+    type: str = attrs.field()
+    data_json: str = attrs.field(alias="data", converter=_to_object_json)
+    source: str | None = attrs.field(default=None)
+
+    @classmethod
+    def of(cls, event: Event, *, subject: str, source: str | None = None) -> Self:
+        """
+        Place *event* at *subject*.
+        """
+        data = event.__pydantic_serializer__.to_python(event, mode="json", by_alias=True)
+        return cls(subject=Subject(subject), type=event.event_type, data=data, source=source)
+
+    @subject.validator
+    def _check_subject(self, _: object, subject: Subject) -> None:
+        if subject.is_root:
+            from eventsource.errors import InvalidSubjectError  # noqa: PLC0415
+
+            raise InvalidSubjectError(subject, "an event needs a subject below '/'")
+
+    @type.validator
+    def _check_type(self, _: object, name: str) -> None:
+        _check_name("type", name)
+
+    @source.validator
+    def _check_source(self, _: object, source: str | None) -> None:
+        if source is not None:
+            _check_name("source", source)
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} is no event {what}: 1 to 256 visible characters, no white space"
+        raise ValueError(msg)
+
+
+@final
+class RecordedEvent(NamedTuple):
+    """
+    An event as it is stored. A tuple underneath, since reading makes one of every row: rebuilding
+    an aggregate ran 1.6 times as fast as with an attrs class.
+
+    Attributes:
+        position: Its place in the whole store, from 1 on, without gaps; never leaves the store.
+
+        id: Its identity, opaque; our stores use random UUIDs.
+
+        time_ns: When it was committed, in nanoseconds since 1970 UTC; strictly increasing.
+
+        source: The system that wrote it.
+
+        subject: Where it belongs.
+
+        type: The stable name of its kind.
+
+        data_json: Its data as JSON text.
+
+        predecessor_hash: The hash of the event before it in the store; 64 zeros for the first.
+
+        hash: SHA-256 over all the others (but for the position), 64 lower-case hex digits.
+    """
+
+    position: int
+    id: str
+    time_ns: int
+    source: str
+    subject: str
+    type: str
+    data_json: str
+    predecessor_hash: str
+    hash: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """
+        The data, parsed anew at each access. Keys are camelCase, as stored.
+        """
+        data: dict[str, Any] = parse_json(self.data_json)
+        return data
+
+    @property
+    def time(self) -> datetime:
+        """
+        When it was committed: aware, UTC, cut to microseconds.
+        """
+        return to_datetime(self.time_ns)
+
+    def decode(self) -> Event:
+        """
+        Read it as the class that was declared with its type name.
+
+        Raises:
+            UnknownEventTypeError: No such class is imported.
+            EventDecodingError: The data does not fit the class.
+        """
+        event_class = event_types.find(self.type)
+        if event_class is None:
+            raise UnknownEventTypeError(
+                event_type=self.type, event_id=self.id, subject=self.subject, reader="the declared event classes"
+            )
+        return event_class.from_recorded(self)
+
+    def to_cloud_event(self) -> dict[str, Any]:
+        """
+        The event as Genesis DB writes it, members in its order.
+
+        Source:
+            Field order of genesisdb-io-proto, genesisdb.proto, message Event.
+        """
+        return {
+            "source": self.source,
+            "subject": self.subject,
+            "type": self.type,
+            "specversion": "1.0",
+            "id": self.id,
+            "time": format_timestamp(self.time_ns),
+            "datacontenttype": "application/json",
+            "predecessorhash": self.predecessor_hash,
+            "data": self.data,
+            "hash": self.hash,
+        }
+
+
+def decoding_error(recorded: RecordedEvent, error: ValidationError) -> EventDecodingError:
+    """
+    Say which fields of *recorded* do not fit, without their values.
+    """
+    problems = tuple(
+        f"{'.'.join(map(str, problem['loc'])) or 'data'}: {_describe(problem['type'], problem['msg'])}"
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return EventDecodingError(
+        event_type=recorded.type, event_id=recorded.id, subject=recorded.subject, problems=problems
+    )
+
+
+def _describe(kind: str, message: str) -> str:
+    # The text of a validator of the user's own may quote the value.
+    return "refused by its validator" if kind in {"value_error", "assertion_error"} else message

@@ -1,0 +1,96 @@
+"""
+Handlers: methods that take one event into a state or a read model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+
+from eventsource.domain.event import Event
+from eventsource.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Method = TypeVar("Method", bound="Callable[..., object]")
+
+_MARK = "_handled_event_classes"
+
+
+def handles(method: Method) -> Method:
+    """
+    Declare a method as the handler of the event class that its first parameter is annotated with.
+
+    ``event: MoneyDeposited | MoneyWithdrawn`` handles both. A handler never refuses: history is
+    not up for debate.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
+    """
+    parameters = list(inspect.signature(method).parameters.values())
+    name = getattr(method, "__qualname__", repr(method))
+    if len(parameters) < 2:  # noqa: PLR2004  self and the event
+        msg = f"{name} handles no event: it needs a parameter `event` after `self`"
+        raise DeclarationError(msg)
+    annotation = parameters[1].annotation
+    if annotation is inspect.Parameter.empty:
+        msg = f"{name} does not say which event it handles: annotate `{parameters[1].name}` with the event class"
+        raise DeclarationError(msg)
+    if isinstance(annotation, str):
+        annotation = _evaluate(annotation, method, name)
+    classes = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
+    for event_class in classes:
+        if not (isinstance(event_class, type) and issubclass(event_class, Event) and event_class.event_type):
+            msg = f"{name} is annotated with {event_class!r}, which is no event class with a type name"
+            raise DeclarationError(msg)
+    setattr(method, _MARK, classes)
+    return method
+
+
+def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., Any]]]:
+    """
+    Find the handlers of a class and its bases: event type to event class and function.
+
+    Raises:
+        DeclarationError: Two methods handle the same event.
+    """
+    found: dict[str, tuple[type[Event], Callable[..., Any]]] = {}
+    for method in _methods(owner):
+        for event_class in getattr(method, _MARK, ()):
+            if event_class.event_type in found:
+                other = found[event_class.event_type][1]
+                msg = (
+                    f"{owner.__qualname__} has two handlers for {event_class.__name__}: "
+                    f"{other.__name__} and {method.__name__}"
+                )
+                raise DeclarationError(msg)
+            found[event_class.event_type] = (event_class, method)
+    return found
+
+
+def _methods(owner: type) -> Iterator[Callable[..., Any]]:
+    # By name, so that a method overridden in a subclass is found once, as overridden.
+    names = dict.fromkeys(name for base in reversed(owner.__mro__) for name in vars(base))
+    for name in names:
+        attribute = inspect.getattr_static(owner, name)
+        if inspect.isfunction(attribute):
+            yield attribute
+
+
+def _evaluate(annotation: str, method: Callable[..., object], name: str) -> object:
+    # `from __future__ import annotations` leaves text. The event class may be local to the function the class
+    # statement stands in: frames are this, `handles`, the class body, and what surrounds it.
+    body = sys._getframe(2)  # noqa: SLF001
+    around = body.f_back
+    names: ChainMap[str, Any] = ChainMap(
+        body.f_locals, around.f_locals if around else {}, getattr(method, "__globals__", {})
+    )
+    try:
+        return eval(annotation, {}, names)  # noqa: S307  the text is the user's own source
+    except Exception as error:
+        msg = f"{name}: the annotation {annotation!r} cannot be resolved here: {error}"
+        raise DeclarationError(msg) from error

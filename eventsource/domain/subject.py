@@ -1,0 +1,100 @@
+"""
+Subjects: the addresses events are written to.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+from eventsource.errors import InvalidSubjectError
+
+MAX_SUBJECT_BYTES = 1024
+MAX_SUBJECT_SEGMENTS = 32
+
+# C0 and C1 control characters and lone surrogates: the first break logs and shells, the others cannot be UTF-8.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Subject(str):
+    """
+    An absolute, ``/``-separated path such as ``/accounts/42``; ``/`` alone is above all others.
+
+    A subject is a ``str``, so it compares, hashes and prints as its path. Paths are compared
+    code point by code point: no case folding, no Unicode normalisation.
+
+    >>> Subject("/accounts/42").is_under("/accounts")
+    True
+    >>> Subject("/accounts2").is_under("/accounts")
+    False
+
+    Raises:
+        InvalidSubjectError: The text does not start with a slash or ends with one; has an empty,
+            ``.`` or ``..`` segment, a control character or a lone surrogate; or is longer than
+            1,024 bytes or 32 segments.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, path: str) -> Self:
+        if type(path) is cls:
+            return path
+        _check(path)
+        return super().__new__(cls, path)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """
+        The parts between the slashes; none for ``/``.
+        """
+        return tuple(self.split("/")[1:]) if self != "/" else ()
+
+    @property
+    def is_root(self) -> bool:
+        """
+        Whether this is ``/``, which every other subject lies under.
+        """
+        return self == "/"
+
+    def child(self, segment: str) -> Subject:
+        """
+        The subject one level below.
+
+        >>> Subject("/accounts").child("42")
+        '/accounts/42'
+        """
+        if "/" in segment:
+            raise InvalidSubjectError(segment, "a single segment has no slash")
+        return Subject(f"{self.rstrip('/')}/{segment}")
+
+    def is_under(self, ancestor: str) -> bool:
+        """
+        Whether this subject lies strictly below *ancestor*.
+        """
+        return self != ancestor and self.startswith(prefix_below(ancestor))
+
+
+def prefix_below(subject: str) -> str:
+    """
+    What every subject strictly below *subject* starts with: its path and a slash.
+    """
+    # Without the slash /accounts2 would count as under /accounts.
+    return subject if subject == "/" else subject + "/"
+
+
+def _check(path: str) -> None:
+    if not isinstance(path, str):
+        raise InvalidSubjectError(repr(path), "it is no text")
+    if not path.startswith("/"):
+        raise InvalidSubjectError(path, "it must start with '/'")
+    if path == "/":
+        return
+    if found := _FORBIDDEN.search(path):
+        raise InvalidSubjectError(path, f"character U+{ord(found.group()):04X} is not allowed")
+    segments = path.split("/")[1:]
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise InvalidSubjectError(path, "a segment is empty, '.' or '..'")
+    if len(segments) > MAX_SUBJECT_SEGMENTS:
+        raise InvalidSubjectError(path, f"it has more than {MAX_SUBJECT_SEGMENTS} segments")
+    if len(path.encode()) > MAX_SUBJECT_BYTES:
+        raise InvalidSubjectError(path, f"it is longer than {MAX_SUBJECT_BYTES} bytes")

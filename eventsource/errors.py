@@ -1,0 +1,546 @@
+"""
+Every error of the package.
+
+    EventSourceError
+    ├── InvalidSubjectError (ValueError)
+    ├── DeclarationError (TypeError)
+    ├── EventError
+    │   ├── UnknownEventTypeError
+    │   ├── UnstorableDataError (ValueError)
+    │   ├── EventTooLargeError (ValueError)
+    │   └── EventDecodingError
+    ├── StoreError
+    │   ├── InvalidStoreUrlError (ValueError)
+    │   ├── NotAStoreError
+    │   ├── StoreFormatError
+    │   ├── StoreLockedError
+    │   ├── StoreReadOnlyError
+    │   ├── StoreClosedError
+    │   ├── StoreFullError
+    │   ├── StoreUnavailableError
+    │   ├── StoreCorruptedError
+    │   ├── CommitOutcomeUnknownError
+    │   ├── EventNotFoundError (LookupError)
+    │   ├── NotSupportedError
+    │   └── PreconditionFailedError
+    │       ├── AggregateExistsError
+    │       └── ConflictError
+    ├── AggregateNotFoundError (LookupError)
+    └── ProjectionError
+        ├── ProjectorFailedError
+        ├── ProjectorSupersededError
+        ├── ProjectorNotRunningError
+        ├── CheckpointMismatchError
+        ├── CheckpointMissingError
+        └── NotSeenError (TimeoutError)
+
+Each has a stable `code` and its facts as attributes; the message is built from the facts.
+None carries event data: it may be personal. An application's own refusals live beside its
+aggregates and need not derive from anything here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class EventSourceError(Exception):
+    """
+    The root: whatever this package raises on purpose derives from it.
+    """
+
+    code: ClassVar[str] = "eventsource"
+
+
+class InvalidSubjectError(EventSourceError, ValueError):
+    """
+    A text is not a subject.
+
+    Attributes:
+        text: The text as given.
+
+        reason: What is wrong with it.
+    """
+
+    code = "invalid-subject"
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"not a subject: {text!r}: {reason}")
+        self.text = text
+        self.reason = reason
+
+
+class DeclarationError(EventSourceError, TypeError):
+    """
+    A class of yours is declared in a way that could only fail later, so it is not made.
+    """
+
+    code = "declaration"
+
+
+class EventError(EventSourceError):
+    """
+    Something is wrong with an event.
+    """
+
+    code = "event"
+
+
+class UnknownEventTypeError(EventError):
+    """
+    The log holds an event whose type nobody declared.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        reader: Who wanted to read it, such as "aggregate Account".
+    """
+
+    code = "unknown-event-type"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, reader: str) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} has type {event_type!r}, unknown to {reader}: declare an event "
+            "class with that type name and a handler for it"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.reader = reader
+
+
+class UnstorableDataError(EventError, ValueError):
+    """
+    Event data holds a value that JSON cannot carry.
+
+    Attributes:
+        path: Where in the data, such as ``$.lines[2].amount``.
+
+        reason: What stands there.
+    """
+
+    code = "unstorable-data"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(f"event data cannot be stored: {reason} at {path}")
+        self.path = path
+        self.reason = reason
+
+
+class EventTooLargeError(EventError, ValueError):
+    """
+    An event is larger than a Genesis DB takes.
+
+    Attributes:
+        event_type: The type of the event.
+
+        subject: Where it was to be written.
+
+        size_bytes: Its size as one line of NDJSON.
+
+        limit_bytes: The size it must stay below.
+    """
+
+    code = "event-too-large"
+
+    def __init__(self, *, event_type: str, subject: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"event {event_type!r} for {subject} takes {size_bytes} bytes as stored, the limit is {limit_bytes}: "
+            "split it, or keep the large part elsewhere and store a reference"
+        )
+        self.event_type = event_type
+        self.subject = subject
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class EventDecodingError(EventError):
+    """
+    Stored data does not fit the event class declared for its type.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        problems: One text a misfit, such as ``cents: Field required``; no values, they may be personal.
+    """
+
+    code = "event-decoding"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, problems: tuple[str, ...]) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} ({event_type}) does not fit its class: {'; '.join(problems)}"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.problems = problems
+
+
+class StoreError(EventSourceError):
+    """
+    An event store cannot do what was asked.
+    """
+
+    code = "store"
+
+
+class InvalidStoreUrlError(StoreError, ValueError):
+    """
+    A store URL is not understood.
+
+    Attributes:
+        url: The URL as given, without a password.
+    """
+
+    code = "invalid-store-url"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"not a store URL: {url!r}: {reason}; write 'memory:' or 'sqlite:PATH'")
+        self.url = url
+
+
+class NotAStoreError(StoreError):
+    """
+    A file is there, but it is no event store.
+
+    Attributes:
+        path: The file.
+
+        reason: What was found instead.
+    """
+
+    code = "not-a-store"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is not an event store: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class StoreFormatError(StoreError):
+    """
+    A store file has a format that this version does not read.
+
+    Attributes:
+        path: The file.
+
+        found: Its format.
+
+        supported: The newest format this version reads.
+    """
+
+    code = "store-format"
+
+    def __init__(self, path: Path, *, found: int, supported: int) -> None:
+        super().__init__(
+            f"{path} has store format {found}, this version of eventsource reads up to {supported}: "
+            "open it with a newer eventsource"
+        )
+        self.path = path
+        self.found = found
+        self.supported = supported
+
+
+class StoreLockedError(StoreError):
+    """
+    Another store object, here or in another process, already writes to the file.
+
+    Attributes:
+        path: The store file.
+    """
+
+    code = "store-locked"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is already open for writing: one writer at a time; stop the other one, or open this one "
+            "with read_only=True"
+        )
+        self.path = path
+
+
+class StoreReadOnlyError(StoreError):
+    """
+    A commit was sent to a store that was opened for reading.
+    """
+
+    code = "store-read-only"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is open for reading only: open it without read_only to commit")
+
+
+class StoreClosedError(StoreError):
+    """
+    The store was closed, or not opened yet.
+    """
+
+    code = "store-closed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is closed: use it inside `async with connect(...) as store`")
+
+
+class StoreFullError(StoreError):
+    """
+    The disk is full. Nothing of the commit was written; reading goes on.
+    """
+
+    code = "store-full"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no space left to commit to {name}: nothing was written; free some and try again")
+
+
+class StoreUnavailableError(StoreError):
+    """
+    The store does not answer, or refuses further work after an I/O error until it is reopened.
+    """
+
+    code = "store-unavailable"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} is not available: {reason}")
+        self.reason = reason
+
+
+class StoreCorruptedError(StoreError):
+    """
+    What is stored cannot be true: a page is damaged, or the hash chain does not hold.
+
+    Attributes:
+        problem: What is wrong, and where.
+    """
+
+    code = "store-corrupted"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} is damaged: {problem}; restore a backup, and keep this file for analysis")
+        self.problem = problem
+
+
+class CommitOutcomeUnknownError(StoreError):
+    """
+    An I/O error came while the commit was being made durable: it may be stored, or not.
+
+    Read the subject to find out; do not simply send the commit again, unless its
+    preconditions make the repeat harmless.
+    """
+
+    code = "commit-outcome-unknown"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"a commit to {name} may or may not have been stored ({reason}): read the subject before you repeat it"
+        )
+        self.reason = reason
+
+
+class EventNotFoundError(StoreError, LookupError):
+    """
+    An event id used as a bound is not in the store.
+
+    Attributes:
+        event_id: The id.
+    """
+
+    code = "event-not-found"
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"no event with id {event_id!r} in this store")
+        self.event_id = event_id
+
+
+class NotSupportedError(StoreError):
+    """
+    The store has no such ability.
+    """
+
+    code = "not-supported"
+
+
+class PreconditionFailedError(StoreError):
+    """
+    A precondition did not hold when the commit came to its place in the log. Nothing was written.
+
+    Attributes:
+        subject: The subject the precondition speaks of; None for a rule over several.
+
+        precondition: The precondition as text.
+
+        expected: What it demands, in words.
+
+        found: What was there, in words.
+    """
+
+    code = "precondition-failed"
+
+    def __init__(self, *, subject: str | None, precondition: str, expected: str, found: str) -> None:
+        where = f"{subject}: " if subject else ""
+        super().__init__(f"precondition failed: {where}expected {expected}, found {found}")
+        self.subject = subject
+        self.precondition = precondition
+        self.expected = expected
+        self.found = found
+
+
+class AggregateExistsError(PreconditionFailedError):
+    """
+    An aggregate was to be created where there is one already.
+    """
+
+    code = "aggregate-exists"
+
+
+class ConflictError(PreconditionFailedError):
+    """
+    Others committed to the subject after it was read. Load it again and decide again.
+    """
+
+    code = "conflict"
+
+
+class AggregateNotFoundError(EventSourceError, LookupError):
+    """
+    A subject has no events.
+
+    Attributes:
+        subject: The subject.
+
+        aggregate: The name of the aggregate class.
+    """
+
+    code = "aggregate-not-found"
+
+    def __init__(self, *, subject: str, aggregate: str) -> None:
+        super().__init__(f"no {aggregate} at {subject}: it has no events")
+        self.subject = subject
+        self.aggregate = aggregate
+
+
+class ProjectionError(EventSourceError):
+    """
+    A projector cannot go on.
+
+    Attributes:
+        projector: The name of the projector.
+    """
+
+    code = "projection"
+
+    def __init__(self, projector: str, message: str) -> None:
+        super().__init__(f"projector {projector!r}: {message}")
+        self.projector = projector
+
+
+class ProjectorFailedError(ProjectionError):
+    """
+    A handler raised, or an event could not be decoded. The projector stopped before that event: what came
+    earlier is applied, nothing is skipped. The cause is the ``__cause__``.
+
+    Attributes:
+        event_id: The event it stopped at.
+
+        event_type: Its type.
+
+        subject: Its subject.
+    """
+
+    code = "projector-failed"
+
+    def __init__(self, projector: str, *, event_id: str, event_type: str, subject: str, cause: Exception) -> None:
+        # The cause's text may quote event data, its class does not.
+        super().__init__(
+            projector,
+            f"stopped before event {event_id} of {subject} ({event_type}): the handler raised "
+            f"{type(cause).__name__}; correct the handler and start again, it resumes there",
+        )
+        self.event_id = event_id
+        self.event_type = event_type
+        self.subject = subject
+
+
+class ProjectorSupersededError(ProjectionError):
+    """
+    Another worker moved the checkpoint of this projector. This one stopped; nothing was applied twice.
+    """
+
+    code = "projector-superseded"
+
+    def __init__(self, projector: str) -> None:
+        super().__init__(projector, "another worker runs it on the same database; this one stopped")
+
+
+class ProjectorNotRunningError(ProjectionError):
+    """
+    Somebody waits for a projector that no worker has started.
+    """
+
+    code = "projector-not-running"
+
+    def __init__(self, projector: str) -> None:
+        super().__init__(projector, "no worker runs it: start a Worker with it first")
+
+
+class CheckpointMismatchError(ProjectionError):
+    """
+    The checkpoint names an event that this store does not have: it belongs to another store, or
+    the store was rolled back.
+
+    Attributes:
+        event_id: The event the checkpoint names.
+    """
+
+    code = "checkpoint-mismatch"
+
+    def __init__(self, projector: str, *, event_id: str) -> None:
+        super().__init__(
+            projector,
+            f"its checkpoint names event {event_id}, which this store does not have: wrong store, or the store "
+            "was restored from an older copy; rebuild the projector if this is the right store",
+        )
+        self.event_id = event_id
+
+
+class CheckpointMissingError(ProjectionError):
+    """
+    The read model has rows but no checkpoint, so nobody can tell which events are in it.
+
+    Attributes:
+        table: A table that has rows.
+    """
+
+    code = "checkpoint-missing"
+
+    def __init__(self, projector: str, *, table: str) -> None:
+        super().__init__(projector, f"table {table!r} has rows, but there is no checkpoint: rebuild the projector")
+        self.table = table
+
+
+class NotSeenError(ProjectionError, TimeoutError):
+    """
+    A projector did not reach an event in the time given. It may still do so.
+
+    Attributes:
+        event_id: The event waited for.
+
+        timeout_s: How long, in seconds.
+    """
+
+    code = "not-seen"
+
+    def __init__(self, projector: str, *, event_id: str, timeout_s: float) -> None:
+        super().__init__(projector, f"has not reached event {event_id} after {timeout_s} s")
+        self.event_id = event_id
+        self.timeout_s = timeout_s

@@ -1,0 +1,114 @@
+"""
+The database of the read models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import make_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from sqlalchemy import Engine
+
+Result = TypeVar("Result")
+
+_READING_THREADS = 4
+
+
+class ReadModelDatabase:
+    """
+    One SQLAlchemy engine, with one thread that writes and a few that read.
+
+    Handlers are plain functions over a plain `sqlalchemy.Connection`: a batch of them in one
+    thread is an order of magnitude faster than awaiting each statement.
+
+    A SQLite database is put into WAL mode with ``synchronous=NORMAL``: a power cut may take the
+    last transactions back, read model and checkpoint together, and they are simply applied again.
+
+    Use it as ``async with ReadModelDatabase("sqlite:///read.db") as database``.
+
+    Args:
+        url: A SQLAlchemy URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="eventsource-read-model-writer")
+        self._reading = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="eventsource-read-model-reader")
+        self._writer = self._engine(begin="BEGIN IMMEDIATE", pragmas=_WRITER_PRAGMAS)
+        self._reader = self._engine(begin="BEGIN", pragmas=_READER_PRAGMAS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        """
+        Run *change* in one transaction, after those that were asked for before.
+
+        It is committed when *change* returns and rolled back when it raises.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writing, _in_transaction, self._writer, change)
+
+    async def read(self, question: Callable[[Connection], Result]) -> Result:
+        """
+        Run *question* in a read transaction, beside others and beside the writer.
+
+        ``await database.read(lambda tx: tx.execute(select(balances)).all())``
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._reading, _in_transaction, self._reader, question)
+
+    async def aclose(self) -> None:
+        """
+        Finish what is under way and close all connections. Closing twice is fine.
+        """
+
+        def close() -> None:
+            self._reading.shutdown()
+            self._reader.dispose()
+            self._writing.shutdown()
+            self._writer.dispose()
+
+        await asyncio.to_thread(close)
+
+    def _engine(self, *, begin: str, pragmas: tuple[str, ...]) -> Engine:
+        engine = create_engine(self._url)
+        if self._url.get_backend_name() == "sqlite":
+            _configure_sqlite(engine, begin=begin, pragmas=pragmas)
+        return engine
+
+
+_WRITER_PRAGMAS = ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+_READER_PRAGMAS = ("busy_timeout = 10000", "query_only = ON")
+
+
+def _in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    with engine.begin() as tx:
+        return work(tx)
+
+
+def _configure_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...]) -> None:
+    # Python's driver begins transactions late and commits before DDL; SQLAlchemy's documentation of the SQLite dialect
+    # says how to take that over.
+    @event.listens_for(engine, "connect")
+    def connect(connection: object, _: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        cursor = connection.cursor()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def start(tx: Connection) -> None:
+        tx.exec_driver_sql(begin)

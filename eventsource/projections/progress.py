@@ -1,0 +1,129 @@
+"""
+How far a projector is, for those who wait for it and those who watch it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import attrs
+
+from eventsource.errors import NotSeenError
+from eventsource.subscriptions.checkpoint import Checkpoint, load_checkpoint
+from eventsource.subscriptions.subscription import find_event
+
+if TYPE_CHECKING:
+    from eventsource.projections.database import ReadModelDatabase
+    from eventsource.projections.projector import Projector
+    from eventsource.store.interface import EventStore
+
+State = Literal["starting", "catching up", "live", "stopped", "failed"]
+
+# What a watcher in another process waits at the most after the read model has changed, in seconds.
+_POLL_INTERVAL_S = 0.02
+
+
+class Progress(Protocol):
+    """
+    A projector's way through the store, to be waited on.
+    """
+
+    async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
+        """
+        Return when everything up to the event is in the read model.
+        """
+        ...
+
+
+@attrs.define(eq=False)
+class RunningProgress:
+    """
+    The progress of a projector that a worker of this process runs.
+
+    Attributes:
+        projector: Its name.
+
+        store: What it reads.
+
+        state: What it is doing.
+
+        checkpoint: What it has finished.
+
+        total: How many events its stream had when it started to catch up, those finished included.
+
+        error: Why it failed.
+    """
+
+    projector: str
+    store: EventStore
+    state: State = "starting"
+    checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
+    total: int = 0
+    error: Exception | None = None
+    _moved: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    def move(self, *, state: State, checkpoint: Checkpoint | None = None, error: Exception | None = None) -> None:
+        """
+        Say where it is now, and wake those who wait.
+        """
+        self.state = state
+        if checkpoint is not None:
+            self.checkpoint = checkpoint
+        self.error = error
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
+        position = (await find_event(self.store, event_id)).position
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.checkpoint.position < position:
+                    if self.error is not None:
+                        raise self.error
+                    await self._moved.wait()
+        except TimeoutError:
+            raise NotSeenError(self.projector, event_id=event_id, timeout_s=timeout_s) from None
+
+    async def wait_until_live(self) -> None:
+        """
+        Return when it has caught up with the store.
+
+        Raises:
+            ProjectionError: It failed.
+        """
+        while self.state != "live":
+            if self.error is not None:
+                raise self.error
+            await self._moved.wait()
+
+
+@attrs.frozen(eq=False)
+class WatchedProgress:
+    """
+    The progress of a projector that another process runs, read from its checkpoint.
+    """
+
+    projector: str
+    store: EventStore
+    database: ReadModelDatabase
+
+    async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
+        position = (await find_event(self.store, event_id)).position
+        try:
+            async with asyncio.timeout(timeout_s):
+                while await self._position() < position:
+                    await asyncio.sleep(_POLL_INTERVAL_S)
+        except TimeoutError:
+            raise NotSeenError(self.projector, event_id=event_id, timeout_s=timeout_s) from None
+
+    async def _position(self) -> int:
+        checkpoint = await self.database.read(lambda tx: load_checkpoint(tx, self.projector))
+        return checkpoint.position if checkpoint else 0
+
+
+def watch(projector: Projector, store: EventStore, database: ReadModelDatabase) -> None:
+    """
+    Let ``projector.seen`` follow a projector that a worker in another process runs on *database*.
+    """
+    projector.track(WatchedProgress(projector.name, store, database))

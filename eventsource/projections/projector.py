@@ -1,0 +1,118 @@
+"""
+Projectors: handlers that keep a read model up to date.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from eventsource.domain.handler import collect_handlers
+from eventsource.domain.subject import Subject
+from eventsource.errors import DeclarationError, ProjectorNotRunningError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection, Table
+
+    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.projections.progress import Progress
+
+_HANDLER_PARAMETERS = 4
+
+
+class Projector:
+    """
+    Takes events into tables of its own.
+
+    The class statement gives its name, under which its checkpoint is stored (it never changes),
+    the subject whose events it gets, with everything below, and its tables::
+
+        class Balances(Projector, name="balances", subject="/accounts", tables=[balance]):
+            @handles
+            def _deposited(self, event: MoneyDeposited, recorded: RecordedEvent, tx: Connection) -> None:
+                tx.execute(update(balance).where(...).values(cents=balance.c.cents + event.cents))
+
+    Handlers run in order, many to a transaction, and the checkpoint is written in it: each
+    event has its effect exactly once. A handler does nothing but change the tables through *tx*.
+    Events without a handler are passed over. A handler that raises stops the projector before
+    that event.
+
+    A `Worker` runs it; `rebuild` fills the tables again from the start.
+
+    Raises:
+        DeclarationError: When the class is made: no name; a handler that does not take
+            ``(self, event, recorded, tx)``; two handlers for one event.
+    """
+
+    name: ClassVar[str] = ""
+    subject: ClassVar[Subject] = Subject("/")
+    tables: ClassVar[tuple[Table, ...]] = ()
+
+    _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
+
+    # Set by whoever runs or watches it.
+    _progress: Progress | None = None
+
+    def __init_subclass__(
+        cls, *, name: str = "", subject: str = "/", tables: Sequence[Table] = (), abstract: bool = False
+    ) -> None:
+        super().__init_subclass__()
+        cls._handlers = collect_handlers(cls)
+        for _, method in cls._handlers.values():
+            if len(inspect.signature(method).parameters) != _HANDLER_PARAMETERS:
+                msg = f"{method.__qualname__} must take (self, event, recorded, tx)"
+                raise DeclarationError(msg)
+        if abstract:
+            return
+        if not name:
+            msg = f'{cls.__qualname__} has no name: write class {cls.__name__}(Projector, name="…")'
+            raise DeclarationError(msg)
+        cls.name = name
+        cls.subject = Subject(subject)
+        cls.tables = tuple(tables)
+
+    def wants(self, recorded: RecordedEvent) -> bool:
+        """
+        Whether it has a handler for the event.
+        """
+        return recorded.type in self._handlers
+
+    def handle(self, recorded: RecordedEvent, tx: Connection) -> None:
+        """
+        Run the handler of the event.
+
+        Raises:
+            EventDecodingError: Its data does not fit the event class.
+            Exception: Whatever the handler raises.
+        """
+        event_class, method = self._handlers[recorded.type]
+        method(self, event_class.from_recorded(recorded), recorded, tx)
+
+    async def seen(self, event_id: str, timeout_s: float = 5.0) -> None:
+        """
+        Wait until the read model holds everything up to this event of the store.
+
+        For reading one's own writes: ``await balances.seen(recorded[-1].id)`` before the query.
+
+        Args:
+            event_id: Any event of the store, handled here or not.
+
+            timeout_s: How long to wait, in seconds.
+
+        Raises:
+            NotSeenError: It was not reached in time.
+            EventNotFoundError: The store has no such event.
+            ProjectorNotRunningError: No `Worker` of this process runs or watches this projector.
+            ProjectorFailedError: It stopped, or stops while waiting.
+        """
+        if self._progress is None:
+            raise ProjectorNotRunningError(self.name)
+        await self._progress.wait_until_seen(event_id, timeout_s)
+
+    def track(self, progress: Progress) -> None:
+        """
+        Let `seen` wait on *progress*.
+        """
+        self._progress = progress

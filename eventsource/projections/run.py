@@ -1,0 +1,213 @@
+"""
+Running one projector: pages of events in, one transaction each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from eventsource.errors import (
+    CheckpointMismatchError,
+    CheckpointMissingError,
+    ProjectorFailedError,
+    ProjectorSupersededError,
+)
+from eventsource.projections.progress import RunningProgress
+from eventsource.subscriptions.checkpoint import (
+    START,
+    Checkpoint,
+    create_checkpoint_table,
+    forget_checkpoint,
+    load_checkpoint,
+    move_checkpoint,
+)
+from eventsource.subscriptions.subscription import subscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.projections.database import ReadModelDatabase
+    from eventsource.projections.projector import Projector
+    from eventsource.store.interface import EventStore, Page
+
+log = structlog.get_logger(__name__)
+
+# How long a checkpoint may stay behind while only events pass by that the projector has no handler for, in seconds.
+_IDLE_CHECKPOINT_S = 0.2
+
+# A database that is locked or restarting: pauses between tries, in seconds.
+_DATABASE_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class _HandlerRaised(Exception):  # noqa: N818  passed between two functions here, never seen outside
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(index)
+        self.index = index
+        self.cause = cause
+
+
+class ProjectorRun:
+    """
+    Keeps the read model of one projector up to date until it is cancelled or fails.
+
+    Args:
+        on_progress: Called after each page.
+    """
+
+    def __init__(
+        self,
+        projector: Projector,
+        store: EventStore,
+        database: ReadModelDatabase,
+        *,
+        on_progress: Callable[[RunningProgress], None] | None = None,
+    ) -> None:
+        self._projector = projector
+        self._store = store
+        self._database = database
+        self._on_progress = on_progress
+        # What the database holds; None before the first transaction.
+        self._saved: Checkpoint | None = None
+        self._saved_at = 0.0
+        self.progress = RunningProgress(projector.name, store)
+        projector.track(self.progress)
+
+    async def run(self) -> None:
+        """
+        Catch up, then follow.
+
+        Raises:
+            ProjectorFailedError: A handler raised.
+            ProjectorSupersededError: Another worker runs this projector.
+            CheckpointMissingError, CheckpointMismatchError: The read model does not fit.
+            StoreError, sqlalchemy.exc.SQLAlchemyError: The store or the database does not answer.
+        """
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            self.progress.move(state="stopped")
+            raise
+        except Exception as error:
+            self.progress.move(state="failed", error=error)
+            log.error("projector.failed", projector=self._projector.name, error=str(error))  # noqa: TRY400  raised too
+            raise
+
+    async def _run(self) -> None:
+        self._saved = await self._database.write(self._prepare)
+        checkpoint = self._saved or START
+        stream = await subscribe(self._store, self._projector.subject, checkpoint)
+        if stream is None:
+            raise CheckpointMismatchError(self._projector.name, event_id=checkpoint.event_id)
+        behind = await self._store.count(self._projector.subject, lower_bound=checkpoint.event_id or None)
+        self.progress.total = checkpoint.events + behind
+        self.progress.move(state="catching up", checkpoint=checkpoint)
+        log.info("projector.started", projector=self._projector.name, finished=checkpoint.events, behind=behind)
+        try:
+            async for page in stream.pages():
+                await self._take(page)
+        finally:
+            await stream.aclose()
+
+    async def _take(self, page: Page) -> None:
+        before = self.progress.checkpoint
+        after = _checkpoint_after(before, page)
+        wanted = [event for event in page.events if self._projector.wants(event)]
+        is_due = time.monotonic() - self._saved_at >= _IDLE_CHECKPOINT_S
+        if wanted or (after != self._saved and is_due):
+            await self._commit(page, wanted, after)
+        was_live = self.progress.state == "live"
+        self.progress.move(state="live" if page.caught_up or was_live else "catching up", checkpoint=after)
+        if not was_live and page.caught_up:
+            log.info("projector.caught_up", projector=self._projector.name, finished=after.events)
+        if self._on_progress:
+            self._on_progress(self.progress)
+
+    async def _commit(self, page: Page, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+        try:
+            await self._write(lambda tx: self._apply(tx, wanted, after))
+        except _HandlerRaised as raised:
+            failing = wanted[raised.index]
+            done = wanted[: raised.index]
+            if done:
+                # The transaction is gone, so what came before the failing event is applied once more, without it.
+                part = page.events[: page.events.index(failing)]
+                up_to_failing = attrs.evolve(page, events=part, position=failing.position - 1)
+                reached = _checkpoint_after(self.progress.checkpoint, up_to_failing)
+                await self._write(lambda tx: self._apply(tx, done, reached))
+                self.progress.move(state=self.progress.state, checkpoint=reached)
+                self._saved = reached
+            raise ProjectorFailedError(
+                self._projector.name,
+                event_id=failing.id,
+                event_type=failing.type,
+                subject=failing.subject,
+                cause=raised.cause,
+            ) from raised.cause
+        self._saved = after
+        self._saved_at = time.monotonic()
+
+    async def _write(self, change: Callable[[Connection], None]) -> None:
+        for pause_s in _DATABASE_PAUSES_S:
+            try:
+                await self._database.write(change)
+            except OperationalError as error:
+                log.warning("projector.database_unavailable", projector=self._projector.name, error=str(error.orig))
+                await asyncio.sleep(pause_s)
+            else:
+                return
+        await self._database.write(change)
+
+    def _apply(self, tx: Connection, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+        handle = self._projector.handle
+        for index, recorded in enumerate(wanted):
+            try:
+                handle(recorded, tx)
+            except Exception as error:
+                raise _HandlerRaised(index, error) from error
+        if not move_checkpoint(tx, self._projector.name, before=self._saved, to=after):
+            raise ProjectorSupersededError(self._projector.name)
+
+    def _prepare(self, tx: Connection) -> Checkpoint | None:
+        create_checkpoint_table(tx)
+        for table in self._projector.tables:
+            table.create(tx, checkfirst=True)
+        checkpoint = load_checkpoint(tx, self._projector.name)
+        if checkpoint is None:
+            for table in self._projector.tables:
+                if tx.execute(select(1).select_from(table).limit(1)).first():
+                    raise CheckpointMissingError(self._projector.name, table=table.name)
+        return checkpoint
+
+
+def reset(projector: Projector, tx: Connection) -> None:
+    """
+    Empty the read model and forget its checkpoint.
+    """
+    create_checkpoint_table(tx)
+    for table in reversed(projector.tables):
+        table.drop(tx, checkfirst=True)
+    for table in projector.tables:
+        table.create(tx)
+    forget_checkpoint(tx, projector.name)
+
+
+def _checkpoint_after(before: Checkpoint, page: Page) -> Checkpoint:
+    if not page.events:
+        return attrs.evolve(before, position=max(before.position, page.position))
+    last = page.events[-1]
+    return Checkpoint(
+        event_id=last.id,
+        event_hash=last.hash,
+        position=max(page.position, last.position),
+        events=before.events + len(page.events),
+    )

@@ -1,0 +1,182 @@
+"""
+The file of an embedded store: its format, how it is created, opened and recognised.
+
+One SQLite database in WAL mode. `events` is the log; everything else is derived from it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+
+from eventsource.domain.event import RecordedEvent
+from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
+from eventsource.store.audit import ChainAudit
+from eventsource.store.embedded.failures import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# "ESGD": tells `file` and us that the database is ours.
+APPLICATION_ID = 0x45534744
+FORMAT = 1
+
+# position: 1, 2, 3 …; the order of the log.
+# version: the event's number within its subject, from 1 on. The last one is the answer to "how many events has this
+# subject", at the cost of one index search.
+SCHEMA = """
+CREATE TABLE events (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    time_ns INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL,
+    predecessor_hash TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_id ON events (id);
+CREATE INDEX events_subject ON events (subject);
+"""
+
+# In the order of `RecordedEvent`.
+EVENT_COLUMNS = "position, id, time_ns, source, subject, type, data, predecessor_hash, hash"
+
+# The WAL-reset bug loses data in earlier ones. Source: SQLite release notes 3.51.3.
+_OLDEST_SAFE_SQLITE = (3, 51, 3)
+
+# How many of the last events are checked when a file is opened: damage at the end is what a crash could do.
+_EVENTS_CHECKED_AT_OPEN = 100
+
+BUSY_TIMEOUT_MS = 5000
+
+
+def open_for_writing(path: Path) -> apsw.Connection:
+    """
+    Open the file, creating it if it is not there. The caller holds the lock of the writer.
+
+    Raises:
+        NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: As they say.
+    """
+    _check_sqlite_version(path)
+    _check_path(path)
+    is_new = not path.exists() or path.stat().st_size == 0
+    if is_new:
+        # Only the owner reads it. SQLite gives its WAL the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with translated(path):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            _configure(connection)
+            connection.pragma("synchronous", "FULL")
+            # Checkpoints are explicit: what an automatic one fails at, nobody is told.
+            connection.wal_autocheckpoint(0)
+            if is_new:
+                _create(connection, path)
+            _recognise(connection, path)
+            if connection.pragma("journal_mode", "WAL") != "wal":
+                raise StoreUnavailableError(str(path), "its file system allows no write-ahead log")
+            _check_end(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    if is_new:
+        _sync_directory(path)
+    return connection
+
+
+def open_for_reading(path: Path) -> apsw.Connection:
+    """
+    Open an existing file; nothing is ever written or checkpointed through it.
+
+    Raises:
+        NotAStoreError, StoreFormatError, StoreUnavailableError: As they say.
+    """
+    _check_path(path)
+    if not path.exists():
+        raise NotAStoreError(path, "there is no such file")
+    with translated(path):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            _configure(connection)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.pragma("query_only", True)  # noqa: FBT003  a pragma's value
+            _recognise(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def to_recorded(rows: Iterable[tuple[object, ...]]) -> list[RecordedEvent]:
+    """
+    Rows of `EVENT_COLUMNS` as events.
+    """
+    return list(map(RecordedEvent._make, rows))
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.pragma("cell_size_check", True)  # noqa: FBT003  a pragma's value
+
+
+def _create(connection: apsw.Connection, path: Path) -> None:
+    with connection:
+        connection.execute(SCHEMA)
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", FORMAT)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _recognise(connection: apsw.Connection, path: Path) -> None:
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise NotAStoreError(path, "it is an SQLite database of something else")
+    found = connection.pragma("user_version")
+    if found > FORMAT:
+        raise StoreFormatError(path, found=found, supported=FORMAT)
+
+
+def _check_end(connection: apsw.Connection, path: Path) -> None:
+    rows = connection.execute(
+        f"SELECT {EVENT_COLUMNS} FROM events ORDER BY position DESC LIMIT ?",  # noqa: S608  a constant
+        (_EVENTS_CHECKED_AT_OPEN + 1,),
+    ).fetchall()
+    events = to_recorded(reversed(rows))
+    before = events.pop(0) if len(events) > _EVENTS_CHECKED_AT_OPEN else None
+    audit = ChainAudit(after=before)
+    for event in events:
+        audit.check(event)
+    problems = audit.report().problems
+    if problems:
+        raise StoreCorruptedError(str(path), f"position {problems[0].position}: {problems[0].what}")
+
+
+def _check_path(path: Path) -> None:
+    if path.is_dir():
+        raise NotAStoreError(path, "it is a directory")
+    if not path.parent.is_dir():
+        raise NotAStoreError(path, "its directory does not exist")
+
+
+def _check_sqlite_version(path: Path) -> None:
+    version = tuple(map(int, apsw.sqlite_lib_version().split(".")))
+    if version < _OLDEST_SAFE_SQLITE:
+        reason = f"SQLite {apsw.sqlite_lib_version()} can lose commits; install an apsw that bundles 3.51.3 or newer"
+        raise StoreUnavailableError(str(path), reason)
+
+
+def _sync_directory(path: Path) -> None:
+    # SQLite ignores an error of syncing the directory, so a power cut could lose the new file's name.
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,226 @@
+"""
+Reading an embedded store: short reads on connections that never write.
+
+No read transaction stays open between two pages, so a slow reader never keeps the write-ahead log
+from being reused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from array import array
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from eventsource.domain.subject import prefix_below
+from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.store.embedded.failures import translated
+from eventsource.store.embedded.file import EVENT_COLUMNS, open_for_reading, to_recorded
+from eventsource.store.interface import Page
+from eventsource.store.paging import PAGE_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import apsw
+
+    from eventsource.store.paging import Selection
+
+Result = TypeVar("Result")
+
+_THREADS = 4
+
+# Up to here the positions of a subtree's events are gathered from the index (8 bytes each) and the events then
+# fetched one by one. A larger subtree is found by walking the log, which costs less than so many single fetches.
+_MAX_GATHERED = 100_000
+
+_NO_BOUND = 2**63 - 1
+
+_SCAN = f"SELECT {EVENT_COLUMNS} FROM events WHERE position > ? AND position <= ?"  # noqa: S608  constants
+# Two searches of the index, each of which alone has all that is asked for; an OR would look up every event.
+_POSITIONS_BELOW = """
+SELECT position FROM events WHERE subject = ? AND position > ? AND position <= ?
+UNION ALL
+SELECT position FROM events WHERE subject >= ? AND subject < ? AND position > ? AND position <= ?
+"""
+_BY_POSITION = f"SELECT {EVENT_COLUMNS} FROM events WHERE position = ?"  # noqa: S608  constants
+
+
+class Reader:
+    """
+    A small pool of threads and read-only connections.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"eventsource-reader {path.name}")
+        self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
+        self._idle.put(open_for_reading(path))
+        self._is_closed = False
+
+    async def run(self, read: Callable[[apsw.Connection], Result]) -> Result:
+        """
+        Run *read* with a connection in one of the threads.
+
+        Raises:
+            StoreClosedError, StoreCorruptedError, StoreUnavailableError: As they say.
+        """
+        if self._is_closed:
+            raise StoreClosedError(str(self._path))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, read)
+
+    def close(self) -> None:
+        """
+        Wait for reads under way and close the connections. Blocks.
+        """
+        self._is_closed = True
+        self._threads.shutdown()
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    def _run(self, read: Callable[[apsw.Connection], Result]) -> Result:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = open_for_reading(self._path)
+        try:
+            with translated(self._path):
+                return read(connection)
+        finally:
+            self._idle.put(connection)
+
+
+def read_head(connection: apsw.Connection) -> int:
+    """
+    The position of the last event; 0 for an empty store.
+    """
+    head: int | None = connection.execute("SELECT max(position) FROM events").get
+    return head or 0
+
+
+def read_position(connection: apsw.Connection, event_id: str) -> int:
+    """
+    Where an event stands.
+
+    Raises:
+        EventNotFoundError: It is not in the store.
+    """
+    position: int | None = connection.execute("SELECT position FROM events WHERE id = ?", (event_id,)).get
+    if position is None:
+        raise EventNotFoundError(event_id)
+    return position
+
+
+def count_events(connection: apsw.Connection, selection: Selection) -> int:
+    """
+    How many events *selection* has now.
+    """
+    if selection.covers_all:
+        # Positions have no gaps.
+        return max(0, read_head(connection) - selection.after)
+    if selection.recursive:
+        sql, values = f"SELECT count(*) FROM ({_POSITIONS_BELOW})", _subtree_values(selection, _NO_BOUND)  # noqa: S608
+    else:
+        sql = "SELECT count(*) FROM events WHERE subject = ? AND position > ?"
+        values = (str(selection.subject), selection.after)
+    count: int = connection.execute(sql, values).get
+    return count
+
+
+class LogPages:
+    """
+    The pages of a selection.
+    """
+
+    def __init__(self, reader: Reader, selection: Selection) -> None:
+        self._reader = reader
+        self._selection = selection
+        self._position = selection.after
+        self._until = selection.until
+        self._gathered: array[int] | None = None
+        self._gathered_until = 0
+        self._is_planned = False
+
+    async def next_page(self) -> Page:
+        return await self._reader.run(self._next_page)
+
+    def _next_page(self, connection: apsw.Connection) -> Page:
+        if self._until is None or self._selection.follows:
+            self._until = read_head(connection)
+        until = self._until
+        if not self._is_planned:
+            self._plan(connection, until)
+        if self._gathered is not None:
+            return self._fetch_gathered(connection, until)
+        return self._scan(connection, until)
+
+    def _plan(self, connection: apsw.Connection, until: int) -> None:
+        self._is_planned = True
+        selection = self._selection
+        if selection.latest_by_type is not None:
+            self._gathered = _gather_latest(connection, selection, selection.latest_by_type, until)
+        elif selection.recursive and not selection.covers_all:
+            self._gathered = _gather_subtree(connection, selection, until)
+        self._gathered_until = until
+
+    def _fetch_gathered(self, connection: apsw.Connection, until: int) -> Page:
+        gathered = self._gathered or array("q")
+        wanted, rest = gathered[:PAGE_EVENTS], gathered[PAGE_EVENTS:]
+        events = to_recorded(connection.executemany(_BY_POSITION, [(position,) for position in wanted]))
+        if rest:
+            self._gathered, self._position = rest, wanted[-1]
+        else:
+            # What came after the gathering is a short tail: walk it.
+            self._gathered, self._position = None, self._gathered_until
+        return Page(events, self._position, caught_up=not rest and self._position >= until)
+
+    def _scan(self, connection: apsw.Connection, until: int) -> Page:
+        if self._position >= until:
+            return Page((), self._position, caught_up=True)
+        subject = str(self._selection.subject)
+        scope: tuple[str, ...] = ()
+        sql = _SCAN
+        if not self._selection.recursive:
+            sql, scope = f"{_SCAN} AND subject = ?", (subject,)
+        elif not self._selection.covers_all:
+            # The unary plus keeps SQLite from the index on subjects: here the log is to be walked in its order.
+            sql, scope = f"{_SCAN} AND (+subject = ? OR (+subject >= ? AND +subject < ?))", (subject, *_below(subject))
+        rows = connection.execute(f"{sql} ORDER BY position LIMIT ?", (self._position, until, *scope, PAGE_EVENTS))
+        events = to_recorded(rows)
+        self._position = events[-1].position if len(events) == PAGE_EVENTS else until
+        return Page(events, self._position, caught_up=self._position >= until)
+
+
+def _below(subject: str) -> tuple[str, str]:
+    # A range, not LIKE, which would take '_' and '%' in a subject as wildcards. '0' is the character after '/'.
+    below = prefix_below(subject)
+    return below, below[:-1] + "0"
+
+
+def _subtree_values(selection: Selection, until: int) -> tuple[str | int, ...]:
+    subject = str(selection.subject)
+    bounds = (selection.after, until)
+    return (subject, *bounds, *_below(subject), *bounds)
+
+
+def _gather_subtree(connection: apsw.Connection, selection: Selection, until: int) -> array[int] | None:
+    rows = connection.execute(f"{_POSITIONS_BELOW} LIMIT ?", (*_subtree_values(selection, until), _MAX_GATHERED + 1))
+    positions = sorted(row[0] for row in rows)
+    return array("q", positions) if len(positions) <= _MAX_GATHERED else None
+
+
+def _gather_latest(connection: apsw.Connection, selection: Selection, event_type: str, until: int) -> array[int]:
+    subject = str(selection.subject)
+    where, scope = "1", ()
+    if not selection.recursive:
+        where, scope = "subject = ?", (subject,)
+    elif not selection.covers_all:
+        where, scope = "(subject = ? OR (subject >= ? AND subject < ?))", (subject, *_below(subject))
+    found = connection.execute(
+        f"SELECT max(position) FROM events WHERE {where} AND type = ? AND position > ? AND position <= ? "  # noqa: S608
+        "GROUP BY subject ORDER BY 1",
+        (*scope, event_type, selection.after, until),
+    )
+    return array("q", (row[0] for row in found))

@@ -1,0 +1,241 @@
+"""
+The embedded event store: one SQLite file, no server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import filelock
+
+from eventsource.domain.subject import Subject
+from eventsource.errors import StoreClosedError, StoreLockedError, StoreReadOnlyError
+from eventsource.store.commit import CommitRequest
+from eventsource.store.embedded.audit import audit_file
+from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.reader import LogPages, Reader, count_events, read_head, read_position
+from eventsource.store.embedded.writer import Waiting, Writer
+from eventsource.store.paging import Selection, observe_log, stream_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+    from types import TracebackType
+
+    from eventsource.domain.event import NewEvent, RecordedEvent
+    from eventsource.domain.precondition import Precondition
+    from eventsource.store.interface import AuditReport, EventStream
+
+# How often another process's commits are looked for, in seconds: what a reader there waits at the most.
+_POLL_INTERVAL_S = 0.05
+
+
+class EmbeddedEventStore:
+    """
+    An `EventStore` in one SQLite file.
+
+    A commit that has returned survives the process and the machine (``synchronous=FULL``). One
+    store object writes to a file at a time; any number, in any process, read and observe it.
+
+    Beside the file SQLite keeps ``-wal`` and ``-shm``, and the writer a ``-writer.lock``.
+
+    Use it as ``async with EmbeddedEventStore("bank.db") as store``.
+
+    Args:
+        path: The file; created when it is not there, unless *read_only*.
+
+        read_only: Do not write, leave the place to another process.
+
+        source: The CloudEvents source of events that name none.
+
+        clock: Nanoseconds since 1970 UTC.
+
+        new_id: Makes the ids of events.
+
+    Raises:
+        StoreLockedError: On entering: another one writes to the file.
+        NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: On entering:
+            the file cannot be used, as they say.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        read_only: bool = False,
+        source: str = "eventsource",
+        clock: Callable[[], int] = time.time_ns,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._path = Path(path)
+        self._read_only = read_only
+        self._source = source
+        self._clock = clock
+        self._new_id = new_id
+        self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
+        self._reader: Reader | None = None
+        self._writer: Writer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answers: dict[Waiting, asyncio.Future[tuple[RecordedEvent, ...]]] = {}
+        self._head = 0
+        self._grown = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        try:
+            if not self._read_only:
+                self._writer = await asyncio.to_thread(self._open_writer)
+                self._head = self._writer.head
+            self._reader = await asyncio.to_thread(Reader, self._path)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def commit(
+        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+    ) -> tuple[RecordedEvent, ...]:
+        writer = self._open_for_commit()
+        waiting = Waiting(CommitRequest.checked(events, preconditions, source=self._source))
+        answer: asyncio.Future[tuple[RecordedEvent, ...]] = asyncio.get_running_loop().create_future()
+        self._answers[waiting] = answer
+        writer.submit(waiting)
+        return await answer
+
+    def stream(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        upper_bound: str | None = None,
+        include_upper_bound: bool = False,
+        latest_by_type: str | None = None,
+    ) -> EventStream:
+        return stream_log(
+            self,
+            subject,
+            recursive=recursive,
+            lower_bound=lower_bound,
+            include_lower_bound=include_lower_bound,
+            upper_bound=upper_bound,
+            include_upper_bound=include_upper_bound,
+            latest_by_type=latest_by_type,
+        )
+
+    def observe(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        from_now: bool = False,
+    ) -> EventStream:
+        return observe_log(
+            self,
+            subject,
+            recursive=recursive,
+            lower_bound=lower_bound,
+            include_lower_bound=include_lower_bound,
+            from_now=from_now,
+        )
+
+    async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
+        after = 0 if lower_bound is None else await self.position_of(lower_bound)
+        selection = Selection(Subject(subject), recursive, after)
+        return await self._open_reader().run(lambda connection: count_events(connection, selection))
+
+    async def audit(self) -> AuditReport:
+        return await audit_file(self._open_reader())
+
+    async def ping(self) -> None:
+        await self._open_reader().run(read_head)
+
+    async def aclose(self) -> None:
+        writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
+        if reader:
+            await asyncio.to_thread(reader.close)
+        if writer:
+            # Last, so that the log can be emptied into the file.
+            await asyncio.to_thread(writer.close)
+            # Its last answers were handed to this loop before it ended.
+            await asyncio.sleep(0)
+        self._lock.release()
+        self._wake()
+
+    # What `eventsource.store.paging` reads by.
+
+    async def head(self) -> int:
+        return await self._open_reader().run(read_head)
+
+    async def position_of(self, event_id: str) -> int:
+        return await self._open_reader().run(lambda connection: read_position(connection, event_id))
+
+    def open(self, selection: Selection) -> LogPages:
+        return LogPages(self._open_reader(), selection)
+
+    async def wait_beyond(self, position: int) -> None:
+        if self._read_only:
+            while await self.head() <= position:
+                await asyncio.sleep(_POLL_INTERVAL_S)
+            return
+        while self._head <= position:
+            self._open_reader()
+            await self._grown.wait()
+
+    def _open_writer(self) -> Writer:
+        if self._path.parent.is_dir():
+            try:
+                self._lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise StoreLockedError(self._path) from None
+        return Writer(
+            open_for_writing(self._path), self._path, clock=self._clock, new_id=self._new_id, answer=self._hand_over
+        )
+
+    def _hand_over(self, group: list[Waiting]) -> None:
+        """
+        Called in the writer's thread: one wake-up of the event loop for the whole group.
+        """
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._deliver, group)
+
+    def _deliver(self, group: list[Waiting]) -> None:
+        for waiting in group:
+            answer = self._answers.pop(waiting)
+            if waiting.events:
+                self._head = waiting.events[-1].position
+            # A caller that was cancelled does not wait any more; what it sent is decided all the same.
+            if answer.cancelled():
+                continue
+            if waiting.error is not None:
+                answer.set_exception(waiting.error)
+            else:
+                answer.set_result(waiting.events)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def _open_reader(self) -> Reader:
+        if self._reader is None:
+            raise StoreClosedError(str(self._path))
+        return self._reader
+
+    def _open_for_commit(self) -> Writer:
+        if self._writer is None:
+            self._open_reader()
+            raise StoreReadOnlyError(str(self._path))
+        return self._writer

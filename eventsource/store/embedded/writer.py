@@ -1,0 +1,294 @@
+"""
+The one writer of an embedded store: a thread that decides and commits, many commits to one fsync.
+
+Requests wait in a queue; their order there is their order in the log. The thread takes all that
+wait, decides each against everything before it, writes what was accepted in one transaction, and
+answers after the fsync. So a commit costs one fsync when it is alone and a share of one in a crowd.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+import apsw
+import attrs
+
+from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.errors import (
+    CommitOutcomeUnknownError,
+    StoreClosedError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from eventsource.store.commit import LogEnd, check_preconditions
+from eventsource.store.embedded.failures import translate
+from eventsource.store.embedded.file import BUSY_TIMEOUT_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.store.commit import CommitRequest
+
+# Commits in one transaction: bounds how long the first of them waits and what one crash can leave unanswered.
+MAX_GROUP = 512
+
+# 1,000 pages of 4 KiB is SQLite's own default.
+_CHECKPOINT_PAGES = 1000
+# 64 MiB: past this a reader has kept the log from being reused; cut the file when it lets go.
+_TRUNCATE_PAGES = 16_384
+
+# Subjects whose version is kept in memory; one entry is about 200 bytes.
+_MAX_CACHED_VERSIONS = 100_000
+
+_INSERT = """
+INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+@attrs.define(eq=False)
+class Waiting:
+    """
+    A request in the queue, and in the end its answer.
+    """
+
+    request: CommitRequest
+    events: tuple[RecordedEvent, ...] = ()
+    error: Exception | None = None
+
+
+class Writer:
+    """
+    Owns the only connection that commits and checkpoints.
+
+    Args:
+        connection: From `open_for_writing`; closed by `close`.
+
+        clock, new_id: As for the store.
+
+        answer: Called from the writer's thread with each group once it is durable or refused.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        *,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+        answer: Callable[[list[Waiting]], None],
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._new_id = new_id
+        self._answer = answer
+        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._versions: dict[str, int] = {}
+        self._end = _read_end(connection)
+        self._wal_pages = 0
+        # Why no further commit is taken: after an I/O error nobody knows what the file holds until it is reopened.
+        self._stopped: StoreError | None = None
+        connection.set_wal_hook(self._note_wal_pages)
+        self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {path.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def head(self) -> int:
+        """
+        The position of the last durable event.
+        """
+        return self._end.position
+
+    def submit(self, waiting: Waiting) -> None:
+        """
+        Queue a request. Returns at once.
+        """
+        self._queue.put(waiting)
+
+    def close(self) -> None:
+        """
+        Answer what is queued, checkpoint, close the connection. Blocks.
+        """
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            group, is_open = self._take_group()
+            if group:
+                self._decide_group(group)
+                self._answer(group)
+                self._checkpoint_when_due()
+        self._close_connection()
+
+    def _take_group(self) -> tuple[list[Waiting], bool]:
+        first = self._queue.get()
+        if first is None:
+            return [], False
+        group = [first]
+        while len(group) < MAX_GROUP:
+            try:
+                following = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return group, False
+            group.append(following)
+        return group, True
+
+    def _decide_group(self, group: list[Waiting]) -> None:
+        if self._stopped:
+            for waiting in group:
+                waiting.error = self._stopped
+            return
+        try:
+            self._commit_group(group)
+        except StoreFullError as error:
+            if len(group) == 1:
+                _refuse(group, error)
+                return
+            # A small commit may fit where the group did not.
+            for waiting in group:
+                waiting.events, waiting.error = (), None
+                self._decide_group([waiting])
+        except StoreError as error:
+            self._stopped = StoreUnavailableError(
+                str(self._path), f"stopped after an I/O error until it is reopened ({error})"
+            )
+            _refuse(group, error)
+
+    def _commit_group(self, group: list[Waiting]) -> None:
+        """
+        Decide each request in order, write what was accepted in one transaction.
+
+        Raises:
+            StoreError: The transaction failed; no request of the group is decided.
+        """
+        end, versions = self._end, dict[str, int]()
+        rows: list[tuple[object, ...]] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for waiting in group:
+                end = self._decide(waiting, end, versions, rows)
+            if not rows:
+                self._connection.execute("ROLLBACK")
+                return
+            self._connection.executemany(_INSERT, rows)
+        except apsw.Error as error:
+            self._roll_back()
+            raise translate(error, self._path) from error
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            if isinstance(error, apsw.FullError):
+                raise StoreFullError(str(self._path)) from error
+            # The commit record may have reached the disk although its fsync failed.
+            raise CommitOutcomeUnknownError(str(self._path), f"{type(error).__name__}: {error}") from error
+        self._end = end
+        if len(self._versions) > _MAX_CACHED_VERSIONS:
+            self._versions.clear()
+        self._versions.update(versions)
+
+    def _decide(
+        self, waiting: Waiting, end: LogEnd, versions: dict[str, int], rows: list[tuple[object, ...]]
+    ) -> LogEnd:
+        def version_of(subject: str) -> int:
+            known = versions.get(subject)
+            return self._stored_version(subject) if known is None else known
+
+        request = waiting.request
+        try:
+            check_preconditions(request.preconditions, version_of)
+        except StoreError as error:
+            waiting.error = error
+            return end
+        recorded: list[RecordedEvent] = []
+        for new in request.events:
+            event = end.append(new, id=self._new_id(), time_ns=self._clock(), source=request.source)
+            end = LogEnd.at(event)
+            versions[event.subject] = version = version_of(event.subject) + 1
+            rows.append((*event, version))
+            recorded.append(event)
+        waiting.events = tuple(recorded)
+        return end
+
+    def _stored_version(self, subject: str) -> int:
+        version = self._versions.get(subject)
+        if version is None:
+            version = self._connection.execute(
+                "SELECT version FROM events WHERE subject = ? ORDER BY position DESC LIMIT 1", (subject,)
+            ).get
+            self._versions[subject] = version = version or 0
+        return version
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error as error:
+                self._stopped = StoreUnavailableError(str(self._path), f"could not roll back: {error}")
+
+    def _note_wal_pages(self, connection: apsw.Connection, name: str, pages: int) -> int:  # noqa: ARG002  SQLite's hook
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint_when_due(self) -> None:
+        if self._wal_pages < _CHECKPOINT_PAGES or self._stopped:
+            return
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if self._wal_pages >= _TRUNCATE_PAGES:
+                self._truncate_log()
+        except (apsw.BusyError, apsw.FullError):
+            # A reader is in the way or the disk is full; commits go on in the log, the next group tries again.
+            return
+        except apsw.Error as error:
+            self._stopped = StoreUnavailableError(
+                str(self._path), f"stopped after a failed checkpoint until it is reopened ({error})"
+            )
+
+    def _truncate_log(self) -> None:
+        # Without patience: commits wait while this waits for readers.
+        self._connection.set_busy_timeout(0)
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+
+    def _close_connection(self) -> None:
+        try:
+            if not self._stopped:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error:
+            # Everything acknowledged is in the log already; the next writer checkpoints it.
+            pass
+        finally:
+            self._connection.close()
+        while True:
+            try:
+                late = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if late is not None:
+                late.error = StoreClosedError(str(self._path))
+                self._answer([late])
+
+
+def _read_end(connection: apsw.Connection) -> LogEnd:
+    last = connection.execute("SELECT position, time_ns, hash FROM events ORDER BY position DESC LIMIT 1").fetchall()
+    return LogEnd(*last[0]) if last else LogEnd(0, 0, GENESIS_HASH)
+
+
+def _refuse(group: list[Waiting], error: StoreError) -> None:
+    for waiting in group:
+        # A precondition that failed stays failed whatever became of the group.
+        if waiting.error is None:
+            waiting.events, waiting.error = (), error

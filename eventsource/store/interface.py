@@ -1,0 +1,232 @@
+"""
+The port: whatever stores events is an `EventStore`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, Self
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from types import TracebackType
+
+    from eventsource.domain.event import NewEvent, RecordedEvent
+    from eventsource.domain.precondition import Precondition
+
+
+@attrs.frozen
+class Page:
+    """
+    What one read of a stream found.
+
+    Attributes:
+        events: The events in order; empty when there was nothing new.
+
+        position: Every event of the stream up to this position of the store has been delivered.
+
+        caught_up: Whether there was nothing further in the store when the page was read.
+    """
+
+    events: Sequence[RecordedEvent]
+    position: int
+    caught_up: bool
+
+
+class EventStream:
+    """
+    Events in the order they were committed: one by one with ``async for``, or in `pages`.
+
+    It is read once. Leaving the loop early is fine; `aclose` then frees what is held at once.
+    """
+
+    def __init__(self, pages: AsyncGenerator[Page]) -> None:
+        self._pages = pages
+
+    async def __aiter__(self) -> AsyncIterator[RecordedEvent]:
+        async for page in self._pages:
+            for event in page.events:
+                yield event
+
+    def pages(self) -> AsyncGenerator[Page]:
+        """
+        The same events as they are read, for those who handle many at a time.
+        """
+        return self._pages
+
+    async def aclose(self) -> None:
+        """
+        Stop reading.
+        """
+        await self._pages.aclose()
+
+
+@attrs.frozen
+class AuditProblem:
+    """
+    One thing that cannot be true of an intact store.
+
+    Attributes:
+        position: Where; None when it concerns the whole store.
+
+        event_id: Which event, where one is there.
+
+        what: What is wrong, in words.
+    """
+
+    position: int | None
+    event_id: str | None
+    what: str
+
+
+@attrs.frozen
+class AuditReport:
+    """
+    The outcome of recomputing the whole hash chain.
+
+    Attributes:
+        events: How many events were checked.
+
+        head: The hash of the last one, 64 hex digits; 64 zeros for an empty store.
+
+        problems: What was found, in order of position; at most 100.
+    """
+
+    events: int
+    head: str
+    problems: tuple[AuditProblem, ...] = ()
+
+    @property
+    def is_intact(self) -> bool:
+        """
+        Whether nothing is wrong.
+        """
+        return not self.problems
+
+
+# More say nothing new: after one broken link the file needs a person.
+MAX_AUDIT_PROBLEMS = 100
+
+
+class EventStore(Protocol):
+    """
+    Commits events under preconditions, and reads them in one order that never changes.
+
+    Every kind gives the same answers to the same calls; the contract suite in ``tests/contract``
+    runs against each of them.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def commit(
+        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+    ) -> tuple[RecordedEvent, ...]:
+        """
+        Write all *events* or none, if all *preconditions* hold at that place in the log.
+
+        Preconditions see everything committed before, and nothing of this commit.
+
+        Returns:
+            The events as recorded, in the order given.
+
+        Raises:
+            ValueError: *events* is empty.
+            PreconditionFailedError: A precondition did not hold; nothing was written.
+            EventTooLargeError: An event is larger than 64 KiB as stored; nothing was written.
+            NotSupportedError: The store cannot evaluate a precondition; nothing was written.
+            StoreFullError: No space left; nothing was written.
+            CommitOutcomeUnknownError: It may have been written, or not.
+            StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
+        """
+        ...
+
+    def stream(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        upper_bound: str | None = None,
+        include_upper_bound: bool = False,
+        latest_by_type: str | None = None,
+    ) -> EventStream:
+        """
+        Read the events there are now, oldest first. It ends.
+
+        Args:
+            subject: Where to read; ``/`` is everywhere.
+
+            recursive: Also what lies below *subject*, as Genesis DB always does; False reads the
+                subject alone.
+
+            lower_bound: Id of an event anywhere in the store; reading starts behind it.
+
+            include_lower_bound: Start at the lower bound itself, if it belongs to the stream.
+
+            upper_bound: Id of an event anywhere in the store; reading ends before it.
+
+            include_upper_bound: End with the upper bound itself.
+
+            latest_by_type: Of each subject only its last event of this type, within the bounds.
+
+        Raises:
+            EventNotFoundError: At the first step: a bound is not in the store.
+            InvalidSubjectError: *subject* is none.
+        """
+        ...
+
+    def observe(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        from_now: bool = False,
+    ) -> EventStream:
+        """
+        Read the events there are, then each new one as it is committed. It does not end.
+
+        Each event comes once and in order, also those committed while history is being read.
+        Without *lower_bound* it starts at the first event of the store, or with *from_now* at the
+        next one to be committed after this call's first step. (Over HTTP Genesis DB itself starts
+        at the next one whenever there is no bound.)
+
+        Raises:
+            EventNotFoundError: At the first step: *lower_bound* is not in the store.
+            ValueError: Both *lower_bound* and *from_now*.
+        """
+        ...
+
+    async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
+        """
+        How many events `stream` would yield.
+        """
+        ...
+
+    async def audit(self) -> AuditReport:
+        """
+        Recompute the hash chain over all events and check that no position is missing.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """
+        Return if the store can be read.
+
+        Raises:
+            StoreClosedError, StoreUnavailableError: It cannot.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """
+        Finish what is under way and let go of files and connections. Closing twice is fine.
+        """
+        ...

@@ -1,0 +1,205 @@
+"""
+The event store in memory: the readable reference, and a fast one for tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Self
+
+from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.domain.subject import Subject
+from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.store.audit import ChainAudit
+from eventsource.store.commit import CommitRequest, LogEnd, check_preconditions
+from eventsource.store.interface import AuditReport, EventStream, Page
+from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from eventsource.domain.event import NewEvent, RecordedEvent
+    from eventsource.domain.precondition import Precondition
+
+
+class InMemoryEventStore:
+    """
+    An `EventStore` whose events are gone when it is.
+
+    Args:
+        source: The CloudEvents source of events that name none.
+
+        clock: Nanoseconds since 1970 UTC.
+
+        new_id: Makes the ids of events.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str = "eventsource",
+        clock: Callable[[], int] = time.time_ns,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._new_id = new_id
+        self._events: list[RecordedEvent] = []
+        self._positions: dict[str, int] = {}
+        self._versions: Counter[str] = Counter()
+        self._end = LogEnd(0, 0, GENESIS_HASH)
+        self._grown = asyncio.Event()
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def commit(
+        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+    ) -> tuple[RecordedEvent, ...]:
+        self._check_open()
+        request = CommitRequest.checked(events, preconditions, source=self._source)
+        check_preconditions(request.preconditions, self._versions.__getitem__)
+
+        end = self._end
+        recorded: list[RecordedEvent] = []
+        for event in request.events:
+            recorded.append(end.append(event, id=self._new_id(), time_ns=self._clock(), source=request.source))
+            end = LogEnd.at(recorded[-1])
+
+        # Nothing above changed the store and nothing below can fail: all or none. Awaiting nothing in between is what
+        # makes a commit atomic here.
+        self._end = end
+        self._events.extend(recorded)
+        self._positions.update((event.id, event.position) for event in recorded)
+        self._versions.update(event.subject for event in recorded)
+        self._wake()
+        return tuple(recorded)
+
+    def stream(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        upper_bound: str | None = None,
+        include_upper_bound: bool = False,
+        latest_by_type: str | None = None,
+    ) -> EventStream:
+        return stream_log(
+            self,
+            subject,
+            recursive=recursive,
+            lower_bound=lower_bound,
+            include_lower_bound=include_lower_bound,
+            upper_bound=upper_bound,
+            include_upper_bound=include_upper_bound,
+            latest_by_type=latest_by_type,
+        )
+
+    def observe(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        from_now: bool = False,
+    ) -> EventStream:
+        return observe_log(
+            self,
+            subject,
+            recursive=recursive,
+            lower_bound=lower_bound,
+            include_lower_bound=include_lower_bound,
+            from_now=from_now,
+        )
+
+    async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
+        after = 0 if lower_bound is None else await self.position_of(lower_bound)
+        selection = Selection(Subject(subject), recursive, after)
+        return sum(selection.covers(event.subject) for event in self._events[after:])
+
+    async def audit(self) -> AuditReport:
+        self._check_open()
+        audit = ChainAudit()
+        for event in self._events:
+            audit.check(event)
+        return audit.report()
+
+    async def ping(self) -> None:
+        self._check_open()
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+        self._wake()
+
+    # What `eventsource.store.paging` reads by.
+
+    async def head(self) -> int:
+        self._check_open()
+        return len(self._events)
+
+    async def position_of(self, event_id: str) -> int:
+        self._check_open()
+        if event_id not in self._positions:
+            raise EventNotFoundError(event_id)
+        return self._positions[event_id]
+
+    def open(self, selection: Selection) -> _MemoryPages:
+        return _MemoryPages(self._events, selection)
+
+    async def wait_beyond(self, position: int) -> None:
+        while len(self._events) <= position:
+            self._check_open()
+            await self._grown.wait()
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            name = "the store in memory"
+            raise StoreClosedError(name)
+
+
+class _MemoryPages:
+    def __init__(self, events: list[RecordedEvent], selection: Selection) -> None:
+        self._events = events
+        self._selection = selection
+        self._position = selection.after
+        self._until = selection.until
+
+    async def next_page(self) -> Page:
+        selection = self._selection
+        if self._until is None or selection.follows:
+            self._until = len(self._events)
+        until = self._until
+        if selection.latest_by_type is not None:
+            return Page(self._latest(selection.latest_by_type, until), until, caught_up=True)
+        found: list[RecordedEvent] = []
+        while self._position < until and len(found) < PAGE_EVENTS:
+            event = self._events[self._position]
+            self._position += 1
+            if selection.covers(event.subject):
+                found.append(event)
+        return Page(found, self._position, caught_up=self._position >= until)
+
+    def _latest(self, event_type: str, until: int) -> list[RecordedEvent]:
+        latest = {
+            event.subject: event
+            for event in self._events[self._position : until]
+            if event.type == event_type and self._selection.covers(event.subject)
+        }
+        return sorted(latest.values(), key=lambda event: event.position)
