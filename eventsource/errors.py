@@ -178,9 +178,7 @@ class EventDecodingError(EventError):
     code = "event-decoding"
 
     def __init__(self, *, event_type: str, event_id: str, subject: str, problems: tuple[str, ...]) -> None:
-        super().__init__(
-            f"event {event_id} of {subject} ({event_type}) does not fit its class: {'; '.join(problems)}"
-        )
+        super().__init__(f"event {event_id} of {subject} ({event_type}) does not fit its class: {'; '.join(problems)}")
         self.event_type = event_type
         self.event_id = event_id
         self.subject = subject
@@ -446,8 +444,10 @@ class ProjectionError(EventSourceError):
 
 class ProjectorFailedError(ProjectionError):
     """
-    A handler raised, or an event could not be decoded. The projector stopped before that event: what came
-    earlier is applied, nothing is skipped. The cause is the ``__cause__``.
+    A handler raised, or an event could not be decoded.
+
+    The projector stopped before that event: what came earlier is applied, nothing is skipped.
+    What was raised is the ``__cause__``.
 
     Attributes:
         event_id: The event it stopped at.
@@ -495,8 +495,9 @@ class ProjectorNotRunningError(ProjectionError):
 
 class CheckpointMismatchError(ProjectionError):
     """
-    The checkpoint names an event that this store does not have: it belongs to another store, or
-    the store was rolled back.
+    The checkpoint names an event that this store does not have.
+
+    It belongs to another store, or the store was restored from an older copy.
 
     Attributes:
         event_id: The event the checkpoint names.

@@ -16,7 +16,7 @@ from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.errors import AggregateExistsError, AggregateNotFoundError, ConflictError, PreconditionFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.store.interface import EventStore
@@ -49,7 +49,7 @@ class Repository(Generic[AnyAggregate]):
         self._store = store
         self._retry = retry or RetryPolicy()
 
-    async def load(self, id: str) -> AnyAggregate:  # noqa: A002  the field's word
+    async def load(self, id: str) -> AnyAggregate:
         """
         Rebuild an aggregate from its events.
 
@@ -64,7 +64,7 @@ class Repository(Generic[AnyAggregate]):
         return aggregate
 
     @asynccontextmanager
-    async def create(self, id: str) -> AsyncIterator[AnyAggregate]:  # noqa: A002
+    async def create(self, id: str) -> AsyncGenerator[AnyAggregate]:
         """
         A new aggregate, saved when the block ends without an error.
 
@@ -76,7 +76,7 @@ class Repository(Generic[AnyAggregate]):
         await self.save(aggregate)
 
     @asynccontextmanager
-    async def change(self, id: str) -> AsyncIterator[AnyAggregate]:  # noqa: A002
+    async def change(self, id: str) -> AsyncGenerator[AnyAggregate]:
         """
         An aggregate as it is now, saved when the block ends without an error.
 
@@ -108,7 +108,7 @@ class Repository(Generic[AnyAggregate]):
             for aggregate in aggregates
             for event in aggregate.pending_events
         ]
-        by_subject = {aggregate.subject: aggregate for aggregate in aggregates}
+        by_subject: dict[str, Aggregate] = {aggregate.subject: aggregate for aggregate in aggregates}
         if len(by_subject) < len(aggregates):
             msg = "the same aggregate is to be saved twice in one commit"
             raise ValueError(msg)
@@ -127,7 +127,7 @@ class Repository(Generic[AnyAggregate]):
 
     async def execute(
         self,
-        id: str,  # noqa: A002
+        id: str,
         command: Callable[Concatenate[AnyAggregate, Arguments], Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
@@ -200,13 +200,9 @@ def _guard(aggregate: Aggregate) -> SubjectIsNew | SubjectIsAtVersion:
     return SubjectIsAtVersion(aggregate.subject, aggregate.version)
 
 
-def _describe(
-    error: PreconditionFailedError, by_subject: dict[str, Aggregate]
-) -> PreconditionFailedError:
+def _describe(error: PreconditionFailedError, by_subject: dict[str, Aggregate]) -> PreconditionFailedError:
     aggregate = by_subject.get(error.subject or "")
     if aggregate is None:
         return error
     kind = AggregateExistsError if aggregate.version == 0 else ConflictError
-    return kind(
-        subject=error.subject, precondition=error.precondition, expected=error.expected, found=error.found
-    )
+    return kind(subject=error.subject, precondition=error.precondition, expected=error.expected, found=error.found)

@@ -73,7 +73,7 @@ class Aggregate:
                 )
                 raise DeclarationError(msg)
 
-    def __init__(self, id: str) -> None:  # noqa: A002  the field's word, as in the subject template
+    def __init__(self, id: str) -> None:
         """
         An aggregate without events. Get one from a `Repository`.
         """
@@ -86,7 +86,7 @@ class Aggregate:
             setattr(self, name, copy.deepcopy(default))
 
     @classmethod
-    def subject_of(cls, id: str) -> Subject:  # noqa: A002
+    def subject_of(cls, id: str) -> Subject:
         """
         Where the aggregate with this id keeps its events.
 

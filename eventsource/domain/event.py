@@ -15,7 +15,13 @@ from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
 from eventsource.domain.subject import Subject
 from eventsource.domain.timestamp import format_timestamp, to_datetime
-from eventsource.errors import DeclarationError, EventDecodingError, UnknownEventTypeError, UnstorableDataError
+from eventsource.errors import (
+    DeclarationError,
+    EventDecodingError,
+    InvalidSubjectError,
+    UnknownEventTypeError,
+    UnstorableDataError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,15 +63,15 @@ class Event(BaseModel):
 
     if TYPE_CHECKING:
 
-        def __init_subclass__(cls, *, type: str = "", abstract: bool = False) -> None: ...  # noqa: A002  the design's word
+        def __init_subclass__(cls, *, type: str = "", abstract: bool = False) -> None: ...
 
     else:
 
-        def __init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: object) -> None:  # noqa: A002
+        def __init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: object) -> None:
             super().__init_subclass__(**config)
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: Any) -> None:  # noqa: A002, ANN401  pydantic's hook
+    def __pydantic_init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: Any) -> None:
         super().__pydantic_init_subclass__(**config)
         if abstract:
             if type:
@@ -103,9 +109,7 @@ class Event(BaseModel):
             EventDecodingError: The stored data does not fit.
         """
         try:
-            return cls.__pydantic_validator__.validate_json(
-                recorded.data_json, extra="ignore", by_alias=True, by_name=False
-            )
+            return cls.model_validate_json(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
         except ValidationError as error:
             raise decoding_error(recorded, error) from None
 
@@ -117,6 +121,19 @@ def _to_object_json(data: Mapping[str, object]) -> str:
     if not text.startswith("{"):
         raise UnstorableDataError(path="$", reason=f"a value of type {type(data).__name__} in place of an object")
     return text
+
+
+def _to_event_subject(path: str) -> Subject:
+    subject = Subject(path)
+    if subject.is_root:
+        raise InvalidSubjectError(subject, "an event needs a subject below '/'")
+    return subject
+
+
+def _check_name(_: object, attribute: attrs.Attribute[str], name: str) -> None:
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} is no event {attribute.name}: 1 to 256 visible characters, no white space"
+        raise ValueError(msg)
 
 
 @final
@@ -143,10 +160,10 @@ class NewEvent:
         ValueError: *type* or *source* is empty, longer than 256 characters or has white space.
     """
 
-    subject: Subject = attrs.field(converter=Subject)
-    type: str = attrs.field()
+    subject: Subject = attrs.field(converter=_to_event_subject)
+    type: str = attrs.field(validator=_check_name)
     data_json: str = attrs.field(alias="data", converter=_to_object_json)
-    source: str | None = attrs.field(default=None)
+    source: str | None = attrs.field(default=None, validator=attrs.validators.optional(_check_name))
 
     @classmethod
     def of(cls, event: Event, *, subject: str, source: str | None = None) -> Self:
@@ -156,34 +173,14 @@ class NewEvent:
         data = event.__pydantic_serializer__.to_python(event, mode="json", by_alias=True)
         return cls(subject=Subject(subject), type=event.event_type, data=data, source=source)
 
-    @subject.validator
-    def _check_subject(self, _: object, subject: Subject) -> None:
-        if subject.is_root:
-            from eventsource.errors import InvalidSubjectError  # noqa: PLC0415
-
-            raise InvalidSubjectError(subject, "an event needs a subject below '/'")
-
-    @type.validator
-    def _check_type(self, _: object, name: str) -> None:
-        _check_name("type", name)
-
-    @source.validator
-    def _check_source(self, _: object, source: str | None) -> None:
-        if source is not None:
-            _check_name("source", source)
-
-
-def _check_name(what: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        msg = f"{name!r} is no event {what}: 1 to 256 visible characters, no white space"
-        raise ValueError(msg)
-
 
 @final
 class RecordedEvent(NamedTuple):
     """
-    An event as it is stored. A tuple underneath, since reading makes one of every row: rebuilding
-    an aggregate ran 1.6 times as fast as with an attrs class.
+    An event as it is stored.
+
+    A tuple underneath, since reading makes one of every row: rebuilding an aggregate ran 1.6 times
+    as fast as with an attrs class.
 
     Attributes:
         position: Its place in the whole store, from 1 on, without gaps; never leaves the store.

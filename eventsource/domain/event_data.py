@@ -39,7 +39,7 @@ def to_canonical_json(data: object) -> str:
     return _encode(data)
 
 
-def parse_json(text: str) -> Any:  # noqa: ANN401  JSON is any of its six kinds of value.
+def parse_json(text: str) -> Any:
     """
     Read stored event data. Integers are exact at any size.
     """
@@ -58,24 +58,27 @@ def _check(value: object, path: str, depth: int) -> None:
     if kind is str:
         _check_text(cast("str", value), path)
     elif kind is int:
-        if abs(cast("int", value)) >= 10**18:
-            _check_integer(cast("int", value), path)
+        _check_integer(cast("int", value), path)
     elif kind is float:
         if not math.isfinite(cast("float", value)):
             raise UnstorableDataError(path=path, reason=f"the number {value}")
     elif kind is dict:
-        _check_depth(path, depth)
-        for key, member in cast("dict[object, object]", value).items():
-            if type(key) is not str:
-                raise UnstorableDataError(path=path, reason=f"a key of type {type(key).__name__}")
-            _check_text(key, path)
-            _check(member, f"{path}.{key}", depth + 1)
+        _check_members(cast("dict[object, object]", value), path, depth)
     elif kind is list or kind is tuple:
         _check_depth(path, depth)
         for index, item in enumerate(cast("list[object]", value)):
             _check(item, f"{path}[{index}]", depth + 1)
     elif value is not None and kind is not bool:
         raise UnstorableDataError(path=path, reason=f"a value of type {kind.__name__}")
+
+
+def _check_members(members: dict[object, object], path: str, depth: int) -> None:
+    _check_depth(path, depth)
+    for key, member in members.items():
+        if type(key) is not str:
+            raise UnstorableDataError(path=path, reason=f"a key of type {type(key).__name__}")
+        _check_text(key, path)
+        _check(member, f"{path}.{key}", depth + 1)
 
 
 def _check_text(text: str, path: str) -> None:

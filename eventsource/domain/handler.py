@@ -84,7 +84,7 @@ def _methods(owner: type) -> Iterator[Callable[..., Any]]:
 def _evaluate(annotation: str, method: Callable[..., object], name: str) -> object:
     # `from __future__ import annotations` leaves text. The event class may be local to the function the class
     # statement stands in: frames are this, `handles`, the class body, and what surrounds it.
-    body = sys._getframe(2)  # noqa: SLF001
+    body = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
     around = body.f_back
     names: ChainMap[str, Any] = ChainMap(
         body.f_locals, around.f_locals if around else {}, getattr(method, "__globals__", {})

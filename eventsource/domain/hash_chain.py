@@ -28,7 +28,7 @@ MAX_LINE_BYTES = 65_535
 
 
 def event_hash(
-    *, id: str, time_ns: int, source: str, subject: str, type: str, data_json: str, predecessor_hash: str  # noqa: A002
+    *, id: str, time_ns: int, source: str, subject: str, type: str, data_json: str, predecessor_hash: str
 ) -> str:
     """
     The hash of an event, 64 lower-case hex digits. *data_json* is canonical.
@@ -41,7 +41,7 @@ def event_hash(
     return sha256(text.encode()).hexdigest()
 
 
-def line_bytes(*, source: str, subject: str, type: str, data_json: str) -> int:  # noqa: A002
+def line_bytes(*, source: str, subject: str, type: str, data_json: str) -> int:
     """
     How many bytes an event takes as one line of NDJSON.
     """

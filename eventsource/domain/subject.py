@@ -37,6 +37,9 @@ class Subject(str):
     __slots__ = ()
 
     def __new__(cls, path: str) -> Self:
+        """
+        Check *path*, once.
+        """
         if type(path) is cls:
             return path
         _check(path)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
     from types import TracebackType
 
@@ -102,9 +103,9 @@ def _configure_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...]) -
     # Python's driver begins transactions late and commits before DDL; SQLAlchemy's documentation of the SQLite dialect
     # says how to take that over.
     @event.listens_for(engine, "connect")
-    def connect(connection: object, _: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-        cursor = connection.cursor()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    def connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

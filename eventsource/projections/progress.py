@@ -75,6 +75,9 @@ class RunningProgress:
         self._moved = asyncio.Event()
 
     async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
+        """
+        See `Progress`.
+        """
         position = (await find_event(self.store, event_id)).position
         try:
             async with asyncio.timeout(timeout_s):
@@ -109,10 +112,14 @@ class WatchedProgress:
     database: ReadModelDatabase
 
     async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
+        """
+        See `Progress`.
+        """
         position = (await find_event(self.store, event_id)).position
         try:
             async with asyncio.timeout(timeout_s):
-                while await self._position() < position:
+                # The only thing two processes share is the database, and it wakes nobody.
+                while await self._position() < position:  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_INTERVAL_S)
         except TimeoutError:
             raise NotSeenError(self.projector, event_id=event_id, timeout_s=timeout_s) from None

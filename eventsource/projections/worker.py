@@ -76,8 +76,7 @@ class Worker:
             for projector in self._projectors
         ]
         self._tasks = [
-            asyncio.create_task(run.run(), name=f"eventsource-projector {run.progress.projector}")
-            for run in self._runs
+            asyncio.create_task(run.run(), name=f"eventsource-projector {run.progress.projector}") for run in self._runs
         ]
         return self
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, assert_never
 
 import attrs
 
+from eventsource.domain.event import RecordedEvent
 from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
-from eventsource.domain.event import RecordedEvent
 from eventsource.errors import EventTooLargeError, NotSupportedError, PreconditionFailedError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class LogEnd:
     time_ns: int
     hash: str
 
-    def append(self, event: NewEvent, *, id: str, time_ns: int, source: str) -> RecordedEvent:  # noqa: A002
+    def append(self, event: NewEvent, *, id: str, time_ns: int, source: str) -> RecordedEvent:
         """
         Record *event* behind it: next position, a later time, linked by hash.
         """

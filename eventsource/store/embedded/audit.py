@@ -4,6 +4,7 @@ Auditing a store file: the hash chain, and what SQLite and we derive from the ev
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from eventsource.domain.subject import Subject
@@ -28,7 +29,7 @@ async def audit_file(reader: Reader) -> AuditReport:
     pages = LogPages(reader, Selection(Subject("/"), recursive=True))
     while True:
         page = await pages.next_page()
-        await reader.run(lambda _, page=page: _check_events(audit, page))
+        await asyncio.to_thread(_check_events, audit, page)
         if page.caught_up:
             break
     for problem in await reader.run(_check_versions):

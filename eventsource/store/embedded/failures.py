@@ -12,7 +12,7 @@ import apsw
 from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreError, StoreFullError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -33,7 +33,7 @@ def translate(error: apsw.Error, path: Path) -> StoreError:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Generator[None]:
     """
     Raise SQLite's errors as those of this package.
     """

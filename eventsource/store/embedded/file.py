@@ -7,7 +7,6 @@ One SQLite database in WAL mode. `events` is the log; everything else is derived
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
@@ -19,6 +18,7 @@ from eventsource.store.embedded.failures import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 # "ESGD": tells `file` and us that the database is ours.
 APPLICATION_ID = 0x45534744
@@ -79,8 +79,7 @@ def open_for_writing(path: Path) -> apsw.Connection:
             if is_new:
                 _create(connection, path)
             _recognise(connection, path)
-            if connection.pragma("journal_mode", "WAL") != "wal":
-                raise StoreUnavailableError(str(path), "its file system allows no write-ahead log")
+            _start_log(connection, path)
             _check_end(connection, path)
         except BaseException:
             connection.close()
@@ -142,6 +141,11 @@ def _recognise(connection: apsw.Connection, path: Path) -> None:
     found = connection.pragma("user_version")
     if found > FORMAT:
         raise StoreFormatError(path, found=found, supported=FORMAT)
+
+
+def _start_log(connection: apsw.Connection, path: Path) -> None:
+    if connection.pragma("journal_mode", "WAL") != "wal":
+        raise StoreUnavailableError(str(path), "its file system allows no write-ahead log")
 
 
 def _check_end(connection: apsw.Connection, path: Path) -> None:

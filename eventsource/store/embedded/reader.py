@@ -213,7 +213,7 @@ def _gather_subtree(connection: apsw.Connection, selection: Selection, until: in
 
 def _gather_latest(connection: apsw.Connection, selection: Selection, event_type: str, until: int) -> array[int]:
     subject = str(selection.subject)
-    where, scope = "1", ()
+    where, scope = "1", tuple[str, ...]()
     if not selection.recursive:
         where, scope = "subject = ?", (subject,)
     elif not selection.covers_all:

@@ -25,7 +25,7 @@ from eventsource.errors import (
 )
 from eventsource.store.commit import LogEnd, check_preconditions
 from eventsource.store.embedded.failures import translate
-from eventsource.store.embedded.file import BUSY_TIMEOUT_MS
+from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.store.commit import CommitRequest
+
+Row = tuple[int | str, ...]
 
 # Commits in one transaction: bounds how long the first of them waits and what one crash can leave unanswered.
 MAX_GROUP = 512
@@ -172,7 +174,7 @@ class Writer:
             StoreError: The transaction failed; no request of the group is decided.
         """
         end, versions = self._end, dict[str, int]()
-        rows: list[tuple[object, ...]] = []
+        rows: list[Row] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for waiting in group:
@@ -197,9 +199,7 @@ class Writer:
             self._versions.clear()
         self._versions.update(versions)
 
-    def _decide(
-        self, waiting: Waiting, end: LogEnd, versions: dict[str, int], rows: list[tuple[object, ...]]
-    ) -> LogEnd:
+    def _decide(self, waiting: Waiting, end: LogEnd, versions: dict[str, int], rows: list[Row]) -> LogEnd:
         def version_of(subject: str) -> int:
             known = versions.get(subject)
             return self._stored_version(subject) if known is None else known
@@ -283,8 +283,8 @@ class Writer:
 
 
 def _read_end(connection: apsw.Connection) -> LogEnd:
-    last = connection.execute("SELECT position, time_ns, hash FROM events ORDER BY position DESC LIMIT 1").fetchall()
-    return LogEnd(*last[0]) if last else LogEnd(0, 0, GENESIS_HASH)
+    last = to_recorded(connection.execute(f"SELECT {EVENT_COLUMNS} FROM events ORDER BY position DESC LIMIT 1"))  # noqa: S608  a constant
+    return LogEnd.at(last[0]) if last else LogEnd(0, 0, GENESIS_HASH)
 
 
 def _refuse(group: list[Waiting], error: StoreError) -> None:
