@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import attrs
-import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -19,6 +18,7 @@ from eventsource.errors import (
     ProjectorFailedError,
     ProjectorSupersededError,
 )
+from eventsource.log import get_logger
 from eventsource.projections.progress import RunningProgress
 from eventsource.subscriptions.checkpoint import (
     START,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore, Page
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # How long a checkpoint may stay behind while only events pass by that the projector has no handler for, in seconds.
 _IDLE_CHECKPOINT_S = 0.2

@@ -53,18 +53,24 @@ class CommitRequest:
             msg = "a commit needs at least one event"
             raise ValueError(msg)
         for event in events:
-            size = line_bytes(
-                source=event.source or source, subject=event.subject, type=event.type, data_json=event.data_json
-            )
-            if size > MAX_LINE_BYTES:
-                raise EventTooLargeError(
-                    event_type=event.type, subject=event.subject, size_bytes=size, limit_bytes=MAX_LINE_BYTES + 1
-                )
+            _check_size(event, source)
         for precondition in preconditions:
             if isinstance(precondition, QueryIsTrue):
                 msg = "this store evaluates no GDBQL text; use SubjectIsNew, SubjectExists or SubjectIsAtVersion"
                 raise NotSupportedError(msg)
         return cls(tuple(events), tuple(preconditions), source)
+
+
+def _check_size(event: NewEvent, source: str) -> None:
+    source = event.source or source
+    # A character takes six bytes at the most, so far below the limit there is no need to count.
+    if 6 * (len(source) + len(event.subject) + len(event.type) + len(event.data_json)) < MAX_LINE_BYTES // 2:
+        return
+    size = line_bytes(source=source, subject=event.subject, type=event.type, data_json=event.data_json)
+    if size > MAX_LINE_BYTES:
+        raise EventTooLargeError(
+            event_type=event.type, subject=event.subject, size_bytes=size, limit_bytes=MAX_LINE_BYTES + 1
+        )
 
 
 def check_preconditions(preconditions: Sequence[Precondition], version_of: Callable[[str], int]) -> None:
