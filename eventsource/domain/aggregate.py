@@ -8,17 +8,21 @@ import copy
 import dis
 import inspect
 import re
+from collections import ChainMap
+from contextlib import suppress
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
 from eventsource.domain.event import Event, decoding_error
-from eventsource.domain.handler import collect_handlers
+from eventsource.domain.handler import collect_handlers, methods_of
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, InvalidSubjectError, UnknownEventTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import FunctionType
 
     from eventsource.domain.event import RecordedEvent
 
@@ -171,7 +175,7 @@ class Aggregate:
             try:
                 event = decode(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
             except ValidationError as error:
-                raise decoding_error(recorded, error) from None
+                raise decoding_error(recorded, error, self._handlers[recorded.type][0]) from None
             handle(self, event)
             count += 1
         if recorded is not None:
@@ -222,40 +226,71 @@ def _check_names(cls: type) -> None:
 
 
 def _collect_mutable_defaults(cls: type) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for base in reversed(cls.__mro__):
-        if base is Aggregate or not issubclass(base, Aggregate):
-            continue
-        for name in inspect.get_annotations(base):
-            default = vars(base).get(name)
-            # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
-            if default is not None and type(default).__hash__ is None:
-                found[name] = default
-    return found
+    own = [base for base in cls.__mro__ if base not in Aggregate.__mro__]
+    names = {name for base in own for name in vars(base) if not name.startswith("__")} - vars(Aggregate).keys()
+    defaults = {name: inspect.getattr_static(cls, name) for name in names}
+    # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
+    return {name: default for name, default in defaults.items() if type(default).__hash__ is None}
 
 
 def _emitted_event_classes(cls: type) -> Iterator[tuple[str, type[Event]]]:
     """
-    The event classes that methods of *cls* make right inside a call ``….emit(SomeEvent(…))``.
+    The event classes that methods of *cls* make right inside a call ``self.emit(SomeEvent(…))``.
 
     It reads the byte code, so a missing handler is found before the first event is emitted. What it cannot see (an
     event made beforehand and passed by name) `Aggregate.emit` still checks.
     """
-    for name, function in vars(cls).items():
-        if not inspect.isfunction(function):
+    for method in methods_of(cls):
+        function = inspect.unwrap(method)
+        for code in _code_with_nested(function.__code__):
+            for path in _emitted_paths(code, function.__code__.co_varnames[:1]):
+                if (event_class := _find_event_class(path, cls, function)) is not None:
+                    yield method.__name__, event_class
+
+
+def _code_with_nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code_with_nested(constant)
+
+
+def _emitted_paths(code: CodeType, me: tuple[str, ...]) -> Iterator[list[str]]:
+    """
+    The dotted name that follows each ``self.emit(``, where *me* is what the method calls ``self``.
+    """
+    before: tuple[object, ...] = ()
+    path: list[str] | None = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in {"PUSH_NULL", "CACHE", "EXTENDED_ARG", "NOP"}:
             continue
-        after_emit = False
-        for instruction in dis.get_instructions(function):
-            if instruction.opname in {"LOAD_METHOD", "LOAD_ATTR"} and instruction.argval == "emit":
-                after_emit = True
-            elif after_emit and instruction.opname in {"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME"}:
-                loaded = _resolve(function, instruction.argval)
-                if isinstance(loaded, type) and issubclass(loaded, Event):
-                    yield name, loaded
-                after_emit = False
-            elif instruction.opname not in {"PUSH_NULL", "CACHE", "EXTENDED_ARG", "NOP"}:
-                after_emit = False
+        # Newer Pythons load two variables at once.
+        names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+        is_attribute = instruction.opname in {"LOAD_METHOD", "LOAD_ATTR"}
+        is_name = instruction.opname in {"LOAD_GLOBAL", "LOAD_DEREF"} or names == me
+        if is_attribute and names == ("emit",) and before[-1:] == me:
+            path = []
+        elif path is not None and (is_attribute if path else is_name):
+            path += names
+        elif path is not None:
+            yield path
+            path = None
+        before = names
 
 
-def _resolve(function: Callable[..., object], name: str) -> object:
-    return inspect.getclosurevars(function).nonlocals.get(name, getattr(function, "__globals__", {}).get(name))
+def _find_event_class(path: list[str], cls: type, function: FunctionType) -> type[Event] | None:
+    me = function.__code__.co_varnames[:1]
+    names = ChainMap[str, object](dict.fromkeys(me, cls), dict(_closure(function)), function.__globals__)
+    found: object = names.get(path[0]) if path else None
+    for name in path[1:]:
+        if isinstance(found, type) and issubclass(found, Event):
+            break
+        found = inspect.getattr_static(found, name, None)
+    return found if isinstance(found, type) and issubclass(found, Event) else None
+
+
+def _closure(function: FunctionType) -> Iterator[tuple[str, object]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        # Empty is the cell of a name that is bound later, such as that of the class being made.
+        with suppress(ValueError):
+            yield name, cell.cell_contents

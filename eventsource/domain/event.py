@@ -5,11 +5,12 @@ Events: what happened, before and after it is stored.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, final, get_args
 
 import attrs
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core.core_schema import ErrorType
 
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
@@ -24,12 +25,15 @@ from eventsource.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 # A type or source ends up in logs, headers and URIs. The official JavaScript SDK drops events whose
 # source is no URI reference, for example one with a space in it.
 _NAME = re.compile(r"[!-~\u00a1-\ud7ff\ue000-\U0010ffff]{1,256}")
+
+# Pydantic's own texts quote no value, but for these. Others are those of validators of the user's own.
+_QUIET_KINDS = frozenset(get_args(ErrorType)) - {"assertion_error", "union_tag_invalid", "uuid_parsing", "value_error"}
 
 
 class Event(BaseModel):
@@ -57,6 +61,8 @@ class Event(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         allow_inf_nan=False,
+        # Else an infinity in a field of type Any would be stored as null, and nobody told.
+        ser_json_inf_nan="constants",
     )
 
     event_type: ClassVar[str] = ""
@@ -79,6 +85,9 @@ class Event(BaseModel):
                 raise DeclarationError(msg)
             cls.event_type = ""
             return
+        if not type and cls.__pydantic_generic_metadata__["origin"]:
+            # `Changed[str]` is no class of its own: its subclasses are declared.
+            return
         if not type:
             msg = (
                 f"{cls.__qualname__} has no event type: write "
@@ -98,7 +107,7 @@ class Event(BaseModel):
         Raises:
             UnstorableDataError: A field holds what JSON cannot carry.
         """
-        return to_canonical_json(self.__pydantic_serializer__.to_python(self, mode="json", by_alias=True))
+        return to_canonical_json(_to_data(self))
 
     @classmethod
     def from_recorded(cls, recorded: RecordedEvent) -> Self:
@@ -111,7 +120,25 @@ class Event(BaseModel):
         try:
             return cls.model_validate_json(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
         except ValidationError as error:
-            raise decoding_error(recorded, error) from None
+            raise decoding_error(recorded, error, cls) from None
+
+
+def _to_data(event: Event) -> dict[str, object]:
+    try:
+        data: dict[str, object] = event.__pydantic_serializer__.to_python(event, mode="json", by_alias=True)
+    except ValueError:
+        # Its text may quote the value.
+        raise UnstorableDataError(path=_unwritable_field(event), reason="a value without a JSON form") from None
+    return data
+
+
+def _unwritable_field(event: Event) -> str:
+    for name, field in type(event).model_fields.items():
+        try:
+            event.__pydantic_serializer__.to_python(event, mode="json", include={name})
+        except ValueError:
+            return f"$.{field.alias}"
+    return "$"
 
 
 def _to_object_json(data: Mapping[str, object]) -> str:
@@ -170,8 +197,7 @@ class NewEvent:
         """
         Place *event* at *subject*.
         """
-        data = event.__pydantic_serializer__.to_python(event, mode="json", by_alias=True)
-        return cls(subject=Subject(subject), type=event.event_type, data=data, source=source)
+        return cls(subject=Subject(subject), type=event.event_type, data=_to_data(event), source=source)
 
 
 @final
@@ -263,12 +289,13 @@ class RecordedEvent(NamedTuple):
         }
 
 
-def decoding_error(recorded: RecordedEvent, error: ValidationError) -> EventDecodingError:
+def decoding_error(recorded: RecordedEvent, error: ValidationError, event_class: type[Event]) -> EventDecodingError:
     """
-    Say which fields of *recorded* do not fit, without their values.
+    Say which fields of *recorded* do not fit *event_class*, without their values.
     """
+    fields = set(_field_names(event_class))
     problems = tuple(
-        f"{'.'.join(map(str, problem['loc'])) or 'data'}: {_describe(problem['type'], problem['msg'])}"
+        f"{_describe_place(problem['loc'], fields) or 'data'}: {_describe(problem['type'], problem['msg'])}"
         for problem in error.errors(include_url=False, include_input=False, include_context=False)
     )
     return EventDecodingError(
@@ -276,6 +303,26 @@ def decoding_error(recorded: RecordedEvent, error: ValidationError) -> EventDeco
     )
 
 
+def _describe_place(place: tuple[int | str, ...], fields: set[str]) -> str:
+    # What is neither a field nor an index is a key of a mapping, so it is data.
+    return ".".join(str(part) if isinstance(part, int) or part in fields else "…" for part in place)
+
+
+def _field_names(annotation: Any) -> Iterator[str]:
+    """
+    What the fields of a model are called in stored data, those of the models inside included.
+    """
+    seen: set[Any] = set()
+    waiting = [annotation]
+    while waiting:
+        kind = waiting.pop()
+        waiting += get_args(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
+            seen.add(kind)
+            for name, field in kind.model_fields.items():
+                yield field.alias or name
+                waiting.append(field.annotation)
+
+
 def _describe(kind: str, message: str) -> str:
-    # The text of a validator of the user's own may quote the value.
-    return "refused by its validator" if kind in {"value_error", "assertion_error"} else message
+    return message if kind in _QUIET_KINDS else "refused by its validator"

@@ -18,8 +18,7 @@ from eventsource.errors import UnstorableDataError
 MAX_DEPTH = 64
 # CPython refuses to print longer integers by default; so do most other readers.
 MAX_INTEGER_DIGITS = 4300
-# A decimal digit takes 3.33 bits: integers are measured in bits, since printing one is what may fail.
-_MAX_INTEGER_BITS = int(MAX_INTEGER_DIGITS * 3.32)
+_LARGEST_INTEGER = 10**MAX_INTEGER_DIGITS - 1
 
 _encode = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
@@ -96,7 +95,7 @@ def _check_text(text: str, path: str) -> None:
 
 
 def _check_integer(number: int, path: str) -> None:
-    if number.bit_length() > _MAX_INTEGER_BITS:
+    if abs(number) > _LARGEST_INTEGER:
         raise UnstorableDataError(path=path, reason=f"an integer of more than {MAX_INTEGER_DIGITS} digits")
 
 

@@ -15,10 +15,14 @@ from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FunctionType
 
 Method = TypeVar("Method", bound="Callable[..., object]")
 
 _MARK = "_handled_event_classes"
+
+# Calling one of these runs nothing of it, so the event would be lost without a word.
+_CALLED_IN_VAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 def handles(method: Method) -> Method:
@@ -29,10 +33,14 @@ def handles(method: Method) -> Method:
     not up for debate.
 
     Raises:
-        DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class;
+            or the method is asynchronous or a generator.
     """
     parameters = list(inspect.signature(method).parameters.values())
     name = getattr(method, "__qualname__", repr(method))
+    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
+        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
+        raise DeclarationError(msg)
     if len(parameters) < 2:  # noqa: PLR2004  self and the event
         msg = f"{name} handles no event: it needs a parameter `event` after `self`"
         raise DeclarationError(msg)
@@ -59,7 +67,7 @@ def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., 
         DeclarationError: Two methods handle the same event.
     """
     found: dict[str, tuple[type[Event], Callable[..., Any]]] = {}
-    for method in _methods(owner):
+    for method in methods_of(owner):
         for event_class in getattr(method, _MARK, ()):
             if event_class.event_type in found:
                 other = found[event_class.event_type][1]
@@ -72,8 +80,10 @@ def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., 
     return found
 
 
-def _methods(owner: type) -> Iterator[Callable[..., Any]]:
-    # By name, so that a method overridden in a subclass is found once, as overridden.
+def methods_of(owner: type) -> Iterator[FunctionType]:
+    """
+    The methods of a class and its bases, each name once: one overridden in a subclass as overridden.
+    """
     names = dict.fromkeys(name for base in reversed(owner.__mro__) for name in vars(base))
     for name in names:
         attribute = inspect.getattr_static(owner, name)

@@ -8,7 +8,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 Result = TypeVar("Result")
 
@@ -43,8 +43,9 @@ class ReadModelDatabase:
         self._url = make_url(url)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="eventsource-read-model-writer")
         self._reading = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="eventsource-read-model-reader")
-        self._writer = self._engine(begin="BEGIN IMMEDIATE", pragmas=_WRITER_PRAGMAS)
-        self._reader = self._engine(begin="BEGIN", pragmas=_READER_PRAGMAS)
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._writer = self._engine(_WRITER_PRAGMAS)
+        self._reader = self._engine(_READER_PRAGMAS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,7 +61,7 @@ class ReadModelDatabase:
 
         It is committed when *change* returns and rolled back when it raises.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._writing, _in_transaction, self._writer, change)
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._transaction, self._writer, change)
 
     async def read(self, question: Callable[[Connection], Result]) -> Result:
         """
@@ -68,7 +69,9 @@ class ReadModelDatabase:
 
         ``await database.read(lambda tx: tx.execute(select(balances)).all())``
         """
-        return await asyncio.get_running_loop().run_in_executor(self._reading, _in_transaction, self._reader, question)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._reading, self._transaction, self._reader, question
+        )
 
     async def aclose(self) -> None:
         """
@@ -83,33 +86,30 @@ class ReadModelDatabase:
 
         await asyncio.to_thread(close)
 
-    def _engine(self, *, begin: str, pragmas: tuple[str, ...]) -> Engine:
+    def _engine(self, pragmas: tuple[str, ...]) -> Engine:
         engine = create_engine(self._url)
-        if self._url.get_backend_name() == "sqlite":
-            _configure_sqlite(engine, begin=begin, pragmas=pragmas)
+        if self._is_sqlite:
+
+            def configure(connection: sqlite3.Connection, _: object) -> None:
+                # Python's driver begins transactions late and commits before DDL: without an isolation level it leaves
+                # both to us. Source: SQLAlchemy, documentation of the SQLite dialect.
+                connection.isolation_level = None
+                cursor = connection.cursor()
+                for pragma in pragmas:
+                    cursor.execute(f"PRAGMA {pragma}")
+                cursor.close()
+
+            # On the pool: a listener on the engine makes each statement look for listeners, a quarter of its time.
+            event.listen(engine.pool, "connect", configure)
         return engine
+
+    def _transaction(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        with engine.connect() as tx, tx.begin():
+            if self._is_sqlite:
+                # Writers take their turn at the start, where they can wait for it.
+                tx.exec_driver_sql("BEGIN IMMEDIATE" if engine is self._writer else "BEGIN")
+            return work(tx)
 
 
 _WRITER_PRAGMAS = ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 _READER_PRAGMAS = ("busy_timeout = 10000", "query_only = ON")
-
-
-def _in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
-    with engine.begin() as tx:
-        return work(tx)
-
-
-def _configure_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...]) -> None:
-    # Python's driver begins transactions late and commits before DDL; SQLAlchemy's documentation of the SQLite dialect
-    # says how to take that over.
-    @event.listens_for(engine, "connect")
-    def connect(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def start(tx: Connection) -> None:
-        tx.exec_driver_sql(begin)

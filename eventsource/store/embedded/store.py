@@ -81,6 +81,8 @@ class EmbeddedEventStore:
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answers: dict[Waiting, asyncio.Future[tuple[RecordedEvent, ...]]] = {}
+        # Commits of this turn of the event loop, not sent to the writer yet.
+        self._arrived: list[Waiting] = []
         self._head = 0
         self._grown = asyncio.Event()
 
@@ -108,7 +110,10 @@ class EmbeddedEventStore:
         waiting = Waiting(CommitRequest.checked(events, preconditions, source=self._source))
         answer: asyncio.Future[tuple[RecordedEvent, ...]] = asyncio.get_running_loop().create_future()
         self._answers[waiting] = answer
-        writer.submit(waiting)
+        self._arrived.append(waiting)
+        if len(self._arrived) == 1:
+            # Once the loop has run whoever else is ready to commit, one can tell who is alone.
+            asyncio.get_running_loop().call_soon(self._send, writer)
         return await answer
 
     def stream(
@@ -194,6 +199,14 @@ class EmbeddedEventStore:
         while self._head <= position:
             self._open_reader()
             await self._grown.wait()
+
+    def _send(self, writer: Writer) -> None:
+        arrived, self._arrived = self._arrived, []
+        if len(arrived) == 1 and writer.decide_alone(arrived[0]):
+            self._deliver(arrived)
+            return
+        for waiting in arrived:
+            writer.submit(waiting)
 
     def _open_writer(self) -> Writer:
         if self._path.parent.is_dir():
