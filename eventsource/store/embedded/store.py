@@ -229,7 +229,8 @@ class EmbeddedEventStore:
         for waiting in group:
             answer = self._answers.pop(waiting)
             if waiting.events:
-                self._head = waiting.events[-1].position
+                # A group and a commit decided alone may be delivered the other way round.
+                self._head = max(self._head, waiting.events[-1].position)
             # A caller that was cancelled does not wait any more; what it sent is decided all the same.
             if answer.cancelled():
                 continue

@@ -204,10 +204,13 @@ class Writer:
                 waiting.events, waiting.error = (), None
                 self._decide_all([waiting])
         except StoreError as error:
-            self._stopped = StoreUnavailableError(
-                str(self._path), f"stopped after an I/O error until it is reopened ({error})"
-            )
+            self._stop(error)
             _refuse(group, error)
+        except Exception as error:  # noqa: BLE001  or those who wait would wait for ever
+            # A defect of ours: whoever waits is told, and nothing is written on top of it.
+            self._roll_back()
+            self._stop(error)
+            _refuse(group, StoreUnavailableError(str(self._path), f"the writer failed: {error!r}"))
 
     def _commit_group(self, group: list[Waiting]) -> None:
         """
@@ -220,6 +223,12 @@ class Writer:
         rows: list[Row] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            _refuse(group, StoreUnavailableError(str(self._path), "another program holds the lock of the database"))
+            return
+        except apsw.Error as error:
+            raise translate(error, self._path) from error
+        try:
             for waiting in group:
                 end = self._decide(waiting, end, versions, rows)
             if not rows:
@@ -272,12 +281,15 @@ class Writer:
             self._versions[subject] = version = version or 0
         return version
 
+    def _stop(self, error: Exception) -> None:
+        self._stopped = StoreUnavailableError(str(self._path), f"stopped by an error until it is reopened ({error})")
+
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
             except apsw.Error as error:
-                self._stopped = StoreUnavailableError(str(self._path), f"could not roll back: {error}")
+                self._stop(error)
 
     def _note_wal_pages(self, connection: apsw.Connection, name: str, pages: int) -> int:  # noqa: ARG002  SQLite's hook
         self._wal_pages = pages
@@ -294,9 +306,7 @@ class Writer:
             # A reader is in the way or the disk is full; commits go on in the log, the next group tries again.
             return
         except apsw.Error as error:
-            self._stopped = StoreUnavailableError(
-                str(self._path), f"stopped after a failed checkpoint until it is reopened ({error})"
-            )
+            self._stop(error)
 
     def _truncate_log(self) -> None:
         # Without patience: commits wait while this waits for readers.
