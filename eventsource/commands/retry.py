@@ -43,4 +43,6 @@ class RetryPolicy:
         """
         How long to wait after the given number of failures, in seconds.
         """
-        return self.uniform(0, min(self.longest_pause_s, self.first_pause_s * 2 ** (failures - 1)))
+        # Beyond 2**1023 a float ends, and any pause is the longest one long before.
+        ceiling_s = self.first_pause_s * 2.0 ** min(failures - 1, 1023)
+        return self.uniform(0, min(self.longest_pause_s, ceiling_s))

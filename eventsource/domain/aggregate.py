@@ -219,15 +219,21 @@ def _check_template(cls: type, template: str) -> str:
 def _check_names(cls: type) -> None:
     taken = {name for name in vars(Aggregate) if not name.startswith("__")}
     taken |= {"_id", "_subject", "_version", "_last_event_id", "_pending"}
-    own = set(vars(cls)) | set(inspect.get_annotations(cls))
-    if clash := sorted(taken & own - {"subject_template", "_handlers", "_mutable_defaults"}):
-        msg = f"{cls.__qualname__} declares {clash[0]!r}, which Aggregate itself uses: choose another name"
-        raise DeclarationError(msg)
+    taken -= {"subject_template", "_handlers", "_mutable_defaults"}
+    for base in _own_bases(cls):
+        if clash := sorted(taken & {*vars(base), *inspect.get_annotations(base)}):
+            msg = f"{cls.__qualname__} declares {clash[0]!r}, which Aggregate itself uses: choose another name"
+            raise DeclarationError(msg)
+
+
+def _own_bases(cls: type) -> list[type]:
+    return [base for base in cls.__mro__ if base not in Aggregate.__mro__]
 
 
 def _collect_mutable_defaults(cls: type) -> dict[str, object]:
-    own = [base for base in cls.__mro__ if base not in Aggregate.__mro__]
-    names = {name for base in own for name in vars(base) if not name.startswith("__")} - vars(Aggregate).keys()
+    names = {name for base in _own_bases(cls) for name in vars(base) if not name.startswith("__")} - vars(
+        Aggregate
+    ).keys()
     defaults = {name: inspect.getattr_static(cls, name) for name in names}
     # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
     return {name: default for name, default in defaults.items() if type(default).__hash__ is None}

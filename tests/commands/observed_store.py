@@ -1,0 +1,134 @@
+"""
+A store around another one, which counts what is read and lets others commit first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from eventsource import EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from types import TracebackType
+
+    from eventsource import AuditReport, EventStore, NewEvent, Page, Precondition, RecordedEvent
+
+
+class ObservedStore:
+    """
+    Hands every call on to *inner*.
+
+    Attributes:
+        inner: The other one, to be used unseen.
+
+        read: The events given out by `stream`, in order.
+
+        commits: How many commits were sent.
+
+        preconditions: Those of the last commit.
+
+        rivals: Run one after the other, each before one commit: who gets in first.
+    """
+
+    def __init__(self, inner: EventStore) -> None:
+        self.inner = inner
+        self.read: list[RecordedEvent] = []
+        self.commits = 0
+        self.preconditions: Sequence[Precondition] = ()
+        self.rivals: list[Callable[[], Awaitable[object]]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def commit(
+        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+    ) -> tuple[RecordedEvent, ...]:
+        """
+        Let a rival commit, then commit.
+        """
+        self.commits += 1
+        self.preconditions = preconditions
+        if self.rivals:
+            await self.rivals.pop(0)()
+        return await self.inner.commit(events, preconditions)
+
+    def stream(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        upper_bound: str | None = None,
+        include_upper_bound: bool = False,
+        latest_by_type: str | None = None,
+    ) -> EventStream:
+        """
+        Read, and keep what was read.
+        """
+        stream = self.inner.stream(
+            subject,
+            recursive=recursive,
+            lower_bound=lower_bound,
+            include_lower_bound=include_lower_bound,
+            upper_bound=upper_bound,
+            include_upper_bound=include_upper_bound,
+            latest_by_type=latest_by_type,
+        )
+
+        async def pages() -> AsyncGenerator[Page]:
+            async for page in stream.pages():
+                self.read.extend(page.events)
+                yield page
+
+        return EventStream(pages())
+
+    def observe(
+        self,
+        subject: str = "/",
+        *,
+        recursive: bool = True,
+        lower_bound: str | None = None,
+        include_lower_bound: bool = False,
+        from_now: bool = False,
+    ) -> EventStream:
+        """
+        See `EventStore`.
+        """
+        return self.inner.observe(
+            subject,
+            recursive=recursive,
+            lower_bound=lower_bound,
+            include_lower_bound=include_lower_bound,
+            from_now=from_now,
+        )
+
+    async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.count(subject, recursive=recursive, lower_bound=lower_bound)
+
+    async def audit(self) -> AuditReport:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.audit()
+
+    async def ping(self) -> None:
+        """
+        See `EventStore`.
+        """
+        await self.inner.ping()
+
+    async def aclose(self) -> None:
+        """
+        See `EventStore`.
+        """
+        await self.inner.aclose()

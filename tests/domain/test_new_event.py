@@ -1,0 +1,115 @@
+"""
+New events: an event with its place, not stored yet.
+"""
+
+import attrs
+import pytest
+
+from eventsource import Event, InvalidSubjectError, NewEvent, Subject, UnstorableDataError
+
+
+class RoomBooked(Event, type="io.example.test.domain.room-booked"):
+    """
+    A small event.
+    """
+
+    guest_name: str
+    nights: int
+
+
+def test_event_is_placed() -> None:
+    """
+    A placed event has the subject, the type of its class and its data as canonical JSON.
+    """
+    event = RoomBooked(nights=2, guest_name="Ada")
+
+    new = NewEvent.of(event, subject="/rooms/12", source="io.example.hotel")
+
+    assert new == NewEvent(
+        subject="/rooms/12",
+        type="io.example.test.domain.room-booked",
+        data={"nights": 2, "guestName": "Ada"},
+        source="io.example.hotel",
+    )
+    assert new.data_json == '{"guestName":"Ada","nights":2}'
+    assert isinstance(new.subject, Subject)
+
+
+def test_source_is_the_stores_unless_given() -> None:
+    """
+    Without a source the store's own is meant.
+    """
+    new = NewEvent(subject="/rooms/12", type="room-booked", data={})
+
+    assert new.source is None
+
+
+def test_order_of_members_makes_no_difference() -> None:
+    """
+    Equal data makes equal events.
+    """
+    one = NewEvent(subject="/rooms/12", type="t", data={"a": 1, "b": 2})
+    other = NewEvent(subject="/rooms/12", type="t", data={"b": 2, "a": 1})
+
+    assert one == other
+
+
+def test_root_is_no_place_for_an_event() -> None:
+    """
+    An event needs a subject below ``/``.
+    """
+    with pytest.raises(InvalidSubjectError, match="below '/'"):
+        NewEvent(subject="/", type="t", data={})
+
+
+@pytest.mark.parametrize("subject", ["", "rooms", "/rooms/", "/rooms//12"])
+def test_place_must_be_a_subject(subject: str) -> None:
+    """
+    What is no subject is refused.
+    """
+    with pytest.raises(InvalidSubjectError):
+        NewEvent(subject=subject, type="t", data={})
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a\nb", "a\0b", "\ud800", "a" * 257], ids=ascii)
+def test_type_and_source_are_visible_characters(name: str) -> None:
+    """
+    A type or source that would break logs and headers is refused.
+    """
+    with pytest.raises(ValueError, match="is no event type"):
+        NewEvent(subject="/rooms/12", type=name, data={})
+    with pytest.raises(ValueError, match="is no event source"):
+        NewEvent(subject="/rooms/12", type="t", data={}, source=name)
+
+
+@pytest.mark.parametrize("data", [[1], (1,), "text", 1, None, True], ids=repr)
+def test_data_must_be_an_object(data: object) -> None:
+    """
+    Genesis DB takes objects only, so everything else is refused at once.
+    """
+    with pytest.raises(UnstorableDataError, match="in place of an object") as excinfo:
+        NewEvent(subject="/rooms/12", type="t", data=data)  # type: ignore[arg-type]  # the mistake under test
+
+    assert excinfo.value.path == "$"
+
+
+def test_data_is_taken_when_the_event_is_made() -> None:
+    """
+    Changing the dictionary afterwards changes no event.
+    """
+    data = {"nights": 1}
+    new = NewEvent(subject="/rooms/12", type="t", data=data)
+
+    data["nights"] = 2
+
+    assert new.data_json == '{"nights":1}'
+
+
+def test_new_event_is_frozen() -> None:
+    """
+    What is to be stored does not change on its way.
+    """
+    new = NewEvent(subject="/rooms/12", type="t", data={})
+
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        new.type = "u"  # type: ignore[misc]  # the mistake under test
