@@ -1,0 +1,197 @@
+"""
+How a command ends: its exit code, and what it says when it could not do what was asked.
+"""
+
+from __future__ import annotations
+
+import enum
+import traceback
+from pathlib import Path
+from typing import ClassVar
+
+import typer
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from eventsource.errors import (
+    DeclarationError,
+    EventDecodingError,
+    EventNotFoundError,
+    EventSourceError,
+    InvalidStoreUrlError,
+    InvalidSubjectError,
+    NotSupportedError,
+    ProjectorFailedError,
+    StoreError,
+)
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+class ExitCode(enum.IntEnum):
+    """
+    What the commands exit with. 128 and the number of the signal when one ended it early.
+    """
+
+    DONE = 0
+    # It ran, and found what is wrong: a projector failed, an audit found problems, the output cannot be written.
+    FAILED = 1
+    # The arguments are not understood, or name what is not there: a subject, a module, an event id.
+    USAGE = 2
+    # The store or the read-model database cannot be opened or read.
+    UNAVAILABLE = 3
+
+
+EXIT_CODES_HELP = (
+    "Exit codes: 0 done; 1 a projector failed, or an audit found problems; 2 the arguments are not understood or "
+    "name what is not there; 3 the store or the read-model database cannot be opened or read; 128 and the number of "
+    "the signal that ended it early (130 for Ctrl-C)."
+)
+
+
+class CommandError(Exception):
+    """
+    A command cannot do what was asked, for a reason that lies outside the library.
+
+    Attributes:
+        exit_code: What the command exits with.
+    """
+
+    code: ClassVar[str] = "usage"
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+
+class ProjectorNotLoadedError(CommandError):
+    """
+    ``module:Projector`` names no projector.
+    """
+
+    code = "projector-not-loaded"
+
+
+class DatabaseUrlError(CommandError):
+    """
+    A read-model database URL is not understood, or names what read models must not be written to.
+    """
+
+    code = "invalid-database-url"
+
+
+class DatabaseUnavailableError(CommandError):
+    """
+    The read-model database does not answer.
+    """
+
+    code = "database-unavailable"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class OutputError(CommandError):
+    """
+    Results cannot be written.
+    """
+
+    code = "output"
+    exit_code = ExitCode.FAILED
+
+
+class Failure(BaseModel):
+    """
+    An error as a command reports it.
+
+    Attributes:
+        code: Stable, for programs.
+
+        message: What happened and what to do, in words, without event data.
+
+        event_id: The event a projector stopped before, with its `type` and `subject`.
+
+        cause: The traceback of the handler that raised, or how the event does not fit its class.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    event_id: str | None = None
+    type: str | None = None
+    subject: str | None = None
+    cause: str | None = None
+
+    def in_words(self) -> str:
+        """
+        Lines for people. What to do comes last, where the eye is.
+        """
+        return f"{self.cause}\n{self.message}" if self.cause else self.message
+
+
+def describe(error: Exception) -> Failure | None:
+    """
+    What to say about *error*; None for one that only a defect can raise.
+    """
+    match error:
+        case ProjectorFailedError():
+            return Failure(
+                code=error.code,
+                message=str(error),
+                event_id=error.event_id,
+                type=error.event_type,
+                subject=error.subject,
+                cause=_cause(error),
+            )
+        case CommandError() | EventSourceError():
+            return Failure(code=error.code, message=str(error))
+        case SQLAlchemyError():
+            message = f"the read-model database does not answer: {database_reason(error)}"
+            return Failure(code=DatabaseUnavailableError.code, message=message)
+        case typer.TyperException():
+            return Failure(code=CommandError.code, message=error.format_message())
+        case _:
+            return None
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """
+    What a command that *error* ends exits with.
+    """
+    match error:
+        case CommandError():
+            return error.exit_code
+        case (
+            typer.TyperException()
+            | DeclarationError()
+            | EventNotFoundError()
+            | InvalidStoreUrlError()
+            | InvalidSubjectError()
+            | NotSupportedError()
+        ):
+            return ExitCode.USAGE
+        case StoreError() | SQLAlchemyError():
+            return ExitCode.UNAVAILABLE
+        case _:
+            return ExitCode.FAILED
+
+
+def database_reason(error: SQLAlchemyError) -> str:
+    """
+    What the database said, without the statement and its values, which may be personal.
+    """
+    return f"{type(error.orig).__name__}: {error.orig}" if isinstance(error, DBAPIError) else str(error)
+
+
+def format_error(error: BaseException) -> str:
+    """
+    *error* with its traceback.
+    """
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def _cause(error: ProjectorFailedError) -> str | None:
+    cause = error.__cause__
+    if cause is None or isinstance(cause, EventDecodingError):
+        return str(cause) if cause else None
+    # What leads to the handler is always the same; who reads this looks for the handler's own lines.
+    trace = cause.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return format_error(cause.with_traceback(trace or cause.__traceback__))

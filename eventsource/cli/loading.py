@@ -1,0 +1,92 @@
+"""
+Finding the projectors that ``module:Projector`` names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eventsource.cli.failures import ProjectorNotLoadedError
+from eventsource.cli.signals import InterruptedBySignal
+from eventsource.projections.projector import Projector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+
+def load_projectors(names: Sequence[str]) -> list[Projector]:
+    """
+    One projector for each ``module:Projector``, where the second part is a class or an instance.
+
+    Raises:
+        ProjectorNotLoadedError: There is none by that name, or two are stored under one name.
+    """
+    directory = str(Path.cwd())
+    # A console script has its own directory there, `python -m` an empty text for the current one.
+    if directory not in sys.path and "" not in sys.path:
+        sys.path.insert(0, directory)
+    projectors: dict[str, Projector] = {}
+    for name in names:
+        projector = _load(name)
+        if projector.name in projectors:
+            msg = f"{name}: there is already a projector named {projector.name!r}, and each has its own checkpoint"
+            raise ProjectorNotLoadedError(msg)
+        projectors[projector.name] = projector
+    return list(projectors.values())
+
+
+def _load(name: str) -> Projector:
+    module_name, separator, path = name.partition(":")
+    if not (separator and module_name and path):
+        msg = f"{name!r} names no projector: write module:Projector, such as bank.balances:Balances"
+        raise ProjectorNotLoadedError(msg)
+    found: object = _import(module_name)
+    for attribute in path.split("."):
+        if not hasattr(found, attribute):
+            msg = f"{name}: module {module_name} has no {path!r}"
+            raise ProjectorNotLoadedError(msg)
+        found = getattr(found, attribute)
+    if isinstance(found, Projector):
+        return found
+    if isinstance(found, type) and issubclass(found, Projector) and found.name:
+        return _make(name, found)
+    what = "is an abstract projector" if isinstance(found, type) and issubclass(found, Projector) else "is no projector"
+    msg = f"{name}: {path} {what}; a projector is a class such as `class {path}(Projector, name=…)`, or one of its kind"
+    raise ProjectorNotLoadedError(msg)
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _import_failed(name, error) from error
+        msg = f"there is no module {error.name!r} in {Path.cwd()} or on the import path"
+        raise ProjectorNotLoadedError(msg) from error
+    except InterruptedBySignal:
+        raise
+    except (Exception, SystemExit) as error:
+        # A module runs anything when it is imported, and may raise anything.
+        raise _import_failed(name, error) from error
+
+
+def _import_failed(name: str, error: BaseException) -> ProjectorNotLoadedError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = "" if place.filename.startswith("<") else f" ({place.filename}, line {place.lineno})"
+    return ProjectorNotLoadedError(f"module {name} fails when it is imported: {type(error).__name__}: {error}{where}")
+
+
+def _make(name: str, projector_class: type[Projector]) -> Projector:
+    try:
+        return projector_class()
+    except Exception as error:
+        msg = (
+            f"{name}: {projector_class.__name__}() raises {type(error).__name__}: {error}; "
+            "if it takes arguments, make an instance in its module and name that"
+        )
+        raise ProjectorNotLoadedError(msg) from error
