@@ -26,12 +26,14 @@ Every error of the package.
     │       ├── AggregateExistsError
     │       └── ConflictError
     ├── AggregateNotFoundError (LookupError)
+    ├── NotAReadModelDatabaseError
     └── ProjectionError
         ├── ProjectorFailedError
         ├── ProjectorSupersededError
         ├── ProjectorNotRunningError
         ├── CheckpointMismatchError
         ├── CheckpointMissingError
+        ├── ReadModelIncompleteError
         └── NotSeenError (TimeoutError)
 
 Each has a stable `code` and its facts as attributes; the message is built from the facts.
@@ -53,6 +55,18 @@ class EventSourceError(Exception):
     """
 
     code: ClassVar[str] = "eventsource"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """
+        Let it pass between processes: the default would call the class with the message alone.
+        """
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def _restore(cls: type[EventSourceError], args: tuple[object, ...]) -> EventSourceError:
+    error = cls.__new__(cls)
+    error.args = args
+    return error
 
 
 class InvalidSubjectError(EventSourceError, ValueError):
@@ -304,6 +318,9 @@ class StoreFullError(StoreError):
 class StoreUnavailableError(StoreError):
     """
     The store does not answer, or refuses further work after an I/O error until it is reopened.
+
+    Attributes:
+        reason: What was found, in words.
     """
 
     code = "store-unavailable"
@@ -334,6 +351,9 @@ class CommitOutcomeUnknownError(StoreError):
 
     Read the subject to find out; do not simply send the commit again, unless its
     preconditions make the repeat harmless.
+
+    Attributes:
+        reason: What was found, in words.
     """
 
     code = "commit-outcome-unknown"
@@ -425,6 +445,17 @@ class AggregateNotFoundError(EventSourceError, LookupError):
         super().__init__(f"no {aggregate} at {subject}: it has no events")
         self.subject = subject
         self.aggregate = aggregate
+
+
+class NotAReadModelDatabaseError(EventSourceError):
+    """
+    The file named as read-model database is an event store.
+    """
+
+    code = "not-a-read-model-database"
+
+    def __init__(self, database: str) -> None:
+        super().__init__(f"{database} is an event store: read models need a database of their own")
 
 
 class ProjectionError(EventSourceError):
@@ -526,6 +557,23 @@ class CheckpointMissingError(ProjectionError):
 
     def __init__(self, projector: str, *, table: str) -> None:
         super().__init__(projector, f"table {table!r} has rows, but there is no checkpoint: rebuild the projector")
+        self.table = table
+
+
+class ReadModelIncompleteError(ProjectionError):
+    """
+    A table of the read model is not there, though its checkpoint says that events are in it.
+
+    It was dropped, or the projector was given another table after it had run.
+
+    Attributes:
+        table: The table.
+    """
+
+    code = "read-model-incomplete"
+
+    def __init__(self, projector: str, *, table: str) -> None:
+        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
 
 

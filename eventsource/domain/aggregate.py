@@ -5,24 +5,20 @@ Aggregates: consistency boundaries, rebuilt from the events of one subject.
 from __future__ import annotations
 
 import copy
-import dis
 import inspect
 import re
-from collections import ChainMap
-from contextlib import suppress
-from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
+from eventsource.domain.emitted_events import emitted_event_classes
 from eventsource.domain.event import Event, decoding_error
-from eventsource.domain.handler import collect_handlers, methods_of
+from eventsource.domain.handler import collect_handlers
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, InvalidSubjectError, UnknownEventTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from types import FunctionType
+    from collections.abc import Callable, Iterable
 
     from eventsource.domain.event import RecordedEvent
 
@@ -69,7 +65,7 @@ class Aggregate:
         if abstract:
             return
         cls.subject_template = _check_template(cls, subject or cls.subject_template)
-        for method, event_class in _emitted_event_classes(cls):
+        for method, event_class in emitted_event_classes(cls):
             if event_class.event_type not in cls._handlers:
                 msg = (
                     f"{cls.__qualname__}.{method} emits {event_class.__name__}, which has no handler: "
@@ -237,66 +233,3 @@ def _collect_mutable_defaults(cls: type) -> dict[str, object]:
     defaults = {name: inspect.getattr_static(cls, name) for name in names}
     # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
     return {name: default for name, default in defaults.items() if type(default).__hash__ is None}
-
-
-def _emitted_event_classes(cls: type) -> Iterator[tuple[str, type[Event]]]:
-    """
-    The event classes that methods of *cls* make right inside a call ``self.emit(SomeEvent(…))``.
-
-    It reads the byte code, so a missing handler is found before the first event is emitted. What it cannot see (an
-    event made beforehand and passed by name) `Aggregate.emit` still checks.
-    """
-    for method in methods_of(cls):
-        function = inspect.unwrap(method)
-        for code in _code_with_nested(function.__code__):
-            for path in _emitted_paths(code, function.__code__.co_varnames[:1]):
-                if (event_class := _find_event_class(path, cls, function)) is not None:
-                    yield method.__name__, event_class
-
-
-def _code_with_nested(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code_with_nested(constant)
-
-
-def _emitted_paths(code: CodeType, me: tuple[str, ...]) -> Iterator[list[str]]:
-    """
-    The dotted name that follows each ``self.emit(``, where *me* is what the method calls ``self``.
-    """
-    before: tuple[object, ...] = ()
-    path: list[str] | None = None
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in {"PUSH_NULL", "CACHE", "EXTENDED_ARG", "NOP"}:
-            continue
-        # Newer Pythons load two variables at once.
-        names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
-        is_attribute = instruction.opname in {"LOAD_METHOD", "LOAD_ATTR"}
-        is_name = instruction.opname in {"LOAD_GLOBAL", "LOAD_DEREF"} or names == me
-        if is_attribute and names == ("emit",) and before[-1:] == me:
-            path = []
-        elif path is not None and (is_attribute if path else is_name):
-            path += names
-        elif path is not None:
-            yield path
-            path = None
-        before = names
-
-
-def _find_event_class(path: list[str], cls: type, function: FunctionType) -> type[Event] | None:
-    me = function.__code__.co_varnames[:1]
-    names = ChainMap[str, object](dict.fromkeys(me, cls), dict(_closure(function)), function.__globals__)
-    found: object = names.get(path[0]) if path else None
-    for name in path[1:]:
-        if isinstance(found, type) and issubclass(found, Event):
-            break
-        found = inspect.getattr_static(found, name, None)
-    return found if isinstance(found, type) and issubclass(found, Event) else None
-
-
-def _closure(function: FunctionType) -> Iterator[tuple[str, object]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        # Empty is the cell of a name that is bound later, such as that of the class being made.
-        with suppress(ValueError):
-            yield name, cell.cell_contents

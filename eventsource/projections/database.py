@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
+from eventsource.errors import NotAReadModelDatabaseError
+from eventsource.store.embedded.file import APPLICATION_ID
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -95,6 +98,8 @@ class ReadModelDatabase:
                 # both to us. Source: SQLAlchemy, documentation of the SQLite dialect.
                 connection.isolation_level = None
                 cursor = connection.cursor()
+                if cursor.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
+                    raise NotAReadModelDatabaseError(str(self._url.database))
                 for pragma in pragmas:
                     cursor.execute(f"PRAGMA {pragma}")
                 cursor.close()

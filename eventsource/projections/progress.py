@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import attrs
 
-from eventsource.errors import NotSeenError
+from eventsource.errors import NotSeenError, ProjectorNotRunningError
 from eventsource.subscriptions.checkpoint import Checkpoint, load_checkpoint
 from eventsource.subscriptions.subscription import find_event
 
@@ -82,23 +82,28 @@ class RunningProgress:
         try:
             async with asyncio.timeout(timeout_s):
                 while self.checkpoint.position < position:
-                    if self.error is not None:
-                        raise self.error
-                    await self._moved.wait()
+                    await self._next_move()
         except TimeoutError:
             raise NotSeenError(self.projector, event_id=event_id, timeout_s=timeout_s) from None
 
-    async def wait_until_live(self) -> None:
+    async def wait_until_caught_up(self) -> None:
         """
-        Return when it has caught up with the store.
+        Return when it has everything that is in the store now.
 
         Raises:
-            ProjectionError: It failed.
+            ProjectionError: It failed, or was stopped.
         """
-        while self.state != "live":
-            if self.error is not None:
-                raise self.error
-            await self._moved.wait()
+        # Positions have no gaps.
+        position = await self.store.count()
+        while self.state != "live" or self.checkpoint.position < position:
+            await self._next_move()
+
+    async def _next_move(self) -> None:
+        if self.error is not None:
+            raise self.error
+        if self.state == "stopped":
+            raise ProjectorNotRunningError(self.projector)
+        await self._moved.wait()
 
 
 @attrs.frozen(eq=False)

@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from eventsource.errors import (
     CheckpointMismatchError,
     CheckpointMissingError,
     ProjectorFailedError,
     ProjectorSupersededError,
+    ReadModelIncompleteError,
 )
 from eventsource.log import get_logger
 from eventsource.projections.progress import RunningProgress
+from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import (
     START,
     Checkpoint,
@@ -31,14 +34,15 @@ from eventsource.subscriptions.checkpoint import (
 from eventsource.subscriptions.subscription import subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from sqlalchemy import Connection
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.projections.database import ReadModelDatabase
+    from eventsource.projections.progress import State
     from eventsource.projections.projector import Projector
-    from eventsource.store.interface import EventStore, Page
+    from eventsource.store.interface import EventStore
 
 log = get_logger(__name__)
 
@@ -50,9 +54,10 @@ _DATABASE_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class _HandlerRaised(Exception):  # noqa: N818  passed between two functions here, never seen outside
-    def __init__(self, index: int, cause: Exception) -> None:
+    def __init__(self, index: int, event: RecordedEvent, cause: Exception) -> None:
         super().__init__(index)
         self.index = index
+        self.event = event
         self.cause = cause
 
 
@@ -61,7 +66,7 @@ class ProjectorRun:
     Keeps the read model of one projector up to date until it is cancelled or fails.
 
     Args:
-        on_progress: Called after each page.
+        on_progress: Called after each page, and when it has stopped or failed.
     """
 
     def __init__(
@@ -89,16 +94,17 @@ class ProjectorRun:
         Raises:
             ProjectorFailedError: A handler raised.
             ProjectorSupersededError: Another worker runs this projector.
-            CheckpointMissingError, CheckpointMismatchError: The read model does not fit.
+            CheckpointMissingError, CheckpointMismatchError, ReadModelIncompleteError: The read model does not fit.
             StoreError, sqlalchemy.exc.SQLAlchemyError: The store or the database does not answer.
         """
         try:
             await self._run()
         except asyncio.CancelledError:
-            self.progress.move(state="stopped")
+            await self._save_what_passed_by()
+            self._tell(state="stopped")
             raise
         except Exception as error:
-            self.progress.move(state="failed", error=error)
+            self._tell(state="failed", error=error)
             log.error("projector.failed", projector=self._projector.name, error=str(error))  # noqa: TRY400  raised too
             raise
 
@@ -110,13 +116,37 @@ class ProjectorRun:
             raise CheckpointMismatchError(self._projector.name, event_id=checkpoint.event_id)
         behind = await self._store.count(self._projector.subject, lower_bound=checkpoint.event_id or None)
         self.progress.total = checkpoint.events + behind
-        self.progress.move(state="catching up", checkpoint=checkpoint)
+        # The first page tells the position: in a store restored from an older copy the old one may lie beyond its end.
+        self.progress.move(state="catching up", checkpoint=attrs.evolve(checkpoint, position=0))
         log.info("projector.started", projector=self._projector.name, finished=checkpoint.events, behind=behind)
         try:
-            async for page in stream.pages():
-                await self._take(page)
+            await self._follow(stream.pages())
         finally:
             await stream.aclose()
+
+    async def _follow(self, pages: AsyncGenerator[Page]) -> None:
+        await self._take(await anext(pages))
+        while True:
+            upcoming = asyncio.ensure_future(anext(pages))
+            try:
+                await self._wait_for(upcoming)
+                page = upcoming.result()
+            finally:
+                # Stopped while waiting: the stream cannot be closed as long as somebody reads it.
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
+            await self._take(page)
+
+    async def _wait_for(self, upcoming: asyncio.Future[Page]) -> None:
+        """
+        Return when the next page is there. If it takes a while, save the checkpoint of what was passed over.
+        """
+        if self.progress.checkpoint != self._saved:
+            await asyncio.wait({upcoming}, timeout=_IDLE_CHECKPOINT_S)
+            if not upcoming.done():
+                nothing = Page((), self.progress.checkpoint.position, caught_up=True)
+                await self._commit(nothing, (), self.progress.checkpoint)
+        await asyncio.wait({upcoming})
 
     async def _take(self, page: Page) -> None:
         before = self.progress.checkpoint
@@ -126,37 +156,53 @@ class ProjectorRun:
         if wanted or (after != self._saved and is_due):
             await self._commit(page, wanted, after)
         was_live = self.progress.state == "live"
-        self.progress.move(state="live" if page.caught_up or was_live else "catching up", checkpoint=after)
         if not was_live and page.caught_up:
             log.info("projector.caught_up", projector=self._projector.name, finished=after.events)
+        self._tell(state="live" if page.caught_up or was_live else "catching up", checkpoint=after)
+
+    async def _save_what_passed_by(self) -> None:
+        """
+        Save the checkpoint of events that needed no transaction, so that nobody takes them for unread.
+        """
+        reached = self.progress.checkpoint
+        if reached.position > (self._saved or START).position:
+            # Best effort: what it fails at, the next run reads again. A transaction that was under way has moved it.
+            with suppress(ProjectorSupersededError, SQLAlchemyError):
+                await self._write((), reached)
+
+    def _tell(self, *, state: State, checkpoint: Checkpoint | None = None, error: Exception | None = None) -> None:
+        self.progress.move(state=state, checkpoint=checkpoint, error=error)
         if self._on_progress:
             self._on_progress(self.progress)
 
     async def _commit(self, page: Page, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
-        try:
-            await self._write(lambda tx: self._apply(tx, wanted, after))
-        except _HandlerRaised as raised:
-            failing = wanted[raised.index]
-            done = wanted[: raised.index]
-            if done:
+        failure: _HandlerRaised | None = None
+        while True:
+            try:
+                await self._write(wanted, after)
+            except _HandlerRaised as raised:
+                failure = raised
                 # The transaction is gone, so what came before the failing event is applied once more, without it.
-                part = page.events[: page.events.index(failing)]
-                up_to_failing = attrs.evolve(page, events=part, position=failing.position - 1)
-                reached = _checkpoint_after(self.progress.checkpoint, up_to_failing)
-                await self._write(lambda tx: self._apply(tx, done, reached))
-                self.progress.move(state=self.progress.state, checkpoint=reached)
-                self._saved = reached
-            raise ProjectorFailedError(
-                self._projector.name,
-                event_id=failing.id,
-                event_type=failing.type,
-                subject=failing.subject,
-                cause=raised.cause,
-            ) from raised.cause
+                wanted = wanted[: raised.index]
+                after = _checkpoint_after(self.progress.checkpoint, _part_before(raised.event, page))
+            else:
+                break
         self._saved = after
         self._saved_at = time.monotonic()
+        if failure is not None:
+            self.progress.move(state=self.progress.state, checkpoint=after)
+            raise ProjectorFailedError(
+                self._projector.name,
+                event_id=failure.event.id,
+                event_type=failure.event.type,
+                subject=failure.event.subject,
+                cause=failure.cause,
+            ) from failure.cause
 
-    async def _write(self, change: Callable[[Connection], None]) -> None:
+    async def _write(self, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+        def change(tx: Connection) -> None:
+            self._apply(tx, wanted, after)
+
         for pause_s in _DATABASE_PAUSES_S:
             try:
                 await self._database.write(change)
@@ -173,19 +219,21 @@ class ProjectorRun:
             try:
                 handle(recorded, tx)
             except Exception as error:
-                raise _HandlerRaised(index, error) from error
+                raise _HandlerRaised(index, recorded, error) from error
         if not move_checkpoint(tx, self._projector.name, before=self._saved, to=after):
             raise ProjectorSupersededError(self._projector.name)
 
     def _prepare(self, tx: Connection) -> Checkpoint | None:
         create_checkpoint_table(tx)
-        for table in self._projector.tables:
-            table.create(tx, checkfirst=True)
         checkpoint = load_checkpoint(tx, self._projector.name)
-        if checkpoint is None:
-            for table in self._projector.tables:
-                if tx.execute(select(1).select_from(table).limit(1)).first():
-                    raise CheckpointMissingError(self._projector.name, table=table.name)
+        existing = inspect(tx)
+        for table in self._projector.tables:
+            if not existing.has_table(table.name, schema=table.schema):
+                if checkpoint is not None:
+                    raise ReadModelIncompleteError(self._projector.name, table=table.name)
+                table.create(tx)
+            elif checkpoint is None and tx.execute(select(1).select_from(table).limit(1)).first():
+                raise CheckpointMissingError(self._projector.name, table=table.name)
         return checkpoint
 
 
@@ -199,6 +247,10 @@ def reset(projector: Projector, tx: Connection) -> None:
     for table in projector.tables:
         table.create(tx)
     forget_checkpoint(tx, projector.name)
+
+
+def _part_before(event: RecordedEvent, page: Page) -> Page:
+    return Page(page.events[: page.events.index(event)], event.position - 1, caught_up=False)
 
 
 def _checkpoint_after(before: Checkpoint, page: Page) -> Checkpoint:

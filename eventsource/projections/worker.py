@@ -106,7 +106,7 @@ class Worker:
         Raises:
             ProjectionError: One failed.
         """
-        await asyncio.gather(*(run.progress.wait_until_live() for run in self._runs))
+        await asyncio.gather(*(run.progress.wait_until_caught_up() for run in self._runs))
 
     async def _finish(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)

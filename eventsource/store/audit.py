@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from eventsource.domain.event import RecordedEvent
 
 
+# Of the members of a `RecordedEvent`. In a damaged file they may be anything.
+_KINDS = (int, str, int, str, str, str, str, str, str)
+
+
 class ChainAudit:
     """
     Takes the events of a whole log in order and notes what does not fit.
@@ -22,16 +26,27 @@ class ChainAudit:
     """
 
     def __init__(self, *, after: RecordedEvent | None = None) -> None:
-        self._position = after.position if after else 0
-        self._hash = after.hash if after else GENESIS_HASH
-        self._time_ns = after.time_ns if after else 0
+        self._position, self._hash, self._time_ns = 0, GENESIS_HASH, 0
         self._events = 0
         self._problems: list[AuditProblem] = []
+        if after and self._has_its_types(after):
+            self._position, self._hash, self._time_ns = after.position, after.hash, after.time_ns
+
+    @property
+    def position(self) -> int:
+        """
+        Where the last event stood that was checked.
+        """
+        return self._position
 
     def check(self, event: RecordedEvent) -> None:
         """
         Check the next event.
         """
+        self._events += 1
+        if not self._has_its_types(event):
+            self._position = event.position
+            return
         if event.position != self._position + 1:
             self._note(event, f"follows position {self._position}: events in between are missing")
         if event.predecessor_hash != self._hash:
@@ -49,23 +64,26 @@ class ChainAudit:
         ):
             self._note(event, "its hash does not fit its content: it was changed after it was committed")
         self._position, self._hash, self._time_ns = event.position, event.hash, event.time_ns
-        self._events += 1
 
-    def note(self, what: str) -> None:
+    def note(self, problem: AuditProblem) -> None:
         """
-        Note a problem of the store as a whole.
+        Note a problem that was found elsewhere.
         """
-        self._add(AuditProblem(position=None, event_id=None, what=what))
+        if len(self._problems) < MAX_AUDIT_PROBLEMS:
+            self._problems.append(problem)
 
     def report(self) -> AuditReport:
         """
         What was found.
         """
-        return AuditReport(events=self._events, head=self._hash, problems=tuple(self._problems))
+        problems = sorted(self._problems, key=lambda problem: problem.position or 0)
+        return AuditReport(events=self._events, head=self._hash, problems=tuple(problems))
+
+    def _has_its_types(self, event: RecordedEvent) -> bool:
+        has_its_types = all(map(isinstance, event, _KINDS))
+        if not has_its_types:
+            self._note(event, "a column is not of the type that was written")
+        return has_its_types
 
     def _note(self, event: RecordedEvent, what: str) -> None:
-        self._add(AuditProblem(position=event.position, event_id=event.id, what=what))
-
-    def _add(self, problem: AuditProblem) -> None:
-        if len(self._problems) < MAX_AUDIT_PROBLEMS:
-            self._problems.append(problem)
+        self.note(AuditProblem(position=event.position, event_id=event.id, what=what))

@@ -90,7 +90,7 @@ class AuditReport:
 
         head: The hash of the last one, 64 hex digits; 64 zeros for an empty store.
 
-        problems: What was found, in order of position; at most 100.
+        problems: What was found, in order of position, those of the whole store first; at most 100.
     """
 
     events: int

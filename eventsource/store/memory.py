@@ -126,6 +126,7 @@ class InMemoryEventStore:
         )
 
     async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
+        self._check_open()
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
         return sum(selection.covers(event.subject) for event in self._events[after:])
@@ -157,7 +158,7 @@ class InMemoryEventStore:
         return self._positions[event_id]
 
     def open(self, selection: Selection) -> _MemoryPages:
-        return _MemoryPages(self._events, selection)
+        return _MemoryPages(self._events, selection, self._check_open)
 
     async def wait_beyond(self, position: int) -> None:
         while len(self._events) <= position:
@@ -175,13 +176,15 @@ class InMemoryEventStore:
 
 
 class _MemoryPages:
-    def __init__(self, events: list[RecordedEvent], selection: Selection) -> None:
+    def __init__(self, events: list[RecordedEvent], selection: Selection, check_open: Callable[[], None]) -> None:
         self._events = events
         self._selection = selection
+        self._check_open = check_open
         self._position = selection.after
         self._until = selection.until
 
     async def next_page(self) -> Page:
+        self._check_open()
         selection = self._selection
         if self._until is None or selection.follows:
             self._until = len(self._events)

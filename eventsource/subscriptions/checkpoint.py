@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def create_checkpoint_table(tx: Connection) -> None:
 
 def load_checkpoint(tx: Connection, listener: str) -> Checkpoint | None:
     """
-    The checkpoint of *listener*; None before its first.
+    The checkpoint of *listener*; None before its first, when there may be no table either.
     """
+    if not inspect(tx).has_table(checkpoint_table.name):
+        return None
     row = tx.execute(select(checkpoint_table).where(checkpoint_table.c.listener == listener)).one_or_none()
     if row is None:
         return None

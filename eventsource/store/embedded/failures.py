@@ -41,3 +41,5 @@ def translated(path: Path) -> Generator[None]:
         yield
     except apsw.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:
+        raise StoreCorruptedError(str(path), f"a text in it is not UTF-8: {error.reason}") from None

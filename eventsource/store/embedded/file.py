@@ -65,8 +65,7 @@ def open_for_writing(path: Path) -> apsw.Connection:
     """
     _check_sqlite_version(path)
     _check_path(path)
-    is_new = not path.exists() or path.stat().st_size == 0
-    if is_new:
+    if not path.exists():
         # Only the owner reads it. SQLite gives its WAL the same mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     with translated(path):
@@ -76,6 +75,8 @@ def open_for_writing(path: Path) -> apsw.Connection:
             connection.pragma("synchronous", "FULL")
             # Checkpoints are explicit: what an automatic one fails at, nobody is told.
             connection.wal_autocheckpoint(0)
+            # The size of the file does not tell: it is now that SQLite takes back what a crash left of making it.
+            is_new = connection.pragma("page_count") == 0
             if is_new:
                 _create(connection, path)
             _recognise(connection, path)

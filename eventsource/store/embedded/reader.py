@@ -58,7 +58,6 @@ class Reader:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"eventsource-reader {path.name}")
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._idle.put(open_for_reading(path))
-        self._is_closed = False
 
     async def run(self, read: Callable[[apsw.Connection], Result]) -> Result:
         """
@@ -67,15 +66,17 @@ class Reader:
         Raises:
             StoreClosedError, StoreCorruptedError, StoreUnavailableError: As they say.
         """
-        if self._is_closed:
-            raise StoreClosedError(str(self._path))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, read)
+        try:
+            result = asyncio.get_running_loop().run_in_executor(self._threads, self._run, read)
+        except RuntimeError:
+            # The pool was shut down.
+            raise StoreClosedError(str(self._path)) from None
+        return await result
 
     def close(self) -> None:
         """
         Wait for reads under way and close the connections. Blocks.
         """
-        self._is_closed = True
         self._threads.shutdown()
         while not self._idle.empty():
             self._idle.get().close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import filelock
 
 from eventsource.domain.subject import Subject
-from eventsource.errors import StoreClosedError, StoreLockedError, StoreReadOnlyError
+from eventsource.errors import StoreClosedError, StoreLockedError, StoreReadOnlyError, StoreUnavailableError
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.file import open_for_writing
@@ -71,7 +71,8 @@ class EmbeddedEventStore:
         clock: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        self._path = Path(path)
+        # Resolved, so that every name of the file leads to one lock, wherever the process goes later.
+        self._path = Path(path).resolve()
         self._read_only = read_only
         self._source = source
         self._clock = clock
@@ -85,6 +86,7 @@ class EmbeddedEventStore:
         self._arrived: list[Waiting] = []
         self._head = 0
         self._grown = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -93,6 +95,9 @@ class EmbeddedEventStore:
                 self._writer = await asyncio.to_thread(self._open_writer)
                 self._head = self._writer.head
             self._reader = await asyncio.to_thread(Reader, self._path)
+        except OSError as error:
+            await self.aclose()
+            raise StoreUnavailableError(str(self._path), str(error)) from error
         except BaseException:
             await self.aclose()
             raise
@@ -168,6 +173,12 @@ class EmbeddedEventStore:
         await self._open_reader().run(read_head)
 
     async def aclose(self) -> None:
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.create_task(self._close())
+        # Whoever closes second waits for the first, and whoever is cancelled meanwhile leaves no open file behind.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
         if reader:
             await asyncio.to_thread(reader.close)

@@ -16,6 +16,7 @@ import enum
 import queue
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import apsw
@@ -317,13 +318,11 @@ class Writer:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def _close_connection(self) -> None:
-        try:
+        # Everything acknowledged is in the log already; if need be, the next writer checkpoints it.
+        with suppress(apsw.Error):
             if not self._stopped:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.Error:
-            # Everything acknowledged is in the log already; the next writer checkpoints it.
-            pass
-        finally:
+        with suppress(apsw.Error):
             self._connection.close()
         while True:
             try:
