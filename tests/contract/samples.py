@@ -1,0 +1,59 @@
+"""
+Events to write, and reading them back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from eventsource import NewEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eventsource import EventStore, EventStream, RecordedEvent
+
+NOTED = "io.example.contract.noted"
+OTHER = "io.example.contract.other"
+
+# Far longer than anything takes here: only what would hang for ever gets to it.
+PATIENCE_S = 60
+
+
+def noted(
+    subject: str, *, type: str = NOTED, source: str | None = None, data: Mapping[str, object] | None = None
+) -> NewEvent:
+    """
+    A new event at *subject*.
+    """
+    return NewEvent(subject=subject, type=type, data=data or {}, source=source)
+
+
+async def commit_each(store: EventStore, subjects: Sequence[str]) -> list[RecordedEvent]:
+    """
+    Commit one event to each of *subjects*, one after the other.
+    """
+    return [(await store.commit([noted(subject)]))[0] for subject in subjects]
+
+
+async def read(stream: EventStream) -> list[RecordedEvent]:
+    """
+    All events of a stream that ends.
+    """
+    async with asyncio.timeout(PATIENCE_S):
+        return [event async for event in stream]
+
+
+async def take(stream: EventStream, count: int) -> list[RecordedEvent]:
+    """
+    The first *count* events of a stream, which is closed then.
+    """
+    taken: list[RecordedEvent] = []
+    async with asyncio.timeout(PATIENCE_S):
+        async for page in stream.pages():
+            taken.extend(page.events)
+            if len(taken) >= count:
+                break
+    await stream.aclose()
+    return taken[:count]

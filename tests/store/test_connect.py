@@ -1,0 +1,106 @@
+"""
+Opening stores by their URL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from eventsource import EmbeddedEventStore, InMemoryEventStore, InvalidStoreUrlError, StoreReadOnlyError, connect
+from tests.contract.samples import commit_each, noted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_memory_is_a_new_store_each_time() -> None:
+    """
+    ``memory:`` names no store in particular: two of them share nothing.
+    """
+    async with connect("memory:") as one, connect("memory:") as other:
+        await commit_each(one, ["/a"])
+
+        assert isinstance(one, InMemoryEventStore)
+        assert await other.count() == 0
+
+
+@pytest.mark.parametrize("url", ["sqlite:bank.db", "sqlite:///bank.db", "sqlite:{}/bank.db", "sqlite:///{}/bank.db"])
+async def test_sqlite_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """
+    ``sqlite:`` takes a relative or absolute path, also with the slashes of SQLAlchemy.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    async with connect(url.format(tmp_path)) as store:
+        assert isinstance(store, EmbeddedEventStore)
+        assert (tmp_path / "bank.db").exists()
+
+
+async def test_source_is_passed_on(tmp_path: Path) -> None:
+    """
+    Events of a store that was opened by URL have the source that was given with it.
+    """
+    for url in ("memory:", f"sqlite:{tmp_path}/bank.db"):
+        async with connect(url, source="io.example.bank") as store:
+            (event,) = await commit_each(store, ["/a"])
+
+        assert event.source == "io.example.bank"
+
+
+async def test_a_store_for_reading_refuses_commits(tmp_path: Path) -> None:
+    """
+    With `read_only` the store can be read, and not committed to.
+    """
+    url = f"sqlite:{tmp_path}/bank.db"
+    async with connect(url) as writer, connect(url, read_only=True) as reader:
+        await commit_each(writer, ["/a"])
+
+        assert await reader.count() == 1
+        with pytest.raises(StoreReadOnlyError):
+            await reader.commit([noted("/a")])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "bank.db",
+        "memory",
+        "memory:x",
+        "sqlite:",
+        "sqlite:///",
+        "postgresql://host/db",
+        "http:",
+        ":",
+        "sqlite://host/x",
+    ],
+)
+def test_what_is_no_url_of_a_store_is_refused(url: str) -> None:
+    """
+    A text that names no store raises and is quoted.
+    """
+    with pytest.raises(InvalidStoreUrlError) as failure:
+        connect(url)
+
+    assert failure.value.url == url
+
+
+def test_a_store_in_memory_cannot_be_for_reading_only() -> None:
+    """
+    Nobody else writes to a store in memory, so opening one for reading is a mistake.
+    """
+    with pytest.raises(InvalidStoreUrlError):
+        connect("memory:", read_only=True)
+
+
+def test_a_password_is_not_quoted() -> None:
+    """
+    The error for a URL of another system hides the password that it may carry.
+    """
+    with pytest.raises(InvalidStoreUrlError) as failure:
+        connect("postgresql://ada:secret@host/db")
+
+    assert "secret" not in str(failure.value)
+    assert "secret" not in failure.value.url
