@@ -1,0 +1,3 @@
+"""
+Programs to learn from. They import public names only.
+"""

@@ -1,0 +1,145 @@
+"""
+Forms: a command to the bank, and its answer in words beside the button.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import attrs
+from nicegui import ui
+
+from eventsource import EventSourceError
+from examples.bank.bank import Bank
+from examples.bank.money import format_cents, parse_cents
+from examples.bank.refusals import RefusedError
+
+
+@attrs.frozen
+class Field:
+    """
+    One input of a form.
+
+    Attributes:
+        label: What stands on it.
+
+        kind: An amount is typed with digits; an account stays when the form was successful.
+
+        hint: Shown while it is empty.
+    """
+
+    label: str
+    kind: Literal["account", "amount", "name"]
+    hint: str = ""
+
+
+class CommandForm:
+    """
+    A form that gives one command.
+
+    It is a real HTML form: Tab goes from field to field, and Enter in any of them submits.
+
+    Args:
+        title: Its heading.
+
+        button: What the button says.
+
+        fields: Its inputs, in order.
+
+        command: Gets the fields' texts and answers in a sentence; what it refuses is told, too.
+    """
+
+    def __init__(
+        self, title: str, button: str, fields: Sequence[Field], command: Callable[..., Awaitable[str]]
+    ) -> None:
+        self._fields = fields
+        self._command = command
+        self._is_busy = False
+        with ui.element("form").classes("card form").props("novalidate").on("submit.prevent", self._submit) as form:
+            form.props(f'aria-label="{title}"')
+            ui.html(title, tag="h2", sanitize=False)
+            self._inputs = [_make_input(field) for field in fields]
+            ui.button(button).props("type=submit unelevated no-caps").classes("submit")
+            # Read aloud when it changes.
+            self._answer = ui.label().classes("answer").props('role="status" aria-live="polite"')
+
+    async def _submit(self) -> None:
+        if self._is_busy:
+            return
+        self._is_busy = True
+        try:
+            answer = await self._command(*(str(field.value or "").strip() for field in self._inputs))
+        except (RefusedError, ValueError) as error:
+            self._say(f"Refused: {error}", "refused")
+        except EventSourceError as error:
+            self._say(f"Something is wrong: {error}", "refused")
+        else:
+            self._say(f"Done: {answer}", "done")
+            self._make_ready_for_the_next()
+        finally:
+            self._is_busy = False
+
+    def _make_ready_for_the_next(self) -> None:
+        cleared = [shown for field, shown in zip(self._fields, self._inputs, strict=True) if field.kind != "account"]
+        for shown in cleared:
+            shown.value = ""
+        cleared[0].run_method("focus")
+
+    def _say(self, text: str, kind: Literal["done", "refused"]) -> None:
+        self._answer.set_text(text)
+        self._answer.classes(kind, remove="done refused")
+
+
+def make_forms(bank: Bank) -> None:
+    """
+    The four things one can do in this bank.
+    """
+
+    async def open_account(owner: str, limit: str) -> str:
+        account = await bank.open_account(owner, parse_cents(limit or "0"))
+        return f"account {account} is open."
+
+    async def deposit(account: str, amount: str) -> str:
+        cents = parse_cents(amount)
+        await bank.deposit(account, cents)
+        return f"{format_cents(cents)} deposited. {await _holds(bank, account)}"
+
+    async def withdraw(account: str, amount: str) -> str:
+        cents = parse_cents(amount)
+        await bank.withdraw(account, cents)
+        return f"{format_cents(cents)} withdrawn. {await _holds(bank, account)}"
+
+    async def transfer(source: str, target: str, amount: str) -> str:
+        cents = parse_cents(amount)
+        await bank.transfer(source, target, cents)
+        return f"{format_cents(cents)} transferred. {await _holds(bank, source)}"
+
+    account, amount = Field("Account", "account", "100001"), Field("Amount", "amount", "0.00")
+    with ui.element("div").classes("forms"):
+        CommandForm(
+            "Open an account",
+            "Open",
+            [Field("Owner's name", "name"), Field("Overdraft limit (optional)", "amount", "0.00")],
+            open_account,
+        )
+        CommandForm("Deposit", "Deposit", [account, amount], deposit)
+        CommandForm("Withdraw", "Withdraw", [account, amount], withdraw)
+        CommandForm(
+            "Transfer",
+            "Transfer",
+            [Field("From account", "account", "100001"), Field("To account", "account", "100002"), amount],
+            transfer,
+        )
+
+
+def _make_input(field: Field) -> ui.input:
+    shown = ui.input(field.label, placeholder=field.hint).props("outlined dense autocomplete=off").classes("field")
+    if field.kind == "amount":
+        shown.props("inputmode=decimal input-class=amount")
+    if field.kind == "account":
+        shown.props("inputmode=numeric")
+    return shown
+
+
+async def _holds(bank: Bank, account: str) -> str:
+    balance = await bank.balance(account)
+    return f"Account {account} holds {format_cents(balance.balance_cents)}."

@@ -1,0 +1,113 @@
+"""
+Serving the page until somebody ends it.
+"""
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+from html import escape
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+
+from examples.bank.bank import Bank
+from examples.bank.page.accounts import AccountList
+from examples.bank.page.figures import Figures
+from examples.bank.page.forms import make_forms
+from examples.bank.page.ledger import LedgerView
+from examples.bank.page.statement import StatementView
+from examples.bank.page.tape import Tape, TapeView
+from examples.bank.refusals import NoSuchAccountError
+
+_STYLE = Path(__file__).with_name("style.css")
+
+# How long open pages may take to let go at the end, in seconds.
+_FAREWELL_S = 2
+
+
+async def serve_page(bank: Bank, listening: socket.socket) -> None:
+    """
+    Serve the page until SIGINT or SIGTERM.
+
+    Args:
+        listening: Where. The address is printed.
+
+    Raises:
+        ProjectionError, StoreError: The tape cannot be followed any more.
+    """
+    tape = Tape(bank)
+    _declare_pages(bank, tape)
+    web = FastAPI(openapi_url=None)
+    ui.run_with(  # pyright: ignore[reportUnknownMemberType]  a parameter of NiceGUI's is typed half
+        web, title="Example Bank", favicon="🏦", language="en-US", show_welcome_message=False
+    )
+    server = uvicorn.Server(uvicorn.Config(web, log_level="warning", timeout_graceful_shutdown=_FAREWELL_S))
+    # The server ends on these signals, and then passes them on: by then they have done what they should.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore)
+    following = asyncio.create_task(tape.follow())
+    following.add_done_callback(lambda _: _end(server))
+    print(f"The bank is open: {_address(listening)}  (Ctrl-C closes it)", flush=True)
+    await server.serve(sockets=[listening])
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+
+
+def _end(server: uvicorn.Server) -> None:
+    # A page that the events do not reach any more would show old figures as if they were new: rather none.
+    server.should_exit = True
+
+
+def _declare_pages(bank: Bank, tape: Tape) -> None:
+    @ui.page("/")
+    async def front() -> None:
+        with _masthead(
+            "Example Bank", "What is done here is stored as events, and all that is shown is made from them."
+        ):
+            figures = Figures(bank, tape)
+        with ui.element("main").classes("page"):
+            make_forms(bank)
+            with ui.element("div").classes("columns"):
+                accounts = AccountList(bank, tape)
+                with ui.element("div").classes("side"):
+                    TapeView(tape)
+                    ledger = LedgerView(bank, tape)
+        for part in (figures, accounts, ledger):
+            await part.refresh()
+
+    @ui.page("/accounts/{account}")
+    async def statement(account: str) -> None:
+        with _masthead(f"Account {account}", "Its statement, line by line as it was booked."):
+            pass
+        with ui.element("main").classes("page narrow"):
+            ui.link("← All accounts", "/").classes("back")
+            try:
+                await bank.balance(account)
+            except NoSuchAccountError as error:
+                ui.label(str(error)).classes("card empty-title")
+            else:
+                await StatementView(bank, tape, account).refresh()
+
+
+def _masthead(title: str, line: str) -> ui.element:
+    ui.page_title(title)
+    ui.add_css(_STYLE)
+    ui.colors(primary="#0b5c6b")
+    with ui.element("header").classes("masthead") as masthead, ui.element("div"):
+        ui.html(escape(title), tag="h1", sanitize=False)
+        ui.label(line).classes("line")
+    return masthead
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _address(listening: socket.socket) -> str:
+    host, port, *_ = listening.getsockname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

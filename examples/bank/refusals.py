@@ -1,0 +1,136 @@
+"""
+How the bank says no: a typed error for each reason, with its facts and in words for a customer.
+"""
+
+from examples.bank.money import format_cents
+
+
+class RefusedError(Exception):
+    """
+    The bank does not do what was asked. Nothing has happened.
+    """
+
+
+class AmountRefusedError(RefusedError):
+    """
+    An amount is zero, negative, or larger than anything this bank moves at once.
+
+    Attributes:
+        cents: The amount.
+
+        most_cents: The largest one taken.
+    """
+
+    def __init__(self, *, cents: int, most_cents: int) -> None:
+        super().__init__(f"The amount must be between 0.01 and {format_cents(most_cents)}, not {format_cents(cents)}.")
+        self.cents = cents
+        self.most_cents = most_cents
+
+
+class LimitRefusedError(RefusedError):
+    """
+    An overdraft limit is negative, or larger than this bank grants.
+
+    Attributes:
+        limit_cents: The limit.
+
+        most_cents: The largest one granted.
+    """
+
+    def __init__(self, *, limit_cents: int, most_cents: int) -> None:
+        super().__init__(
+            f"The overdraft limit must be between 0.00 and {format_cents(most_cents)}, not {format_cents(limit_cents)}."
+        )
+        self.limit_cents = limit_cents
+        self.most_cents = most_cents
+
+
+class NotCoveredError(RefusedError):
+    """
+    The balance and the overdraft limit together do not cover the amount.
+
+    Attributes:
+        account: Its number.
+
+        balance_cents, overdraft_limit_cents: What it has.
+
+        requested_cents: What was asked for.
+    """
+
+    def __init__(self, *, account: str, balance_cents: int, overdraft_limit_cents: int, requested_cents: int) -> None:
+        available_cents = balance_cents + overdraft_limit_cents
+        overdraft = f" and may go {format_cents(overdraft_limit_cents)} below zero" if overdraft_limit_cents else ""
+        at_most = f"at most {format_cents(available_cents)} can leave it" if available_cents > 0 else "it is used up"
+        super().__init__(
+            f"{format_cents(requested_cents)} is not covered: account {account} holds {format_cents(balance_cents)}"
+            f"{overdraft}, so {at_most}."
+        )
+        self.account = account
+        self.balance_cents = balance_cents
+        self.overdraft_limit_cents = overdraft_limit_cents
+        self.requested_cents = requested_cents
+
+
+class SameAccountError(RefusedError):
+    """
+    A transfer was to end where it starts.
+
+    Attributes:
+        account: Its number.
+    """
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"A transfer needs two accounts; {account} is on both sides.")
+        self.account = account
+
+
+class NoSuchAccountError(RefusedError):
+    """
+    Nobody opened this account.
+
+    Attributes:
+        account: Its number.
+    """
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"There is no account {account}." if account else "Which account? Its number is missing.")
+        self.account = account
+
+
+class AlreadyOpenError(RefusedError):
+    """
+    The account was opened before.
+
+    Attributes:
+        account: Its number.
+    """
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"Account {account} is open already.")
+        self.account = account
+
+
+class AlreadyRegisteredError(RefusedError):
+    """
+    The customer was registered before.
+
+    Attributes:
+        customer: Their id.
+    """
+
+    def __init__(self, customer: str) -> None:
+        super().__init__(f"Customer {customer} is registered already.")
+        self.customer = customer
+
+
+class NameRefusedError(RefusedError):
+    """
+    A name is empty or longer than a name. The error does not carry it.
+
+    Attributes:
+        longest: How many characters it may have.
+    """
+
+    def __init__(self, *, longest: int) -> None:
+        super().__init__(f"A name is needed, of at most {longest} characters.")
+        self.longest = longest

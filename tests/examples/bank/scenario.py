@@ -1,0 +1,37 @@
+"""
+Given these events, when that is done, then those happened: over a real store.
+"""
+
+from datetime import date
+
+from eventsource import Event, EventStore, NewEvent
+from examples.bank.events import AccountOpened, MoneyDeposited, OverdraftGranted
+
+DAY = date(2024, 2, 29)
+
+
+async def given(store: EventStore, subject: str, *events: Event) -> None:
+    """
+    Let *events* have happened at *subject*.
+    """
+    await store.commit([NewEvent.of(event, subject=subject) for event in events])
+
+
+async def given_account(store: EventStore, account: str, *, cents: int = 0, limit_cents: int = 0) -> None:
+    """
+    Let there be an account that holds so much.
+    """
+    events: list[Event] = [AccountOpened(owner="1", opened_on=DAY)]
+    if limit_cents:
+        events.append(OverdraftGranted(limit_cents=limit_cents))
+    if cents:
+        events.append(MoneyDeposited(cents=cents, booked_on=DAY, against="cash"))
+    await given(store, f"/accounts/{account}", *events)
+
+
+async def last_events(store: EventStore, subject: str, count: int) -> list[Event]:
+    """
+    The last so many events at *subject*, oldest first.
+    """
+    recorded = [event async for event in store.stream(subject, recursive=False)]
+    return [event.decode() for event in recorded[len(recorded) - count :]]

@@ -1,0 +1,428 @@
+"""
+The web page in a real browser.
+"""
+
+import re
+import signal
+import subprocess
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.examples.bank.browser import ARGUMENTS, BankPage, find_browser
+from tests.examples.bank.commands import run_bank, start_bank
+from tests.examples.bank.made_up import write_many
+
+BROWSER = find_browser()
+
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium found; install one, or name it in CHROMIUM"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    """
+    One browser for all.
+    """
+    # A loaded machine takes its time.
+    expect.set_options(timeout=20_000)
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """
+    A bank that most of these tests share; each opens accounts of its own.
+    """
+    with _Served(tmp_path_factory.mktemp("bank") / "data") as served:
+        yield served.address
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """
+    A bank with 130 imported accounts, which nobody changes.
+    """
+    folder = tmp_path_factory.mktemp("large")
+    result = run_bank("import", write_many(folder / "files", accounts=130, transactions=1), "--data", folder / "data")
+    assert result.returncode == 0, result.stderr
+    with _Served(folder / "data") as served:
+        yield served.address
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bank(browser: Browser, address: str) -> AsyncGenerator[BankPage]:
+    """
+    The front page, just opened.
+    """
+    async with _Visitor(browser, address) as page:
+        await page.visit()
+        yield page
+
+
+class _Visitor:
+    """
+    A visitor in a window of their own, whose browser may complain of nothing and talk to nobody else.
+    """
+
+    def __init__(self, browser: Browser, address: str, *, sees_the_end: bool = False) -> None:
+        self._browser = browser
+        self._address = address
+        self._sees_the_end = sees_the_end
+        self._complaints: list[str] = []
+        self._hosts: set[str] = set()
+
+    async def __aenter__(self) -> BankPage:
+        page = await self._browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: self._complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._complaints.append(str(error)))
+        page.on("request", lambda request: self._hosts.add(urlsplit(request.url).netloc))
+        page.on("websocket", lambda socket: self._hosts.add(urlsplit(socket.url).netloc))
+        self._page = page
+        return BankPage(page, self._address)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._page.close()
+        # A browser tells when nobody answers any more.
+        assert self._complaints == [] or self._sees_the_end
+        assert self._hosts == {urlsplit(self._address).netloc}
+
+
+class _Served:
+    """
+    The page of a bank in *folder*, served by a process of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        self.process = start_bank("serve", "--data", self._folder, "--port", "0")
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line + self.process.stdout.read()
+        self.address = found.group()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGINT)
+
+    def end(self, number: signal.Signals) -> None:
+        """
+        End it politely; it must do so soon, cleanly, and without a complaint.
+        """
+        self.process.send_signal(number)
+        try:
+            output, _ = self.process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        assert (self.process.returncode, output) == (0, "The bank is closed.\n")
+
+
+async def test_fresh_bank_greets_with_what_to_do_first(browser: Browser, tmp_path: Path) -> None:
+    """
+    Without an account there is no empty table but a hint.
+    """
+    with _Served(tmp_path / "data") as served:
+        async with _Visitor(browser, served.address) as bank:
+            await bank.visit()
+
+            await expect(bank.page.get_by_text("No accounts yet.")).to_be_visible()
+            await expect(bank.page.get_by_text("Nothing has happened yet.")).to_be_visible()
+            await expect(bank.page.get_by_role("region", name="Accounts").get_by_role("table")).to_be_hidden()
+
+
+async def test_opened_account_appears_in_the_list(bank: BankPage) -> None:
+    """
+    The form answers with the number, and the list has owner, limit and balance.
+    """
+    await bank.submit("Open an account", owner="Grace Hopper", limit="1,250.5")
+
+    await expect(bank.answer("Open an account")).to_have_text(re.compile(r"Done: account \d+ is open\."))
+    await expect(bank.row("Grace Hopper").get_by_role("cell")).to_have_text(
+        [re.compile(r"\d+"), "Grace Hopper", "1,250.50", "0.00"]
+    )
+
+
+async def test_account_without_a_name_is_refused_in_words(bank: BankPage) -> None:
+    """
+    A form that lacks something says what, beside its button.
+    """
+    await bank.submit("Open an account", owner=" ")
+
+    await expect(bank.answer("Open an account")).to_have_text("Refused: A name is needed, of at most 100 characters.")
+
+
+async def test_deposit_shows_in_the_balance(bank: BankPage) -> None:
+    """
+    The form answers with the new balance, and the list has it.
+    """
+    account = await bank.open_account("Depositor")
+
+    await bank.submit("Deposit", account=account, amount="1234.5")
+
+    await expect(bank.answer("Deposit")).to_have_text(f"Done: 1,234.50 deposited. Account {account} holds 1,234.50.")
+    await expect(bank.row("Depositor").get_by_role("cell").last).to_have_text("1,234.50")
+
+
+async def test_withdrawal_that_is_not_covered_is_refused_in_words(bank: BankPage) -> None:
+    """
+    The refusal says what the account has and how much could leave it; nothing changes.
+    """
+    account = await bank.open_account("Withdrawer", limit="20")
+
+    await bank.submit("Withdraw", account=account, amount="20.01")
+
+    await expect(bank.answer("Withdraw")).to_have_text(
+        f"Refused: 20.01 is not covered: account {account} holds 0.00 and may go 20.00 below zero, "
+        "so at most 20.00 can leave it."
+    )
+    await expect(bank.form("Withdraw").get_by_label("Amount")).to_have_value("20.01")
+    await expect(bank.row("Withdrawer").get_by_role("cell").last).to_have_text("0.00")
+
+
+@pytest.mark.parametrize(
+    ("account", "amount", "words"),
+    [
+        ("77", "1", "There is no account 77."),
+        ("", "1", "Which account? Its number is missing."),
+        ("a/b", "1", "There is no account a/b."),
+        ("77", "12,50", "'12,50' is no amount: write it like 1234.50"),
+        ("77", "", "'' is no amount: write it like 1234.50"),
+    ],
+    ids=["unknown", "missing", "no-number", "comma", "no-amount"],
+)
+async def test_mistyped_fields_are_refused_in_words(bank: BankPage, account: str, amount: str, words: str) -> None:
+    """
+    Whatever is typed, the answer says what is wrong with it.
+    """
+    await bank.submit("Deposit", account=account, amount=amount)
+
+    await expect(bank.answer("Deposit")).to_have_text(f"Refused: {words}")
+
+
+async def test_negative_balance_has_a_sign_and_a_colour(bank: BankPage) -> None:
+    """
+    What is below zero has a minus sign and is red; amounts stand at the right.
+    """
+    account = await bank.open_account("Debtor", limit="50")
+
+    await bank.submit("Withdraw", account=account, amount="12.3")
+
+    cell = bank.row("Debtor").get_by_role("cell").last
+    await expect(cell).to_have_text("-12.30")
+    await expect(cell.locator("span")).to_have_css("color", "rgb(179, 38, 30)")
+    await expect(cell).to_have_css("text-align", "right")
+
+
+async def test_transfer_changes_both_balances(bank: BankPage) -> None:
+    """
+    What leaves one account is in the other.
+    """
+    source, target = await bank.open_account("Sender"), await bank.open_account("Receiver")
+    await bank.submit("Deposit", account=source, amount="30")
+    await expect(bank.row("Sender").get_by_role("cell").last).to_have_text("30.00")
+
+    await bank.submit("Transfer", source=source, target=target, amount="12.5")
+
+    await expect(bank.answer("Transfer")).to_have_text(f"Done: 12.50 transferred. Account {source} holds 17.50.")
+    await expect(bank.row("Sender").get_by_role("cell").last).to_have_text("17.50")
+    await expect(bank.row("Receiver").get_by_role("cell").last).to_have_text("12.50")
+
+
+async def test_statement_lists_what_was_booked(bank: BankPage) -> None:
+    """
+    Behind the account's number is its statement: the newest line first, with the balance after each.
+    """
+    account = await bank.open_account("Statement Reader")
+    await bank.submit("Deposit", account=account, amount="30")
+    await bank.submit("Withdraw", account=account, amount="12.5")
+    await expect(bank.answer("Withdraw")).to_contain_text("Done")
+
+    await bank.row("Statement Reader").get_by_role("link").click()
+
+    await expect(bank.page.get_by_role("heading", name=f"Account {account}")).to_be_visible()
+    lines = bank.page.get_by_role("region", name="Statement").get_by_role("row")
+    await expect(lines).to_have_count(3)
+    await expect(lines.nth(1)).to_contain_text(re.compile(r"Withdrawal\s*-12\.50\s*17\.50"))
+    await expect(lines.nth(2)).to_contain_text(re.compile(r"Deposit\s*30\.00\s*30\.00"))
+
+
+async def test_statement_of_no_account_says_so(bank: BankPage) -> None:
+    """
+    An address with a number that nobody has leads to a sentence and a way back.
+    """
+    await bank.visit("/accounts/%3Cb%3E77")
+
+    await expect(bank.page.get_by_text("There is no account <b>77.")).to_be_visible()
+    await expect(bank.page.get_by_role("link", name="All accounts")).to_be_visible()
+
+
+async def test_open_statement_follows_what_is_booked(browser: Browser, bank: BankPage, address: str) -> None:
+    """
+    A statement that somebody looks at grows while others book.
+    """
+    account = await bank.open_account("Watched")
+    async with _Visitor(browser, address) as other:
+        await other.visit(f"/accounts/{account}")
+        lines = other.page.get_by_role("region", name="Statement").get_by_role("row")
+        await expect(other.page.get_by_text("Nothing is booked yet.")).to_be_visible()
+
+        await bank.submit("Deposit", account=account, amount="5")
+
+        await expect(lines).to_have_count(2)
+        await expect(lines.nth(1)).to_contain_text("5.00")
+
+
+async def test_tape_shows_events_as_they_are_committed(browser: Browser, bank: BankPage, address: str) -> None:
+    """
+    What one visitor does appears on top of another's tape, and once.
+    """
+    account = await bank.open_account("Filmed")
+    async with _Visitor(browser, address) as other:
+        await other.visit()
+        await expect(other.tape.first).to_contain_text("account-opened")
+
+        await bank.submit("Deposit", account=account, amount="47.11")
+
+        await expect(other.tape.first).to_contain_text(re.compile(rf"money-deposited\s*/accounts/{account}"))
+        await expect(other.tape.filter(has_text="cents: 4711")).to_have_count(1)
+
+
+async def test_account_list_follows_what_others_do(browser: Browser, bank: BankPage, address: str) -> None:
+    """
+    Balances change on every open page.
+    """
+    account = await bank.open_account("Seen by others")
+    async with _Visitor(browser, address) as other:
+        await other.visit()
+        figure = BankPage(other.page, address).row("Seen by others").get_by_role("cell").last
+        await expect(figure).to_have_text("0.00")
+
+        await bank.submit("Deposit", account=account, amount="8")
+
+        await expect(figure).to_have_text("8.00")
+
+
+async def test_everything_can_be_done_with_the_keyboard(bank: BankPage) -> None:
+    """
+    Tab goes through the fields in order, Enter submits, and the focus can be seen.
+    """
+    keyboard = bank.page.keyboard
+    await keyboard.press("Tab")
+    await expect(bank.form("Open an account").get_by_label("Owner's name")).to_be_focused()
+    await keyboard.type("Keyboard User")
+    await keyboard.press("Tab")
+    await keyboard.type("10")
+    await keyboard.press("Enter")
+    await expect(bank.answer("Open an account")).to_contain_text("Done")
+    await expect(bank.form("Open an account").get_by_label("Owner's name")).to_be_focused()
+    account = await bank.row("Keyboard User").get_by_role("link").inner_text()
+
+    await keyboard.press("Tab")
+    await keyboard.press("Tab")
+    button = bank.form("Open an account").get_by_role("button")
+    await expect(button).to_be_focused()
+    await expect(button).to_have_css("box-shadow", re.compile("rgb"))
+    await keyboard.press("Tab")
+    await keyboard.type(account)
+    await keyboard.press("Tab")
+    await keyboard.type("3")
+    await keyboard.press("Tab")
+    await keyboard.press("Space")
+
+    await expect(bank.answer("Deposit")).to_contain_text(f"Account {account} holds 3.00.")
+    link = bank.row("Keyboard User").get_by_role("link")
+    await link.focus()
+    await keyboard.press("Enter")
+    await expect(bank.page.get_by_role("heading", name=f"Account {account}")).to_be_visible()
+
+
+async def test_answers_are_announced_to_screen_readers(bank: BankPage) -> None:
+    """
+    What a form answers is in a live region, and every field has its label.
+    """
+    answer = bank.answer("Withdraw")
+
+    await expect(answer).to_have_attribute("aria-live", "polite")
+    for field in await bank.page.get_by_role("textbox").all():
+        assert await field.evaluate("field => field.labels.length") == 1
+
+
+async def test_names_are_text_and_nothing_else(bank: BankPage) -> None:
+    """
+    Markup in a name is shown as it was typed.
+    """
+    await bank.open_account("<b onclick='x'>Bobby</b>")
+
+    await expect(bank.row("<b onclick='x'>Bobby</b>")).to_be_visible()
+    await expect(bank.tape.filter(has_text="<b onclick='x'>Bobby</b>")).to_have_count(1)
+
+
+async def test_many_accounts_are_paged(browser: Browser, large: str) -> None:
+    """
+    However many accounts there are, the page shows some at a time.
+    """
+    async with _Visitor(browser, large) as bank:
+        await bank.visit()
+        await expect(bank.rows).to_have_count(26)
+
+        await bank.page.get_by_role("button", name="Next").click()
+
+        await expect(bank.page.get_by_text("26 to 50 of 130 accounts")).to_be_visible()
+        await expect(bank.rows.nth(1)).to_contain_text("Client 26")
+
+
+async def test_accounts_are_found_while_typing(browser: Browser, large: str) -> None:
+    """
+    The search finds accounts on whatever page they are.
+    """
+    async with _Visitor(browser, large) as bank:
+        await bank.visit()
+
+        await bank.page.get_by_label("Search").fill("client 13")
+
+        await expect(bank.rows).to_have_count(3)
+        await expect(bank.rows.nth(2)).to_contain_text(re.compile(r"130\s*Client 130\s*0\.00\s*1\.00"))
+
+
+async def test_ledger_shows_that_the_books_balance(browser: Browser, large: str) -> None:
+    """
+    Debit and credit of all accounts are the same figure.
+    """
+    async with _Visitor(browser, large) as bank:
+        await bank.visit()
+
+        ledger = bank.page.get_by_role("region", name="Ledger")
+        await expect(ledger).to_contain_text("Debit 130.00 = credit 130.00: the books balance.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
+async def test_server_ends_cleanly_while_somebody_looks(
+    browser: Browser, tmp_path: Path, number: signal.Signals
+) -> None:
+    """
+    Ctrl-C and a polite termination end it with exit code 0, and everything committed is kept.
+    """
+    with _Served(tmp_path / "data") as served:
+        async with _Visitor(browser, served.address, sees_the_end=True) as bank:
+            await bank.visit()
+            account = await bank.open_account("Left behind")
+
+            served.end(number)
+
+    assert account in run_bank("balances", "--data", tmp_path / "data").stdout
