@@ -1,0 +1,27 @@
+"""
+All benchmarks, by name, in the order they run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks import audit, commits, guard, load, opening, projection, rebuild, seen, streaming
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from benchmarks.measurement import Line
+    from benchmarks.setting import Setting
+
+BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
+    "commits": commits.measure,
+    "guard": guard.measure,
+    "load": load.measure,
+    "rebuild": rebuild.measure,
+    "projection": projection.measure,
+    "seen": seen.measure,
+    "audit": audit.measure,
+    "opening": opening.measure,
+    "streaming": streaming.measure,
+}
