@@ -166,9 +166,9 @@ class ProjectorRun:
         """
         reached = self.progress.checkpoint
         if reached.position > (self._saved or START).position:
-            # Best effort: what it fails at, the next run reads again. A transaction that was under way has moved it.
+            # Tried once: what it fails at, the next run reads again. A transaction that was under way has moved it.
             with suppress(ProjectorSupersededError, SQLAlchemyError):
-                await self._write((), reached)
+                await self._database.write(lambda tx: self._apply(tx, (), reached))
 
     def _tell(self, *, state: State, checkpoint: Checkpoint | None = None, error: Exception | None = None) -> None:
         self.progress.move(state=state, checkpoint=checkpoint, error=error)

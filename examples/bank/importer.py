@@ -13,7 +13,7 @@ from eventsource import Aggregate, AggregateExistsError, AggregateNotFoundError,
 from examples.bank.account import Account
 from examples.bank.berka import BerkaError, BerkaFiles, Opening, Step, Transaction
 from examples.bank.customer import Customer
-from examples.bank.refusals import AlreadyOpenError, RefusedError
+from examples.bank.refusals import OtherOwnerError, RefusedError
 
 # How many accounts are worked on at the same time. The store commits what arrives together with one write to the
 # disk, so the more wait, the less each one costs.
@@ -53,7 +53,7 @@ async def import_files(store: EventStore, files: BerkaFiles, progress: Progress)
 
     Raises:
         BerkaError: The bank refuses what a line asks for.
-        RefusedError: An account in the bank is not the one in the files.
+        OtherOwnerError: An account in the bank is not the one in the files.
         StoreError: The store gives up.
     """
     progress.total = len(files.openings) + len(files.transactions)
@@ -113,7 +113,7 @@ class _Import:
             account = Account(opening.account)
             account.open(opening.owner, on=opening.on, overdraft_limit_cents=opening.overdraft_limit_cents)
         if account.owner != opening.owner:
-            raise AlreadyOpenError(opening.account)
+            raise OtherOwnerError(account=account.id, owner=account.owner, claimed=opening.owner)
         if account.overdraft_limit_cents < opening.overdraft_limit_cents:
             account.grant_overdraft(opening.overdraft_limit_cents)
         await self._save(account)

@@ -110,6 +110,23 @@ class AlreadyOpenError(RefusedError):
         self.account = account
 
 
+class OtherOwnerError(RefusedError):
+    """
+    An account belongs to somebody else than the one who is said to own it.
+
+    Attributes:
+        account: Its number.
+
+        owner, claimed: The ids of the customer who owns it and of the other one.
+    """
+
+    def __init__(self, *, account: str, owner: str, claimed: str) -> None:
+        super().__init__(f"Account {account} belongs to customer {owner}, not to {claimed}: this is another bank.")
+        self.account = account
+        self.owner = owner
+        self.claimed = claimed
+
+
 class AlreadyRegisteredError(RefusedError):
     """
     The customer was registered before.

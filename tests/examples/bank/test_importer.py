@@ -11,7 +11,7 @@ from eventsource import connect
 from examples.bank.berka import BerkaError, read_files
 from examples.bank.folder import open_bank, open_store, read_balances, store_url
 from examples.bank.importer import Progress, import_files
-from examples.bank.refusals import AlreadyOpenError
+from examples.bank.refusals import OtherOwnerError
 from tests.examples.bank import made_up
 from tests.examples.bank.commands import run_bank, start_bank
 from tests.examples.bank.made_up import write_files, write_many
@@ -125,7 +125,7 @@ async def test_account_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     await _import(tmp_path)
     other = made_up.DISPOSITIONS.replace('4;23;9;"OWNER"', '4;24;9;"OWNER"')
 
-    with pytest.raises(AlreadyOpenError, match="Account 9 is open already"):
+    with pytest.raises(OtherOwnerError, match="Account 9 belongs to customer 23, not to 24"):
         await _import(tmp_path, disp=other)
 
 
