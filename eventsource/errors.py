@@ -455,7 +455,7 @@ class NotAReadModelDatabaseError(EventSourceError):
     code = "not-a-read-model-database"
 
     def __init__(self, database: str) -> None:
-        super().__init__(f"{database} is an event store: read models need a database of their own")
+        super().__init__(f"{database} is an event store: read models need a file of their own")
 
 
 class ProjectionError(EventSourceError):

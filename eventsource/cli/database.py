@@ -14,12 +14,10 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from eventsource.cli.failures import DatabaseUnavailableError, DatabaseUrlError, database_reason
 from eventsource.projections.database import ReadModelDatabase
-from eventsource.store.embedded.file import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
 
@@ -29,7 +27,8 @@ async def open_database(url: str) -> AsyncGenerator[ReadModelDatabase]:
     Open the database and see whether it answers.
 
     Raises:
-        DatabaseUrlError: The URL is not understood, its driver is not installed, or it names an event store.
+        DatabaseUrlError: The URL is not understood, or its driver is not installed.
+        NotAReadModelDatabaseError: It names an event store.
         DatabaseUnavailableError: It does not answer.
     """
     shown = _parse(url).render_as_string(hide_password=True)
@@ -40,14 +39,11 @@ async def open_database(url: str) -> AsyncGenerator[ReadModelDatabase]:
         raise DatabaseUrlError(msg) from error
     async with database:
         try:
-            is_store = await database.read(_is_event_store)
+            # Any question will do to find out whether it answers.
+            await database.read(lambda tx: inspect(tx).get_table_names())
         except SQLAlchemyError as error:
             msg = f"the read-model database {shown} does not answer: {database_reason(error)}"
             raise DatabaseUnavailableError(msg) from error
-        if is_store:
-            # The store's own writer must be the only one: it alone decides when the log goes into the file.
-            msg = f"{shown} is an event store: read models need a file of their own"
-            raise DatabaseUrlError(msg)
         yield database
 
 
@@ -72,9 +68,3 @@ def _parse(url: str) -> URL:
         # Not the URL itself: it may hold a password where nobody looks for one.
         msg = "--database is no database URL: write one such as sqlite:///bank-read.db"
         raise DatabaseUrlError(msg) from error
-
-
-def _is_event_store(tx: Connection) -> bool:
-    # Any question will do to find out whether it answers.
-    inspect(tx).get_table_names()
-    return tx.dialect.name == "sqlite" and tx.exec_driver_sql("PRAGMA application_id").scalar() == APPLICATION_ID

@@ -20,6 +20,7 @@ from eventsource.errors import (
     EventSourceError,
     InvalidStoreUrlError,
     InvalidSubjectError,
+    NotAReadModelDatabaseError,
     NotSupportedError,
     ProjectorFailedError,
     StoreError,
@@ -164,6 +165,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             | InvalidStoreUrlError()
             | InvalidSubjectError()
             | NotSupportedError()
+            | NotAReadModelDatabaseError()
         ):
             return ExitCode.USAGE
         case StoreError() | SQLAlchemyError():

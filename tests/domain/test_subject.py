@@ -88,6 +88,22 @@ def test_is_under_agrees_with_segments(above: list[str], below: list[str]) -> No
     assert is_under == (len(below) > len(above) and below[: len(above)] == above)
 
 
+def test_neighbours_with_similar_names_are_not_under_each_other() -> None:
+    """
+    Of all pairs of small subjects, exactly those whose segments go on are under each other, and selected by prefix.
+    """
+    lists = [segments for length in range(4) for segments in itertools.product(["a", "aa", "b"], repeat=length)]
+    pairs = [(above, below) for above in lists for below in lists]
+    is_longer = [len(below) > len(above) and below[: len(above)] == above for above, below in pairs]
+    subjects = [(Subject(path_of([*above])), Subject(path_of([*below]))) for above, below in pairs]
+
+    is_under = [subject.is_under(ancestor) for ancestor, subject in subjects]
+    is_selected = [subject != ancestor and subject.startswith(prefix_below(ancestor)) for ancestor, subject in subjects]
+
+    assert is_under == is_longer
+    assert is_selected == is_longer
+
+
 @given(SEGMENT_LISTS, SEGMENT_LISTS)
 def test_prefix_below_selects_what_is_under(above: list[str], below: list[str]) -> None:
     """

@@ -97,9 +97,14 @@ class _File:
 class PowerCut:
     """
     Follows the steps of a recording, and makes the files that a power cut at that moment may leave.
+
+    Args:
+        sqlite_syncs_folders: Whether SQLite's own syncs of the folder count. It makes one with the
+            first sync of a journal or log, and tells nobody if that fails.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sqlite_syncs_folders: bool = True) -> None:
+        self._sqlite_syncs_folders = sqlite_syncs_folders
         self._folder: dict[str, _File] = {}
         self._durable_folder: dict[str, _File] = {}
         self.acknowledged = 0
@@ -137,10 +142,9 @@ class PowerCut:
 
     def _sync(self, path: str) -> None:
         file = self._folder[path]
-        # SQLite syncs the folder with the first sync of a journal or log that it has made.
-        is_first = not file.was_synced and path.endswith(("-wal", "-journal"))
+        syncs_folder = self._sqlite_syncs_folders and not file.was_synced and path.endswith(("-wal", "-journal"))
         file.sync()
-        if is_first:
+        if syncs_folder:
             self._durable_folder = dict(self._folder)
 
 

@@ -33,9 +33,12 @@ def early_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventsource.store.embedded.writer._TRUNCATE_PAGES", 60)
 
 
-async def record(path: Path, *, synchronous: str) -> tuple[list[Step], list[RecordedEvent]]:
+async def record(path: Path, *, synchronous: str | None) -> tuple[list[Step], list[RecordedEvent]]:
     """
     Make a store and commit to it, alone and in groups, large and small; close it and go on.
+
+    Args:
+        synchronous: How SQLite is to sync; None leaves that to the store.
 
     Returns:
         What was done to the files, and the log in the end.
@@ -43,8 +46,8 @@ async def record(path: Path, *, synchronous: str) -> tuple[list[Step], list[Reco
     with recorded_disk() as steps:
         for opening in range(2):
             async with EmbeddedEventStore(path) as store:
-                assert store._writer is not None
-                store._writer._connection.pragma("synchronous", synchronous)
+                if synchronous and store._writer:
+                    store._writer._connection.pragma("synchronous", synchronous)
 
                 async def commit(name: str, size: int, text: str = "", store: EmbeddedEventStore = store) -> None:
                     recorded = await store.commit(commit_of(name, size, text=text))
@@ -87,15 +90,20 @@ async def what_is_wrong(folder: Path, files: dict[str, bytes], log: list[Recorde
     return ""
 
 
-async def violations(folder: Path, rng: random.Random, *, synchronous: str, states: int) -> list[str]:
+async def violations(
+    folder: Path, rng: random.Random, *, states: int, synchronous: str | None = None, sqlite_syncs_folders: bool = True
+) -> list[str]:
     """
     What is wrong in so many crash states of one run.
     """
     (made := folder / "made").mkdir()
     (left := folder / "left").mkdir()
     steps, log = await record(made / "store.db", synchronous=synchronous)
-    chosen = sorted(rng.choices(range(len(steps)), k=states))
-    cut, done, found = PowerCut(), 0, list[str]()
+    # Where SQLite cannot sync the folder, a file may be lost while it is made: nothing is promised before the first
+    # answer then.
+    first = 0 if sqlite_syncs_folders else steps.index(Acknowledged(1))
+    chosen = sorted(rng.choices(range(first, len(steps)), k=states))
+    cut, done, found = PowerCut(sqlite_syncs_folders=sqlite_syncs_folders), 0, list[str]()
     for place in chosen:
         for step in steps[done : place + 1]:
             cut.follow(step)
@@ -110,7 +118,16 @@ async def test_no_power_cut_loses_what_was_acknowledged(quick_folder: Path, rng:
     """
     Whatever unsynced writes a power cut leaves out, tears or reorders, the file opens with all that was acknowledged.
     """
-    found = await violations(quick_folder, rng, synchronous="FULL", states=STATES)
+    found = await violations(quick_folder, rng, states=STATES)
+
+    assert found == []
+
+
+async def test_names_of_files_do_not_depend_on_sqlite(quick_folder: Path, rng: random.Random) -> None:
+    """
+    Where SQLite fails to make the names of its files durable, which it tells nobody, nothing is lost either.
+    """
+    found = await violations(quick_folder, rng, states=STATES // 3, sqlite_syncs_folders=False)
 
     assert found == []
 

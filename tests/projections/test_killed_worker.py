@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 import pytest
 
-from eventsource import EventStore, Worker, connect, rebuild
-from tests.projections.bank import Balances, assert_applied_exactly_once, dump, greeted, letter, moved, opened
+from eventsource import EventStore, ReadModelDatabase, Worker, connect, rebuild, watch
+from tests.projections.bank import Balances, assert_applied_exactly_once, dump, greeted, letter, moved, opened, query
 from tests.projections.worker_nursery import POINTS, SUPERSEDED
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,8 @@ KILLS_AT_EACH_POINT = 30 if IS_LONG else 3
 KILLS_AT_RANDOM = 500 if IS_LONG else 25
 # Up to here into its work a worker is killed from outside, in seconds.
 LONGEST_LIFE_S = 0.15
+# How long the one lives that is watched: long enough for a slow machine, in seconds.
+WATCHED_LIFE_S = 3.0
 
 
 @attrs.frozen
@@ -149,6 +151,22 @@ async def test_rebuild_killed_at_any_point(scene: Scene, point: str) -> None:
         await scene.kill_a_worker(seconds=scene.source.uniform(0, LONGEST_LIFE_S))
 
     await scene.check()
+
+
+async def test_worker_in_another_process_can_be_watched(scene: Scene) -> None:
+    """
+    Whoever writes here waits for the read model that another process keeps up to date.
+    """
+    projector = Balances()
+    async with ReadModelDatabase(f"sqlite:///{scene.read_path}") as database:
+        watch(projector, scene.store, database)
+        worker = asyncio.create_task(scene.kill_a_worker(seconds=WATCHED_LIFE_S))
+        for _ in range(3):
+            (recorded,) = await scene.store.commit([moved("1", 1)])
+            await projector.seen(recorded.id, timeout_s=WATCHED_LIFE_S)
+
+            assert (recorded.id,) in query(scene.read_path, "SELECT event_id FROM applied")
+        await worker
 
 
 @pytest.mark.parametrize("point", ["before begin", "after commit", "after page"])

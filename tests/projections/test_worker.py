@@ -461,6 +461,25 @@ async def test_failure_is_told_to_whoever_watches_the_progress(
     assert told[-1] == ("failed", excinfo.value.exceptions[0])
 
 
+async def test_run_goes_on_while_one_projector_works(memory_store: EventStore, database: ReadModelDatabase) -> None:
+    """
+    A worker of its own does not end with the first projector that fails.
+    """
+    failing, working = Balances(), Greetings()
+    failing.poison = (await memory_store.commit([opened("1"), moved("1", 1)]))[-1].id
+    running = asyncio.create_task(Worker(memory_store, database, [failing, working]).run())
+    await asyncio.sleep(0)
+    with pytest.raises(ProjectorFailedError):
+        await failing.seen(failing.poison)
+
+    (later,) = await memory_store.commit([greeted("7")])
+    await working.seen(later.id)
+
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_run_ends_when_every_projector_has_failed(memory_store: EventStore, read_path: Path) -> None:
     """
     A worker of its own ends with the projectors' errors, not before the last one failed.

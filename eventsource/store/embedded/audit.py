@@ -71,8 +71,12 @@ def _read_events(connection: apsw.Connection, *, after: int) -> tuple[list[Recor
     """
     events: list[RecordedEvent] = []
     try:
-        for row in connection.execute(_FOLLOWING, (after, PAGE_EVENTS)):
-            events.append(RecordedEvent._make(row))  # noqa: PERF401  those before the error are kept
+        for event in map(RecordedEvent._make, connection.execute(_FOLLOWING, (after, PAGE_EVENTS))):
+            if event.position <= after:
+                # A page in another one's place: reading on from here could go round in circles.
+                return events, f"position {event.position} stands there"
+            after = event.position
+            events.append(event)
     except (apsw.CorruptError, UnicodeDecodeError) as error:
         return events, str(error)
     return events, None

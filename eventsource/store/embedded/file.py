@@ -76,17 +76,15 @@ def open_for_writing(path: Path) -> apsw.Connection:
             # Checkpoints are explicit: what an automatic one fails at, nobody is told.
             connection.wal_autocheckpoint(0)
             # The size of the file does not tell: it is now that SQLite takes back what a crash left of making it.
-            is_new = connection.pragma("page_count") == 0
-            if is_new:
+            if connection.pragma("page_count") == 0:
                 _create(connection, path)
             _recognise(connection, path)
             _start_log(connection, path)
             _check_end(connection, path)
+            _sync_directory(path)
         except BaseException:
             connection.close()
             raise
-    if is_new:
-        _sync_directory(path)
     return connection
 
 
@@ -179,7 +177,8 @@ def _check_sqlite_version(path: Path) -> None:
 
 
 def _sync_directory(path: Path) -> None:
-    # SQLite ignores an error of syncing the directory, so a power cut could lose the new file's name.
+    # SQLite ignores an error of syncing the directory, so a power cut could lose the name of a new file, or that of
+    # its write-ahead log, which is made anew at each opening.
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,244 @@
+"""
+The errors: one tree, stable codes, facts as attributes, and no event data.
+"""
+
+import copy
+import inspect
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import eventsource
+from eventsource import errors
+from eventsource.errors import EventSourceError
+
+# One of each, as the package makes it.
+SAMPLES: list[EventSourceError] = [
+    errors.EventSourceError("a text"),
+    errors.InvalidSubjectError("accounts", "it must start with '/'"),
+    errors.DeclarationError("Account has no subject"),
+    errors.EventError("a text"),
+    errors.UnknownEventTypeError(event_type="t", event_id="e-1", subject="/a", reader="aggregate Account"),
+    errors.UnstorableDataError(path="$.cents", reason="the number nan"),
+    errors.EventTooLargeError(event_type="t", subject="/a", size_bytes=70_000, limit_bytes=65_536),
+    errors.EventDecodingError(event_type="t", event_id="e-1", subject="/a", problems=("cents: Field required", "b: x")),
+    errors.StoreError("a text"),
+    errors.InvalidStoreUrlError("bank.db", "it has no kind"),
+    errors.NotAStoreError(Path("bank.db"), "it is no SQLite database"),
+    errors.StoreFormatError(Path("bank.db"), found=9, supported=1),
+    errors.StoreLockedError(Path("bank.db")),
+    errors.StoreReadOnlyError("bank.db"),
+    errors.StoreClosedError("bank.db"),
+    errors.StoreFullError("bank.db"),
+    errors.StoreUnavailableError("bank.db", "IOError: disk I/O error"),
+    errors.StoreCorruptedError("bank.db", "event 7 does not follow event 6"),
+    errors.CommitOutcomeUnknownError("bank.db", "IOError: disk I/O error"),
+    errors.EventNotFoundError("e-1"),
+    errors.NotSupportedError("a text"),
+    errors.PreconditionFailedError(subject=None, precondition="QueryIsTrue", expected="true", found="false"),
+    errors.AggregateExistsError(subject="/a", precondition="SubjectIsNew", expected="no events", found="1 event"),
+    errors.ConflictError(subject="/a", precondition="SubjectIsAtVersion", expected="1 event", found="2 events"),
+    errors.AggregateNotFoundError(subject="/a", aggregate="Account"),
+    errors.NotAReadModelDatabaseError("bank.db"),
+    errors.ProjectionError("balances", "a text"),
+    errors.ProjectorFailedError("balances", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada")),
+    errors.ProjectorSupersededError("balances"),
+    errors.ProjectorNotRunningError("balances"),
+    errors.CheckpointMismatchError("balances", event_id="e-1"),
+    errors.CheckpointMissingError("balances", table="balance"),
+    errors.ReadModelIncompleteError("balances", table="balance"),
+    errors.NotSeenError("balances", event_id="e-1", timeout_s=5.0),
+]
+
+# Others match on them: a code may be added, and none may ever change.
+CODES = {
+    "AggregateExistsError": "aggregate-exists",
+    "AggregateNotFoundError": "aggregate-not-found",
+    "CheckpointMismatchError": "checkpoint-mismatch",
+    "CheckpointMissingError": "checkpoint-missing",
+    "CommitOutcomeUnknownError": "commit-outcome-unknown",
+    "ConflictError": "conflict",
+    "DeclarationError": "declaration",
+    "EventDecodingError": "event-decoding",
+    "EventError": "event",
+    "EventNotFoundError": "event-not-found",
+    "EventSourceError": "eventsource",
+    "EventTooLargeError": "event-too-large",
+    "InvalidStoreUrlError": "invalid-store-url",
+    "InvalidSubjectError": "invalid-subject",
+    "NotAReadModelDatabaseError": "not-a-read-model-database",
+    "NotAStoreError": "not-a-store",
+    "NotSeenError": "not-seen",
+    "NotSupportedError": "not-supported",
+    "PreconditionFailedError": "precondition-failed",
+    "ProjectionError": "projection",
+    "ProjectorFailedError": "projector-failed",
+    "ProjectorNotRunningError": "projector-not-running",
+    "ProjectorSupersededError": "projector-superseded",
+    "ReadModelIncompleteError": "read-model-incomplete",
+    "StoreClosedError": "store-closed",
+    "StoreCorruptedError": "store-corrupted",
+    "StoreError": "store",
+    "StoreFormatError": "store-format",
+    "StoreFullError": "store-full",
+    "StoreLockedError": "store-locked",
+    "StoreReadOnlyError": "store-read-only",
+    "StoreUnavailableError": "store-unavailable",
+    "UnknownEventTypeError": "unknown-event-type",
+    "UnstorableDataError": "unstorable-data",
+}
+
+
+def all_classes() -> list[type[EventSourceError]]:
+    """
+    Every error class the module defines.
+    """
+    return [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, EventSourceError)]
+
+
+def test_there_is_one_root() -> None:
+    """
+    Whoever catches `EventSourceError` catches all that the module defines.
+    """
+    classes = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, BaseException)}
+
+    assert classes == set(all_classes())
+
+
+def name_of(value: object) -> str:
+    """
+    The name of a class, or of that of an object.
+    """
+    return value.__name__ if isinstance(value, type) else type(value).__name__
+
+
+per_sample = pytest.mark.parametrize("error", SAMPLES, ids=name_of)
+
+
+def test_every_error_has_a_sample_here() -> None:
+    """
+    The tests below look at all errors there are.
+    """
+    assert {type(error) for error in SAMPLES} == set(all_classes())
+
+
+def test_codes_are_stable() -> None:
+    """
+    Each class has the code it always had, its own and no other's.
+    """
+    assert {error_class.__name__: error_class.code for error_class in all_classes()} == CODES
+    assert len(set(CODES.values())) == len(CODES)
+    assert all(re.fullmatch("[a-z]+(-[a-z]+)*", code) for code in CODES.values())
+
+
+def test_tree_in_the_docstring_is_the_tree_of_classes() -> None:
+    """
+    Each error is drawn under its base, with the built-in error it also is in parentheses.
+    """
+    tree = re.findall(
+        r"^ {4}((?:│   |    )*(?:├── |└── )?)(\w+Error)(?: \((\w+)\))?$", errors.__doc__ or "", re.MULTILINE
+    )
+    drawn: dict[str, tuple[str, ...]] = {}
+    path: list[str] = []
+    for indent, name, built_in in tree:
+        path[len(indent) // 4 :] = [name]
+        bases = (path[-2] if len(path) > 1 else "Exception", built_in)
+        assert name not in drawn
+        drawn[name] = tuple(filter(None, bases))
+
+    assert drawn == {
+        error_class.__name__: tuple(base.__name__ for base in error_class.__bases__) for error_class in all_classes()
+    }
+
+
+@per_sample
+def test_attributes_are_documented(error: EventSourceError) -> None:
+    """
+    Each fact an error carries is explained in its docstring, or in its base's.
+    """
+    documented = {
+        name
+        for base in type(error).__mro__
+        if issubclass(base, EventSourceError)
+        for name in re.findall(
+            r"^    (\w+): ", inspect.cleandoc(base.__doc__ or "").partition("Attributes:")[2], re.MULTILINE
+        )
+    }
+
+    assert set(vars(error)) <= documented
+
+
+@per_sample
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))],  # noqa: S301  our own bytes
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_error_can_be_copied_and_sent_elsewhere(
+    error: EventSourceError, duplicate: Callable[[EventSourceError], EventSourceError]
+) -> None:
+    """
+    In another process it is the same error with the same facts.
+    """
+    again = duplicate(error)
+
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+    assert again.args == error.args
+
+
+@per_sample
+def test_message_is_a_text_of_its_facts(error: EventSourceError) -> None:
+    """
+    The message is there, on one line, and shows no missing fact.
+    """
+    message = str(error)
+
+    assert message
+    assert message == message.strip()
+    assert "\n" not in message
+    assert "None" not in message
+
+
+@per_sample
+def test_error_takes_no_event_data(error: EventSourceError) -> None:
+    """
+    There is no argument by which event data could come into an error.
+    """
+    parameters = set(inspect.signature(type(error).__init__).parameters)
+
+    assert not parameters & {"data", "data_json", "event", "input", "recorded", "value", "values"}
+
+
+def test_error_of_a_handler_is_named_but_not_quoted() -> None:
+    """
+    What a handler raised may quote event data, so only its class is in the message.
+    """
+    error = errors.ProjectorFailedError("p", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada"))
+
+    assert "KeyError" in str(error)
+    assert "Ada" not in str(error)
+
+
+def test_errors_that_mean_a_built_in_one_are_caught_as_such() -> None:
+    """
+    Whoever expects Python's own kind of error gets it.
+    """
+    assert issubclass(errors.InvalidSubjectError, ValueError)
+    assert issubclass(errors.DeclarationError, TypeError)
+    assert issubclass(errors.EventNotFoundError, LookupError)
+    assert issubclass(errors.AggregateNotFoundError, LookupError)
+    assert issubclass(errors.NotSeenError, TimeoutError)
+
+
+def test_every_error_is_at_the_front_door() -> None:
+    """
+    What can be raised can be imported; only the groups in between are left out.
+    """
+    public = set(eventsource.__all__)
+
+    assert {error_class.__name__ for error_class in all_classes()} <= public

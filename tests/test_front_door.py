@@ -1,0 +1,100 @@
+"""
+The front door: the names users import, each on purpose.
+"""
+
+import eventsource
+
+# What may be added to, and never silently taken from.
+NAMES = [
+    "Aggregate",
+    "AggregateExistsError",
+    "AggregateNotFoundError",
+    "AuditReport",
+    "CheckpointMismatchError",
+    "CheckpointMissingError",
+    "CommitOutcomeUnknownError",
+    "ConflictError",
+    "DeclarationError",
+    "EmbeddedEventStore",
+    "Event",
+    "EventDecodingError",
+    "EventError",
+    "EventNotFoundError",
+    "EventSourceError",
+    "EventStore",
+    "EventStream",
+    "EventTooLargeError",
+    "EventTypes",
+    "InMemoryEventStore",
+    "InvalidStoreUrlError",
+    "InvalidSubjectError",
+    "NewEvent",
+    "NotAReadModelDatabaseError",
+    "NotAStoreError",
+    "NotSeenError",
+    "NotSupportedError",
+    "Page",
+    "Precondition",
+    "PreconditionFailedError",
+    "ProjectionError",
+    "Projector",
+    "ProjectorFailedError",
+    "ProjectorNotRunningError",
+    "ProjectorSupersededError",
+    "QueryIsTrue",
+    "ReadModelDatabase",
+    "ReadModelIncompleteError",
+    "RecordedEvent",
+    "Repository",
+    "RetryPolicy",
+    "StoreClosedError",
+    "StoreCorruptedError",
+    "StoreError",
+    "StoreFormatError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreReadOnlyError",
+    "StoreUnavailableError",
+    "Subject",
+    "SubjectExists",
+    "SubjectIsAtVersion",
+    "SubjectIsNew",
+    "UnknownEventTypeError",
+    "UnstorableDataError",
+    "Worker",
+    "connect",
+    "event_types",
+    "handles",
+    "rebuild",
+    "watch",
+]
+
+
+def test_exported_names_are_these() -> None:
+    """
+    Adding or removing a public name is a decision, so it shows here.
+    """
+    assert sorted(eventsource.__all__) == NAMES
+
+
+def test_every_exported_name_is_there() -> None:
+    """
+    Each name leads to something.
+    """
+    assert all(getattr(eventsource, name) is not None for name in eventsource.__all__)
+
+
+def test_nothing_is_exported_twice() -> None:
+    """
+    The list has each name once.
+    """
+    assert len(set(eventsource.__all__)) == len(eventsource.__all__)
+
+
+def test_everything_exported_is_documented() -> None:
+    """
+    Each public class and function says what it is.
+    """
+    undocumented = [name for name in eventsource.__all__ if not (getattr(eventsource, name).__doc__ or "").strip()]
+
+    assert undocumented == []

@@ -1,0 +1,48 @@
+"""
+Projectors as type checkers see them.
+"""
+
+from typing import assert_type
+
+from sqlalchemy import Connection, text
+
+from eventsource import EventStore, Projector, ReadModelDatabase, RecordedEvent, Worker, handles, rebuild, watch
+from eventsource.projections import RunningProgress
+from tests.typing.bank import Account, AccountOpened
+
+
+class Owners(Projector, name="typing-owners", subject="/accounts"):
+    """
+    A projector with a handler.
+    """
+
+    @handles
+    def _opened(self, event: AccountOpened, recorded: RecordedEvent, tx: Connection) -> None:
+        tx.execute(text("SELECT :owner, :id"), {"owner": event.owner, "id": recorded.id})
+
+
+async def workers_take_projectors(store: EventStore, database: ReadModelDatabase) -> None:
+    """
+    A worker takes projectors, and a URL or an open database.
+    """
+    async with Worker(store, "sqlite:///read.db", [Owners()]) as worker:
+        assert_type(worker, Worker)
+        assert_type(worker.progress["typing-owners"], RunningProgress)
+    Worker(store, database, [Owners])  # type: ignore[list-item]
+    Worker(store, database, [Account("1")])  # type: ignore[list-item]
+    Worker(database, store, [Owners()])  # type: ignore[arg-type]
+    assert_type(await rebuild(Owners(), store, database), RunningProgress)
+    watch(Owners(), store, "sqlite:///read.db")  # type: ignore[arg-type]
+
+
+async def questions_have_their_answers_type(database: ReadModelDatabase) -> None:
+    """
+    What a question or a change gives comes back as it is.
+    """
+
+    def count(tx: Connection) -> int:
+        return tx.execute(text("SELECT 1")).rowcount
+
+    assert_type(await database.read(count), int)
+    assert_type(await database.write(count), int)
+    await database.read("SELECT 1")  # type: ignore[arg-type]
