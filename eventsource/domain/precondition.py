@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import attrs
 
+from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError
+from eventsource.gdbql import Aggregate, Comparison, Constant, Path, Query, print_query
 
 
 @attrs.frozen
@@ -45,37 +46,40 @@ class SubjectIsAtVersion:
         """
         The same as GDBQL.
         """
-        return f"STREAM e FROM events WHERE e.subject == {quote_text(self.subject)} MAP COUNT() == {self.version}"
+        return print_query(
+            Query(
+                where=Comparison("==", Path(("subject",)), Constant(str(self.subject))),
+                projection=Comparison("==", Aggregate("COUNT"), Constant(self.version)),
+            )
+        )
 
 
 @attrs.frozen
 class QueryIsTrue:
     """
-    A GDBQL query whose result is true.
+    A GDBQL query whose result is true: there are rows, and all of them are truthy.
+
+    >>> QueryIsTrue("FROM e IN events WHERE e.data.email = 'ada@example.com' PROJECT INTO COUNT() = 0").query
+    "STREAM e FROM events WHERE e.data.email == 'ada@example.com' MAP COUNT() == 0"
 
     Attributes:
-        query: The text of the query.
+        tree: The query; given as `query`, a text or a tree.
 
         name: What the rule is called, for the error of a commit that breaks it.
+
+    Raises:
+        QuerySyntaxError, QueryLimitError: The text is no query.
     """
 
-    query: str
+    tree: Query = attrs.field(alias="query", converter=read_query)
     name: str | None = None
+
+    @property
+    def query(self) -> str:
+        """
+        The query as text, in the one form that all of its spellings have.
+        """
+        return print_query(self.tree)
 
 
 Precondition = SubjectIsNew | SubjectExists | SubjectIsAtVersion | QueryIsTrue
-
-
-def quote_text(text: str) -> str:
-    """
-    Print *text* as a GDBQL string.
-
-    Raises:
-        DeclarationError: It has both kinds of quote or a backslash; how GDBQL escapes them is not public.
-    """
-    if "\\" not in text:
-        for quote in "'\"":
-            if quote not in text:
-                return f"{quote}{text}{quote}"
-    msg = f"{text!r} has both kinds of quote, or a backslash: GDBQL text cannot carry it"
-    raise DeclarationError(msg)

@@ -6,14 +6,21 @@ from eventsource.store.connect import connect
 from eventsource.store.embedded import EmbeddedEventStore
 from eventsource.store.interface import AuditProblem, AuditReport, EventStore, EventStream, Page
 from eventsource.store.memory import InMemoryEventStore
+from eventsource.store.query import DataIndex, ExplainedPart, Explanation, IndexState, QueryLimits, QueryRows
 
 __all__ = [
     "AuditProblem",
     "AuditReport",
+    "DataIndex",
     "EmbeddedEventStore",
     "EventStore",
     "EventStream",
+    "ExplainedPart",
+    "Explanation",
     "InMemoryEventStore",
+    "IndexState",
     "Page",
+    "QueryLimits",
+    "QueryRows",
     "connect",
 ]

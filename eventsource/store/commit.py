@@ -4,20 +4,23 @@ What every store checks of a commit, in the same way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Generic, TypeVar, assert_never
 
 import attrs
 
 from eventsource.domain.event import RecordedEvent
 from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
-from eventsource.errors import EventTooLargeError, NotSupportedError, PreconditionFailedError
+from eventsource.errors import EventTooLargeError, PreconditionFailedError
+from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
+
+Value = TypeVar("Value")
 
 
 @attrs.frozen
@@ -47,17 +50,12 @@ class CommitRequest:
         Raises:
             ValueError: There are no events.
             EventTooLargeError: One is larger than a Genesis DB takes.
-            NotSupportedError: A precondition is a query; this version has no query language yet.
         """
         if not events:
             msg = "a commit needs at least one event"
             raise ValueError(msg)
         for event in events:
             _check_size(event, source)
-        for precondition in preconditions:
-            if isinstance(precondition, QueryIsTrue):
-                msg = "this store evaluates no GDBQL text; use SubjectIsNew, SubjectExists or SubjectIsAtVersion"
-                raise NotSupportedError(msg)
         return cls(tuple(events), tuple(preconditions), source)
 
 
@@ -73,36 +71,94 @@ def _check_size(event: NewEvent, source: str) -> None:
         )
 
 
-def check_preconditions(preconditions: Sequence[Precondition], version_of: Callable[[str], int]) -> None:
+# What a query precondition may take of the writer's time, in seconds: all other commits wait meanwhile.
+PRECONDITION_TIME_S = 0.25
+
+
+def check_preconditions(
+    preconditions: Sequence[Precondition], version_of: Callable[[str], int], holds: Callable[[Query], bool]
+) -> None:
     """
     Check preconditions against the log as it is now.
 
     Args:
         version_of: How many events a subject has.
 
+        holds: Whether a query is true.
+
     Raises:
         PreconditionFailedError: The first one that does not hold.
+        QueryError: Whatever *holds* raises.
     """
     for precondition in preconditions:
         match precondition:
             case SubjectIsNew(subject):
-                holds, expected = version_of(subject) == 0, "no events"
+                is_met, expected = version_of(subject) == 0, "no events"
             case SubjectExists(subject):
-                holds, expected = version_of(subject) > 0, "at least one event"
+                is_met, expected = version_of(subject) > 0, "at least one event"
             case SubjectIsAtVersion(subject, version):
-                holds, expected = version_of(subject) == version, _events(version)
+                is_met, expected = version_of(subject) == version, _events(version)
             case QueryIsTrue():
-                msg = "GDBQL text"
-                raise NotSupportedError(msg)
+                _check_query(precondition, version_of, holds)
+                continue
             case _:
                 assert_never(precondition)
-        if not holds:
+        if not is_met:
             raise PreconditionFailedError(
                 subject=subject,
                 precondition=type(precondition).__name__,
                 expected=expected,
                 found=_events(version_of(subject)),
             )
+
+
+def _check_query(rule: QueryIsTrue, version_of: Callable[[str], int], holds: Callable[[Query], bool]) -> None:
+    guard = _version_guards.find(rule.tree)
+    is_met = holds(rule.tree) if guard is None else version_of(guard.subject) == guard.version
+    if is_met:
+        return
+    projection = rule.tree.projection
+    raise PreconditionFailedError(
+        subject=guard.subject if guard else None,
+        precondition=type(rule).__name__,
+        expected=f"rule {rule.name!r} to hold" if rule.name else "the query to be true",
+        found=_events(version_of(guard.subject)) if guard else "that it is not",
+        name=rule.name,
+        query=rule.query,
+        asked=print_expression(projection, alias=rule.tree.alias) if projection else None,
+    )
+
+
+class ByTree(Generic[Value]):
+    """
+    What was found out about a query, kept for the trees asked last.
+
+    A guard in use is the same tree again and again, so that is looked for first: hashing a tree
+    takes longer than deciding some guards.
+    """
+
+    def __init__(self, find_out: Callable[[Query], Value]) -> None:
+        self._find_out = find_out
+        # By identity; the tree is kept too, so its identity is not given to another one.
+        self._known: dict[int, tuple[Query, Value]] = {}
+
+    def find(self, query: Query) -> Value:
+        """
+        What is known of *query*, or is found out now.
+        """
+        known = self._known.get(id(query))
+        if known is not None:
+            return known[1]
+        if len(self._known) >= _MAX_TREES:
+            self._known.clear()
+        value = self._find_out(query)
+        self._known[id(query)] = (query, value)
+        return value
+
+
+_MAX_TREES = 1024
+
+_version_guards: ByTree[VersionGuard | None] = ByTree(version_guard)
 
 
 @attrs.frozen

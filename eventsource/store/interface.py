@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import attrs
 
+from eventsource.store.query import QueryLimits
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
+    from eventsource.gdbql import Query
+    from eventsource.store.query import DataIndex, Explanation, QueryRows
+
+DEFAULT_LIMITS = QueryLimits()
 
 
 @attrs.frozen
@@ -138,7 +144,8 @@ class EventStore(Protocol):
             ValueError: *events* is empty.
             PreconditionFailedError: A precondition did not hold; nothing was written.
             EventTooLargeError: An event is larger than 64 KiB as stored; nothing was written.
-            NotSupportedError: The store cannot evaluate a precondition; nothing was written.
+            QueryBudgetError: To decide a precondition took longer than 250 ms; nothing was written.
+            QueryLimitError: A precondition computed a value that is too large; nothing was written.
             StoreFullError: No space left; nothing was written.
             CommitOutcomeUnknownError: It may have been written, or not.
             StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
@@ -207,6 +214,67 @@ class EventStore(Protocol):
     async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
         """
         How many events `stream` would yield.
+        """
+        ...
+
+    def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
+        """
+        Ask a question in GDBQL of the events there are at the first step.
+
+        Rows are computed as they are taken. What a query means is written down in ``docs/gdbql.md``.
+
+        Returns:
+            The rows, each a JSON value; times as text, integers exact.
+
+        Raises:
+            QuerySyntaxError, QueryLimitError: The text is no query.
+            QueryBudgetError: While rows are taken: the query used up one of *limits*.
+            QueryLimitError: While rows are taken: a value that is computed becomes too large.
+        """
+        ...
+
+    async def explain(self, query: str | Query) -> Explanation:
+        """
+        How `query` would be answered: what by an index, what row by row.
+
+        Raises:
+            QuerySyntaxError, QueryLimitError: The text is no query.
+        """
+        ...
+
+    async def create_index(
+        self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
+    ) -> DataIndex:
+        """
+        Declare an index: conditions on *path* of events of that type become searches.
+
+        Commits go on while it is built. One that is there already is left as it is; one whose
+        building was interrupted is finished.
+
+        Args:
+            event_type: The type of the events.
+
+            path: Such as ``data.email``.
+
+            progress: Is told the share of the log that is indexed, 0 to 1, now and then.
+
+        Raises:
+            QuerySyntaxError: *path* is no path below the data.
+        """
+        ...
+
+    async def drop_index(self, event_type: str, path: str) -> bool:
+        """
+        Remove a declared index.
+
+        Returns:
+            Whether there was one.
+        """
+        ...
+
+    async def indexes(self) -> tuple[DataIndex, ...]:
+        """
+        The declared indexes, in the order they were declared.
         """
         ...
 

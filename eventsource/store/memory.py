@@ -8,22 +8,39 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Self
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
-from eventsource.store.commit import CommitRequest, LogEnd, check_preconditions
-from eventsource.store.interface import AuditReport, EventStream, Page
+from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
+from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
+from eventsource.store.query import (
+    ROWS_AT_A_TIME,
+    DataIndex,
+    ExplainedPart,
+    Explanation,
+    IndexState,
+    QueryLimits,
+    QueryRows,
+    Spending,
+    print_data_path,
+    read_data_path,
+    stored_instant,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
+    from eventsource.gdbql import Query
 
 
 class InMemoryEventStore:
@@ -49,6 +66,10 @@ class InMemoryEventStore:
         self._clock = clock
         self._new_id = new_id
         self._events: list[RecordedEvent] = []
+        # The events as queries see them, as far as one has asked.
+        self._rows: list[dict[str, Any]] = []
+        self._prepared = ByTree(PreparedQuery)
+        self._indexes: dict[tuple[str, str], DataIndex] = {}
         self._positions: dict[str, int] = {}
         self._versions: Counter[str] = Counter()
         self._end = LogEnd(0, 0, GENESIS_HASH)
@@ -68,7 +89,7 @@ class InMemoryEventStore:
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
         request = CommitRequest.checked(events, preconditions, source=self._source)
-        check_preconditions(request.preconditions, self._versions.__getitem__)
+        check_preconditions(request.preconditions, self._versions.__getitem__, self._holds)
 
         end = self._end
         recorded: list[RecordedEvent] = []
@@ -131,6 +152,49 @@ class InMemoryEventStore:
         selection = Selection(Subject(subject), recursive, after)
         return sum(selection.covers(event.subject) for event in self._events[after:])
 
+    def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
+        tree = read_query(query)
+        spending = Spending(limits)
+
+        async def pages() -> AsyncGenerator[Sequence[Any]]:
+            self._check_open()
+            found = spending.counted(PreparedQuery(tree).rows(self._rows_until(len(self._events), spending)))
+            while True:
+                with spending:
+                    page = [_copied(row) for row in islice(found, ROWS_AT_A_TIME)]
+                if not page:
+                    return
+                yield page
+
+        return QueryRows(pages())
+
+    async def explain(self, query: str | Query) -> Explanation:
+        self._check_open()
+        tree = read_query(query)
+        parts = [ExplainedPart("WHERE", print_expression(part), "row by row") for part in conjuncts(tree.where)]
+        parts += [ExplainedPart("GROUP BY", print_expression(key), "row by row") for key in tree.group_by]
+        parts += [ExplainedPart("ORDER BY", print_expression(key.expression), "sort") for key in tree.order_by]
+        if tree.projection is not None:
+            parts.append(ExplainedPart("MAP", print_expression(tree.projection), "row by row"))
+        return Explanation(tuple(parts))
+
+    async def create_index(
+        self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
+    ) -> DataIndex:
+        self._check_open()
+        index = DataIndex(event_type, print_data_path(read_data_path(path)), IndexState.READY)
+        if progress:
+            progress(1.0)
+        return self._indexes.setdefault((index.event_type, index.path), index)
+
+    async def drop_index(self, event_type: str, path: str) -> bool:
+        self._check_open()
+        return self._indexes.pop((event_type, print_data_path(read_data_path(path))), None) is not None
+
+    async def indexes(self) -> tuple[DataIndex, ...]:
+        self._check_open()
+        return tuple(self._indexes.values())
+
     async def audit(self) -> AuditReport:
         self._check_open()
         audit = ChainAudit()
@@ -165,6 +229,20 @@ class InMemoryEventStore:
             self._check_open()
             await self._grown.wait()
 
+    def _holds(self, query: Query) -> bool:
+        spending = Spending(QueryLimits(time_s=PRECONDITION_TIME_S), during="precondition", clock=time.thread_time)
+        with spending:
+            return self._prepared.find(query).is_true(self._rows_until(len(self._events), spending))
+
+    def _rows_until(self, end: int, spending: Spending) -> Iterator[dict[str, Any]]:
+        rows = self._rows
+        for position in range(end):
+            if position % _ROWS_PER_LOOK_AT_THE_CLOCK == 0:
+                spending.check_time()
+            if position == len(rows):
+                rows.append(_row(self._events[position]))
+            yield rows[position]
+
     def _wake(self) -> None:
         self._grown.set()
         self._grown = asyncio.Event()
@@ -173,6 +251,28 @@ class InMemoryEventStore:
         if self._is_closed:
             name = "the store in memory"
             raise StoreClosedError(name)
+
+
+_ROWS_PER_LOOK_AT_THE_CLOCK = 16
+
+
+def _row(event: RecordedEvent) -> dict[str, Any]:
+    row = event.to_cloud_event()
+    # Read once, not by each query.
+    row["time"] = stored_instant(event.time_ns)
+    return row
+
+
+def _copied(value: Any) -> Any:
+    """
+    A value whose change by the caller changes no event; times become plain text.
+    """
+    if isinstance(value, dict):
+        return {name: _copied(member) for name, member in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  # mypy knows it
+        return [_copied(item) for item in items]
+    return str(value) if isinstance(value, str) else value
 
 
 class _MemoryPages:

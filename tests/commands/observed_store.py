@@ -7,12 +7,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from eventsource import EventStream
+from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from types import TracebackType
 
-    from eventsource import AuditReport, EventStore, NewEvent, Page, Precondition, RecordedEvent
+    from eventsource import (
+        AuditReport,
+        EventStore,
+        NewEvent,
+        Page,
+        Precondition,
+        QueryLimits,
+        QueryRows,
+        RecordedEvent,
+    )
+    from eventsource.gdbql import Query
+    from eventsource.store.query import DataIndex, Explanation
 
 
 class ObservedStore:
@@ -114,6 +126,38 @@ class ObservedStore:
         See `EventStore`.
         """
         return await self.inner.count(subject, recursive=recursive, lower_bound=lower_bound)
+
+    def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
+        """
+        See `EventStore`.
+        """
+        return self.inner.query(query, limits=limits)
+
+    async def explain(self, query: str | Query) -> Explanation:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.explain(query)
+
+    async def create_index(
+        self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
+    ) -> DataIndex:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.create_index(event_type, path, progress=progress)
+
+    async def drop_index(self, event_type: str, path: str) -> bool:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.drop_index(event_type, path)
+
+    async def indexes(self) -> tuple[DataIndex, ...]:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.indexes()
 
     async def audit(self) -> AuditReport:
         """

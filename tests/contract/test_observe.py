@@ -209,6 +209,23 @@ async def test_large_commits_reach_a_waiting_observer_whole(store: EventStore) -
     assert await take(below, len(wanted)) == wanted
 
 
+async def test_each_commit_wakes_a_waiting_observer(store: EventStore) -> None:
+    """
+    An observer that waits gets each commit as it is made, a hundred times, without another one having to follow.
+    """
+    pages = store.observe().pages()
+    await anext(pages)
+
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(100):
+            waiting = asyncio.ensure_future(anext(pages))
+            await asyncio.sleep(0)
+            recorded = await store.commit([noted("/a")])
+
+            assert (await waiting).events == list(recorded)
+    await pages.aclose()
+
+
 async def test_a_slow_observer_misses_nothing(store: EventStore) -> None:
     """
     An observer may take its time with each page while commits go on.

@@ -11,7 +11,6 @@ import attrs
 import pytest
 
 from eventsource import (
-    NotSupportedError,
     Precondition,
     PreconditionFailedError,
     QueryIsTrue,
@@ -211,13 +210,14 @@ async def test_a_rule_over_two_subjects_is_never_broken(store: EventStore) -> No
         assert await store.count(f"/shifts/{round_number}") == 1
 
 
-async def test_an_unknown_kind_of_rule_is_refused_and_writes_nothing(store: EventStore) -> None:
+async def test_a_query_decides_at_its_place_in_the_log(store: EventStore) -> None:
     """
-    A precondition that the store cannot evaluate is an error of its own, and nothing is written.
+    A query that holds lets the commit pass, and the same query after it refuses the next one.
     """
-    query = QueryIsTrue("STREAM e FROM events MAP COUNT() == 0")
+    nobody = QueryIsTrue("STREAM e FROM events MAP COUNT() == 0", name="nobody")
+    await store.commit([noted("/accounts/1")], [nobody])
 
-    with pytest.raises(NotSupportedError):
-        await store.commit([noted("/accounts/1")], [query])
+    with pytest.raises(PreconditionFailedError, match="nobody"):
+        await store.commit([noted("/accounts/2")], [nobody])
 
-    assert await store.count() == 0
+    assert await store.count() == 1

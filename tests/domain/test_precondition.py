@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsource import (
-    DeclarationError,
     InvalidSubjectError,
     QueryIsTrue,
+    QuerySyntaxError,
     Subject,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
 )
-from eventsource.domain.precondition import quote_text
+from eventsource.gdbql import parse, version_guard
 
 
 @pytest.mark.parametrize("kind", [SubjectIsNew, SubjectExists, lambda subject: SubjectIsAtVersion(subject, 1)])
@@ -53,41 +53,24 @@ def test_preconditions_are_values() -> None:
     Two that say the same are equal.
     """
     assert SubjectIsNew("/a") == SubjectIsNew(Subject("/a"))
-    assert QueryIsTrue("q", name="n") == QueryIsTrue("q", name="n")
+    empty = "STREAM e FROM events MAP COUNT() == 0"
+    assert QueryIsTrue(empty, name="n") == QueryIsTrue(empty, name="n")
     assert SubjectIsNew("/a") != SubjectIsNew("/b")
 
 
-@pytest.mark.parametrize(
-    ("text", "quoted"),
-    [("plain", "'plain'"), ("", "''"), ("it's", '"it\'s"'), ('say "hi"', "'say \"hi\"'"), ("é/%", "'é/%'")],
-)
-def test_text_is_quoted_with_the_quote_it_lacks(text: str, quoted: str) -> None:
+def test_query_that_is_none_is_refused() -> None:
     """
-    Text stands in single quotes, or in double ones if it has a single one itself.
+    Text that is no GDBQL is found when the precondition is made, not at the store.
     """
-    assert quote_text(text) == quoted
-
-
-@pytest.mark.parametrize("text", ["'\"", 'it\'s "so"', "back\\slash", "\\", "\\'"])
-def test_text_that_cannot_be_quoted_is_refused(text: str) -> None:
-    """
-    Text that could end its own quotes is refused; nothing is escaped by guess.
-    """
-    with pytest.raises(DeclarationError, match="GDBQL text cannot carry it"):
-        quote_text(text)
+    with pytest.raises(QuerySyntaxError, match="line 1, column 1"):
+        QueryIsTrue("SELECT * FROM events")
 
 
 @given(st.text(st.sampled_from("'\"\\ax"), max_size=6))
-def test_quoted_text_cannot_end_early(text: str) -> None:
+def test_subject_with_quotes_survives_as_gdbql(name: str) -> None:
     """
-    What stands between the quotes is the text, and has neither that quote nor a backslash.
+    Whatever quotes and backslashes a subject has, the query asks for exactly that subject.
     """
-    try:
-        quoted = quote_text(text)
-    except DeclarationError:
-        assert "\\" in text or {"'", '"'} <= set(text)
-        return
+    precondition = SubjectIsAtVersion(f"/accounts/x{name}", 3)
 
-    assert quoted[1:-1] == text
-    assert quoted[0] == quoted[-1]
-    assert not {quoted[0], "\\"} & set(text)
+    assert version_guard(parse(precondition.query)) == (precondition.subject, 3)

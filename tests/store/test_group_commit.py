@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
 
 from eventsource import (
@@ -42,10 +44,15 @@ async def store(path: Path) -> AsyncGenerator[EmbeddedEventStore]:
         yield store
 
 
-async def test_commits_sent_together_share_transactions(store: EmbeddedEventStore, path: Path) -> None:
+async def test_commits_sent_together_share_transactions(
+    store: EmbeddedEventStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     Two thousand commits sent at once take a handful of transactions, so a handful of waits for the disk.
     """
+    # Else the log could be started over, and the transactions in it be forgotten.
+    monkeypatch.setattr("eventsource.store.embedded.writer._CHECKPOINT_PAGES", 10**9)
+
     await asyncio.gather(*(store.commit([noted(f"/a/{number}")]) for number in range(2_000)))
 
     assert await store.count() == 2_000
@@ -165,6 +172,31 @@ async def test_refusals_between_leave_no_gap(store: EmbeddedEventStore) -> None:
     assert [event.position for event in events] == list(range(1, 401))
     assert [event.subject for event in events] == [f"/a/{number // 2}" for number in range(400)]
     assert (await store.audit()).is_intact
+
+
+async def test_a_foreign_lock_refuses_commits_and_stops_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    While another program holds a lock on the file, commits are refused in the end, and the event loop goes on.
+    """
+    monkeypatch.setattr("eventsource.store.embedded.file.BUSY_TIMEOUT_MS", 2_000)
+    monkeypatch.setattr("eventsource.store.embedded.writer.BUSY_TIMEOUT_MS", 2_000)
+    async with EmbeddedEventStore(path) as store:
+        await commit_each(store, ["/a"] * 50)
+        foreign = apsw.Connection(str(path))
+        foreign.execute("BEGIN IMMEDIATE")
+        commit = asyncio.create_task(store.commit([noted("/a")]))
+        longest_s, last = 0.0, time.monotonic()
+
+        while not commit.done():
+            await asyncio.sleep(0.01)
+            longest_s, last = max(longest_s, time.monotonic() - last), time.monotonic()
+        foreign.close()
+
+        assert isinstance(commit.exception(), StoreUnavailableError)
+        assert longest_s < 1.5
+        assert (await commit_each(store, ["/a"]))[0].position == 51
 
 
 async def test_an_id_made_twice_is_refused_and_never_stored(path: Path) -> None:

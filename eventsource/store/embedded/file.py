@@ -15,6 +15,7 @@ from eventsource.domain.event import RecordedEvent
 from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
 from eventsource.store.audit import ChainAudit
 from eventsource.store.embedded.failures import translated
+from eventsource.store.embedded.query import data_index, functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 # "ESGD": tells `file` and us that the database is ours.
 APPLICATION_ID = 0x45534744
-FORMAT = 1
+FORMAT = 2
 
 # position: 1, 2, 3 …; the order of the log.
 # version: the event's number within its subject, from 1 on. The last one is the answer to "how many events has this
 # subject", at the cost of one index search.
-SCHEMA = """
+_SCHEMA_1 = """
 CREATE TABLE events (
     position INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
@@ -43,6 +44,14 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_id ON events (id);
 CREATE INDEX events_subject ON events (subject);
 """
+
+# An index ends with the position, so the events of one type are found in the order of the log.
+_SCHEMA_2 = f"""
+CREATE INDEX events_type ON events (type);
+{data_index.SCHEMA}
+"""
+
+SCHEMA = _SCHEMA_1 + _SCHEMA_2
 
 # In the order of `RecordedEvent`.
 EVENT_COLUMNS = "position, id, time_ns, source, subject, type, data, predecessor_hash, hash"
@@ -80,6 +89,7 @@ def open_for_writing(path: Path) -> apsw.Connection:
                 _create(connection, path)
             _recognise(connection, path)
             _start_log(connection, path)
+            _bring_up_to_date(connection)
             _check_end(connection, path)
             _sync_directory(path)
         except BaseException:
@@ -123,6 +133,7 @@ def _configure(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.pragma("cell_size_check", True)  # noqa: FBT003  a pragma's value
+    functions.register(connection)
 
 
 def _create(connection: apsw.Connection, path: Path) -> None:
@@ -140,6 +151,17 @@ def _recognise(connection: apsw.Connection, path: Path) -> None:
     found = connection.pragma("user_version")
     if found > FORMAT:
         raise StoreFormatError(path, found=found, supported=FORMAT)
+
+
+def _bring_up_to_date(connection: apsw.Connection) -> None:
+    """
+    Bring a file of an older format to the newest, all or nothing.
+    """
+    if connection.pragma("user_version") == FORMAT:
+        return
+    with connection:
+        connection.execute(_SCHEMA_2)
+        connection.pragma("user_version", FORMAT)
 
 
 def _start_log(connection: apsw.Connection, path: Path) -> None:

@@ -7,28 +7,46 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import filelock
 
+from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
-from eventsource.errors import StoreClosedError, StoreLockedError, StoreReadOnlyError, StoreUnavailableError
+from eventsource.errors import (
+    NotSupportedError,
+    StoreClosedError,
+    StoreLockedError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.query.data_index import list_indexes, normal_path
+from eventsource.store.embedded.query.explain import explain
+from eventsource.store.embedded.query.plan import plans
+from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.reader import LogPages, Reader, count_events, read_head, read_position
 from eventsource.store.embedded.writer import Waiting, Writer
+from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.paging import Selection, observe_log, stream_log
+from eventsource.store.query import ROWS_AT_A_TIME, IndexState, QueryLimits, QueryRows, Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from os import PathLike
     from types import TracebackType
 
+    import apsw
+
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
+    from eventsource.gdbql import Query
     from eventsource.store.interface import AuditReport, EventStream
+    from eventsource.store.query import DataIndex, Explanation
 
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
 _POLL_INTERVAL_S = 0.05
@@ -165,6 +183,60 @@ class EmbeddedEventStore:
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
         return await self._open_reader().run(lambda connection: count_events(connection, selection))
+
+    def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
+        tree = read_query(query)
+        spending = Spending(limits)
+
+        async def pages() -> AsyncGenerator[Sequence[Any]]:
+            reader = self._open_reader()
+            run = QueryRun(plans.find(tree), spending)
+            found = spending.counted(run.rows())
+
+            def next_page(connection: apsw.Connection) -> list[Any]:
+                run.connection = connection
+                with spending:
+                    return list(islice(found, ROWS_AT_A_TIME))
+
+            is_full = True
+            while is_full:
+                page = await reader.run(next_page)
+                is_full = len(page) == ROWS_AT_A_TIME
+                if page:
+                    yield page
+
+        return QueryRows(pages())
+
+    async def explain(self, query: str | Query) -> Explanation:
+        tree = read_query(query)
+        return await self._open_reader().run(lambda connection: explain(connection, tree))
+
+    async def create_index(
+        self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
+    ) -> DataIndex:
+        path = normal_path(path)
+        writer = self._open_for_commit()
+        await writer.work(lambda keeper: keeper.declare(event_type, path, writer.head))
+        while True:
+            index = await writer.work(lambda keeper: keeper.build_on(event_type, path))
+            if index is None:
+                msg = f"the index on {path} of {event_type} was dropped while it was built"
+                raise NotSupportedError(msg)
+            if progress:
+                progress(index.progress)
+            if index.state is IndexState.READY:
+                return index
+
+    async def drop_index(self, event_type: str, path: str) -> bool:
+        path = normal_path(path)
+        writer = self._open_for_commit()
+        was_there = await writer.work(lambda keeper: keeper.drop(event_type, path))
+        while await writer.work(lambda keeper: keeper.sweep()):
+            pass
+        return was_there
+
+    async def indexes(self) -> tuple[DataIndex, ...]:
+        return await self._open_reader().run(list_indexes)
 
     async def audit(self) -> AuditReport:
         return await audit_file(self._open_reader())

@@ -12,19 +12,22 @@ fsyncs are slow, since the caller is an event loop, which waits meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import queue
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 import attrs
 
 from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.domain.precondition import QueryIsTrue
 from eventsource.errors import (
     CommitOutcomeUnknownError,
+    QueryError,
     StoreClosedError,
     StoreError,
     StoreFullError,
@@ -33,14 +36,18 @@ from eventsource.errors import (
 from eventsource.store.commit import LogEnd, check_preconditions
 from eventsource.store.embedded.failures import translate
 from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
+from eventsource.store.embedded.query.data_index import IndexKeeper
+from eventsource.store.embedded.query.guards import Guards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
+    from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
 
+Result = TypeVar("Result")
 Row = tuple[int | str, ...]
 
 # Commits in one transaction: bounds how long the first of them waits and what one crash can leave unanswered.
@@ -76,6 +83,52 @@ class Waiting:
     error: Exception | None = None
 
 
+@attrs.define(eq=False)
+class _Work:
+    """
+    Something else to be done in a transaction of the writer, and who waits for it.
+    """
+
+    do: Callable[[IndexKeeper], Any]
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+
+    def reply(self, result: Any = None, error: Exception | None = None) -> None:
+        """
+        Tell the one who waits. Called in the writer's thread.
+        """
+        self.loop.call_soon_threadsafe(self._reply, result, error)
+
+    def _reply(self, result: Any, error: Exception | None) -> None:
+        if self.answer.cancelled():
+            return
+        if error is not None:
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(result)
+
+
+class _Group:
+    """
+    What a transaction holds before it is written.
+
+    Attributes:
+        end: The end of the log with it.
+
+        versions: Of the subjects it writes to.
+
+        rows: What was accepted and is not in the transaction yet.
+
+        is_changed: Whether anything is.
+    """
+
+    def __init__(self, end: LogEnd) -> None:
+        self.end = end
+        self.versions: dict[str, int] = {}
+        self.rows: list[Row] = []
+        self.is_changed = False
+
+
 class _Sign(enum.Enum):
     CHECKPOINT = "see whether a checkpoint is due"
     CLOSE = "no more requests"
@@ -107,7 +160,9 @@ class Writer:
         self._clock = clock
         self._new_id = new_id
         self._answer = answer
-        self._queue: queue.SimpleQueue[Waiting | _Sign] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Waiting | _Work | _Sign] = queue.SimpleQueue()
+        self._indexes = IndexKeeper(connection)
+        self._guards = Guards(connection, self._indexes)
         # Whoever holds it uses the connection.
         self._turn = threading.Lock()
         # Slow until shown otherwise.
@@ -144,12 +199,41 @@ class Writer:
         if self._average_s > _QUICK_S or not self._queue.empty() or not self._turn.acquire(blocking=False):
             return False
         try:
+            if not self._is_quick(waiting.request) or not self._begins_at_once():
+                return False
             self._decide_group([waiting])
         finally:
             self._turn.release()
         if self._wal_pages >= _CHECKPOINT_PAGES:
             self._queue.put(_Sign.CHECKPOINT)
         return True
+
+    def _begins_at_once(self) -> bool:
+        """
+        Begin the transaction, unless that takes the patience which an event loop does not have.
+        """
+        if self._stopped:
+            return False
+        self._connection.set_busy_timeout(0)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error:
+            return False
+        finally:
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        return True
+
+    async def work(self, do: Callable[[IndexKeeper], Result]) -> Result:
+        """
+        Do something with the declared indexes, in a transaction of its own between two groups of commits.
+
+        Raises:
+            StoreError: Nothing was written.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._queue.put(_Work(do, loop, answer))
+        return await answer
 
     def close(self) -> None:
         """
@@ -159,7 +243,7 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        sign: _Sign | None = None
+        sign: _Work | _Sign | None = None
         while sign is not _Sign.CLOSE:
             group, sign = self._take_group()
             with self._turn:
@@ -168,10 +252,12 @@ class Writer:
             if group:
                 self._answer(group)
             with self._turn:
+                if isinstance(sign, _Work):
+                    self._do(sign)
                 self._checkpoint_when_due()
         self._close_connection()
 
-    def _take_group(self) -> tuple[list[Waiting], _Sign | None]:
+    def _take_group(self) -> tuple[list[Waiting], _Work | _Sign | None]:
         """
         Wait for something to do: requests, and the sign that ended them.
         """
@@ -220,10 +306,10 @@ class Writer:
         Raises:
             StoreError: The transaction failed; no request of the group is decided.
         """
-        end, versions = self._end, dict[str, int]()
-        rows: list[Row] = []
+        staged = _Group(self._end)
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
             _refuse(group, StoreUnavailableError(str(self._path), "another program holds the lock of the database"))
             return
@@ -231,11 +317,11 @@ class Writer:
             raise translate(error, self._path) from error
         try:
             for waiting in group:
-                end = self._decide(waiting, end, versions, rows)
-            if not rows:
+                self._decide(waiting, staged)
+            self._flush(staged)
+            if not staged.is_changed:
                 self._connection.execute("ROLLBACK")
                 return
-            self._connection.executemany(_INSERT, rows)
         except apsw.Error as error:
             self._roll_back()
             raise translate(error, self._path) from error
@@ -247,31 +333,77 @@ class Writer:
                 raise StoreFullError(str(self._path)) from error
             # The commit record may have reached the disk although its fsync failed.
             raise CommitOutcomeUnknownError(str(self._path), f"{type(error).__name__}: {error}") from error
-        self._end = end
+        self._end = staged.end
         if len(self._versions) > _MAX_CACHED_VERSIONS:
             self._versions.clear()
-        self._versions.update(versions)
+        self._versions.update(staged.versions)
 
-    def _decide(self, waiting: Waiting, end: LogEnd, versions: dict[str, int], rows: list[Row]) -> LogEnd:
+    def _decide(self, waiting: Waiting, staged: _Group) -> None:
+        versions = staged.versions
+
         def version_of(subject: str) -> int:
             known = versions.get(subject)
             return self._stored_version(subject) if known is None else known
 
+        def is_true(query: Query) -> bool:
+            # What earlier commits of the group wrote must be seen.
+            return self._guards.holds(query, staged.end.position, lambda: self._flush(staged))
+
         request = waiting.request
         try:
-            check_preconditions(request.preconditions, version_of)
-        except StoreError as error:
+            check_preconditions(request.preconditions, version_of, is_true)
+        except (StoreError, QueryError) as error:
             waiting.error = error
-            return end
+            return
         recorded: list[RecordedEvent] = []
+        end = staged.end
         for new in request.events:
             event = end.append(new, id=self._new_id(), time_ns=self._clock(), source=request.source)
             end = LogEnd.at(event)
             versions[event.subject] = version = version_of(event.subject) + 1
-            rows.append((*event, version))
+            row = (*event, version)
+            staged.rows.append(row)
+            self._guards.note(row)
             recorded.append(event)
+        staged.end = end
         waiting.events = tuple(recorded)
-        return end
+
+    def _flush(self, staged: _Group) -> None:
+        """
+        Write what is staged into the transaction under way.
+        """
+        if staged.rows:
+            self._connection.executemany(_INSERT, staged.rows)
+            self._indexes.enter(staged.rows)
+            staged.is_changed = True
+            staged.rows.clear()
+
+    def _is_quick(self, request: CommitRequest) -> bool:
+        """
+        Whether no precondition needs the log to be read.
+        """
+        return all(
+            not isinstance(each, QueryIsTrue) or self._guards.is_quick(each.tree) for each in request.preconditions
+        )
+
+    def _do(self, work: _Work) -> None:
+        if self._stopped:
+            work.reply(error=self._stopped)
+            return
+        result: Any = None
+        error: Exception | None = None
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = work.do(self._indexes)
+            self._connection.execute("COMMIT")
+            self._indexes.reload()
+        except apsw.Error as failure:
+            self._roll_back()
+            error = translate(failure, self._path)
+        except Exception as failure:  # noqa: BLE001  or who waits would wait for ever
+            self._roll_back()
+            error = failure
+        work.reply(result, error)
 
     def _stored_version(self, subject: str) -> int:
         version = self._versions.get(subject)
@@ -286,6 +418,7 @@ class Writer:
         self._stopped = StoreUnavailableError(str(self._path), f"stopped by an error until it is reopened ({error})")
 
     def _roll_back(self) -> None:
+        self._guards.forget()
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
@@ -332,6 +465,8 @@ class Writer:
             if isinstance(late, Waiting):
                 late.error = StoreClosedError(str(self._path))
                 self._answer([late])
+            elif isinstance(late, _Work):
+                late.reply(error=StoreClosedError(str(self._path)))
 
 
 def _read_end(connection: apsw.Connection) -> LogEnd:

@@ -1,0 +1,282 @@
+"""
+Asking a store: rows that come as they are read, what a query may use up, how it was answered.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+import pydantic_core
+
+from eventsource.domain.timestamp import format_timestamp
+from eventsource.errors import QueryBudgetError, QuerySyntaxError
+from eventsource.gdbql import Instant, Path, parse, print_expression
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+
+
+# How many rows are handed over at a time: enough that changing threads costs little beside them.
+ROWS_AT_A_TIME = 256
+
+
+@attrs.frozen
+class QueryLimits:
+    """
+    What a query may use up; beyond one of them it ends with `QueryBudgetError`.
+
+    Attributes:
+        time_s: Seconds of work; the time its reader takes between two rows does not count.
+
+        rows: Rows of its result.
+
+        bytes: Bytes of its result as JSON, or of what it has to hold in order to sort or group.
+    """
+
+    time_s: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
+    rows: int = attrs.field(default=100_000, validator=attrs.validators.gt(0))
+    bytes: int = attrs.field(default=64 * 2**20, validator=attrs.validators.gt(0))
+
+
+class QueryRows:
+    """
+    The rows of a result in order, one by one with ``async for``; each is a JSON value.
+
+    It is read once. Leaving the loop early is fine; `aclose` then frees what is held at once.
+    """
+
+    def __init__(self, pages: AsyncGenerator[Sequence[Any]]) -> None:
+        self._pages = pages
+        self._page: Iterator[Any] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            for row in self._page:
+                return row
+            self._page = iter(await anext(self._pages))
+
+    async def aclose(self) -> None:
+        """
+        Stop asking.
+        """
+        self._page = iter(())
+        await self._pages.aclose()
+
+
+@attrs.frozen
+class ExplainedPart:
+    """
+    How one part of a query is answered.
+
+    Attributes:
+        clause: Which clause it belongs to, such as "WHERE".
+
+        text: The part itself.
+
+        how: "index", "search of the log", "column", "SQL", "row by row", "order of the log" or "sort".
+
+        index: The index it uses, if it uses one.
+    """
+
+    clause: str
+    text: str
+    how: str
+    index: str | None = None
+
+    def __str__(self) -> str:
+        means = f"{self.how} {self.index}" if self.index else self.how
+        return f"{self.clause} {self.text}: {means}"
+
+
+@attrs.frozen
+class Explanation:
+    """
+    How a store answers a query, part by part; as text it is one line.
+
+    Attributes:
+        parts: Each condition of WHERE that must hold, grouping, ordering, limits and rows.
+
+        sqlite: What SQLite itself says about the statement that finds the events: the lines of its
+            EXPLAIN QUERY PLAN. Empty for a store without SQLite.
+    """
+
+    parts: tuple[ExplainedPart, ...]
+    sqlite: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.parts))
+
+
+class IndexState(enum.Enum):
+    """
+    Whether an index on data serves queries yet.
+    """
+
+    READY = "ready"
+    BUILDING = "building"
+
+
+@attrs.frozen
+class DataIndex:
+    """
+    A declared index on the data of one event type.
+
+    Attributes:
+        event_type: The type of the events in it.
+
+        path: What of them it is sorted by, such as ``data.email``.
+
+        state: Whether queries use it yet. One that was interrupted stays "building" until it is
+            declared again, which goes on where it stopped.
+
+        progress: The share of the log it covers, 0 to 1.
+    """
+
+    event_type: str
+    path: str
+    state: IndexState
+    progress: float = 1.0
+
+
+def read_data_path(text: str) -> Path:
+    """
+    Read a path below the data of an event, such as ``data.address.city``.
+
+    Raises:
+        QuerySyntaxError: The text is none.
+    """
+    before = "STREAM e FROM events MAP e."
+    query = parse(before + text)
+    path = query.projection
+    if not isinstance(path, Path) or path.steps[0] != "data" or len(path.steps) == 1 or query.limit is not None:
+        reason = "expected a path below data, such as data.email"
+        raise QuerySyntaxError(reason, query=before + text, offset=len(before))
+    return path
+
+
+def print_data_path(path: Path) -> str:
+    """
+    A path below the data as `read_data_path` reads it.
+    """
+    return print_expression(path).removeprefix("e.")
+
+
+def stored_instant(time_ns: int) -> Instant:
+    """
+    The time of a stored event as a value of the query language.
+    """
+    instant = Instant(format_timestamp(time_ns))
+    instant.ns = time_ns
+    return instant
+
+
+class Spending:
+    """
+    What a query has used up of its limits.
+
+    Args:
+        during: "query" or "precondition".
+
+        clock: Seconds of time; a thread's own time does not pass while other programs run.
+    """
+
+    def __init__(
+        self, limits: QueryLimits, *, during: str = "query", clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock = clock
+        self.limits = limits
+        self._during = during
+        self._rows = 0
+        self._bytes = 0
+        self._held_bytes = 0
+        self._spent_s = 0.0
+        self._deadline = 0.0
+
+    def __enter__(self) -> Self:
+        """
+        Start to work.
+        """
+        self._deadline = self._clock() + self.limits.time_s - self._spent_s
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """
+        Stop to work: what comes until the next start is the reader's time.
+        """
+        self._spent_s = self._clock() - self._deadline + self.limits.time_s
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """
+        Whether all time is used up.
+        """
+        return self._clock() > self._deadline
+
+    def out_of_time(self) -> QueryBudgetError:
+        """
+        The error for that.
+        """
+        return QueryBudgetError("time", limit=self.limits.time_s, during=self._during)
+
+    def out_of_bytes(self) -> QueryBudgetError:
+        """
+        The error for too large a result.
+        """
+        return QueryBudgetError("bytes", limit=self.limits.bytes, during=self._during)
+
+    def check_time(self) -> None:
+        """
+        Look at the clock.
+
+        Raises:
+            QueryBudgetError: All time is used up.
+        """
+        if self.is_out_of_time:
+            raise self.out_of_time()
+
+    def check_rows(self, rows: int) -> None:
+        """
+        Look at the length of a result.
+
+        Raises:
+            QueryBudgetError: A result of so many rows is too long.
+        """
+        if rows > self.limits.rows:
+            budget = "rows"
+            raise QueryBudgetError(budget, limit=self.limits.rows, during=self._during)
+
+    def hold(self, size: int) -> None:
+        """
+        Note that so many bytes must be held to sort or group.
+
+        Raises:
+            QueryBudgetError: With them it is too much.
+        """
+        self._held_bytes += size
+        if self._held_bytes > self.limits.bytes:
+            raise self.out_of_bytes()
+
+    def counted(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """
+        The rows of the result, each counted before it leaves.
+
+        Raises:
+            QueryBudgetError: While rows are taken: there are too many, or they are too large.
+        """
+        for row in rows:
+            self._rows += 1
+            self.check_rows(self._rows)
+            self._bytes += len(pydantic_core.to_json(row)) if row.__class__ in _CONTAINERS else _SCALAR_BYTES
+            if self._bytes > self.limits.bytes:
+                raise self.out_of_bytes()
+            yield row
+
+
+_CONTAINERS = (dict, list, str)
+_SCALAR_BYTES = 8

@@ -1,0 +1,192 @@
+"""
+Declared indexes: building, finishing after a crash, dropping; and files of the format without them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+
+from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, connect
+from eventsource.store import IndexState
+from tests.store.query_stores import STORES, fill, happened, rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+FIND = "STREAM e FROM events WHERE e.type == 'registered' AND e.data.email == 'b@example.com' MAP e.subject"
+
+
+@pytest.fixture(params=STORES)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EventStore]:
+    """
+    An empty store of each kind.
+    """
+    async with STORES[request.param](tmp_path) as opened:
+        yield opened
+
+
+async def test_declared_index_is_listed_once_it_is_ready(store: EventStore) -> None:
+    """
+    Declaring it twice, in any spelling, makes one index.
+    """
+    await store.create_index("registered", "data.email")
+    await store.create_index("registered", "data['email']")
+
+    found = await store.indexes()
+
+    assert [(each.event_type, each.path, each.state) for each in found] == [
+        ("registered", "data.email", IndexState.READY)
+    ]
+
+
+async def test_path_outside_the_data_is_refused(store: EventStore) -> None:
+    """
+    Only members of the data are indexed this way.
+    """
+    with pytest.raises(QuerySyntaxError):
+        await store.create_index("registered", "subject")
+
+
+async def test_dropped_index_is_gone(store: EventStore) -> None:
+    """
+    Dropping tells whether there was one; queries answer as before.
+    """
+    await store.commit([happened("/b", "registered", email="b@example.com")])
+    await store.create_index("registered", "data.email")
+
+    was_there = [await store.drop_index("registered", "data.email") for _ in range(2)]
+
+    assert was_there == [True, False]
+    assert await store.indexes() == ()
+    assert await rows(store, FIND) == ["/b"]
+
+
+async def test_index_covers_what_was_there_and_what_comes(tmp_path: Path) -> None:
+    """
+    Events from before the declaration and from after it are found through the index, also when reopened.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await fill(store, [happened(f"/c/{n}", "registered", email=f"{n}@example.com") for n in range(5000)])
+        await store.commit([happened("/b", "registered", email="b@example.com")])
+        progress: list[float] = []
+        await store.create_index("registered", "data.email", progress=progress.append)
+        await store.commit([happened("/b2", "registered", email="b@example.com")])
+    async with EmbeddedEventStore(path) as store:
+        explanation = await store.explain(FIND)
+
+        assert await rows(store, FIND) == ["/b", "/b2"]
+        assert "registered (data.email)" in str(explanation)
+        assert progress == sorted(progress)
+        assert (len(progress) > 1, progress[-1]) == (True, 1.0)
+
+
+async def test_query_survives_that_its_index_is_dropped(tmp_path: Path) -> None:
+    """
+    A result that is half read when the index goes is complete all the same.
+    """
+    async with EmbeddedEventStore(tmp_path / "store.db") as store:
+        await fill(store, [happened(f"/c/{n}", "registered", email="b@example.com") for n in range(3000)])
+        await store.create_index("registered", "data.email")
+        result = store.query(FIND)
+        first = await anext(result)
+
+        await store.drop_index("registered", "data.email")
+
+        assert [first, *[row async for row in result]] == [f"/c/{n}" for n in range(3000)]
+
+
+BUILD_AND_DIE = """
+import asyncio, os, signal, sys
+from eventsource import EmbeddedEventStore
+
+def die(progress):
+    if progress > 0.3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    async with EmbeddedEventStore(sys.argv[1]) as store:
+        await store.create_index("registered", "data.email", progress=die)
+
+asyncio.run(main())
+"""
+
+
+async def test_index_whose_building_was_killed_is_finished_later(tmp_path: Path) -> None:
+    """
+    After kill -9 it is not ready and misleads no query; declared again it goes on where it stopped.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await fill(store, [happened(f"/c/{n}", "registered", email=f"{n}@example.com") for n in range(10_000)])
+        await store.commit([happened("/b", "registered", email="b@example.com")])
+
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", BUILD_AND_DIE, path)
+    await died.wait()
+
+    async with EmbeddedEventStore(path) as store:
+        left = await store.indexes()
+        before = await rows(store, FIND)
+        progress: list[float] = []
+        await store.create_index("registered", "data.email", progress=progress.append)
+        after = await rows(store, FIND)
+        explanation = await store.explain(FIND)
+    assert died.returncode == -signal.SIGKILL
+    assert [each.state for each in left] == [IndexState.BUILDING]
+    assert (before, after) == (["/b"], ["/b"])
+    assert progress[0] > 0.3
+    assert "registered (data.email)" in str(explanation)
+
+
+def make_older(path: Path) -> None:
+    """
+    Make a store file one of format 1, as it was written before there were queries.
+    """
+    connection = apsw.Connection(str(path))
+    connection.execute(
+        "DROP INDEX events_type; DROP TABLE data_index_entries; DROP TABLE data_indexes; PRAGMA user_version = 1"
+    )
+    connection.close()
+
+
+async def test_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
+    """
+    Opened for writing, a file of format 1 gets what queries need, and keeps its events.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await store.commit([happened("/b", "registered", email="b@example.com")])
+    make_older(path)
+
+    async with EmbeddedEventStore(path) as store:
+        explanation = await store.explain("STREAM e FROM events WHERE e.type == 'registered' MAP e.id")
+        index = await store.create_index("registered", "data.email")
+
+        assert await rows(store, FIND) == ["/b"]
+        assert (await store.audit()).is_intact
+        assert index.state is IndexState.READY
+        assert "events_type" in str(explanation.sqlite)
+
+
+async def test_older_file_can_be_read_without_being_changed(tmp_path: Path) -> None:
+    """
+    Opened for reading, a file of format 1 answers queries as it is.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await store.commit([happened("/b", "registered", email="b@example.com")])
+    make_older(path)
+
+    async with connect(f"sqlite:{path}", read_only=True) as store:
+        assert await rows(store, FIND) == ["/b"]
+        assert await store.indexes() == ()
+    connection = apsw.Connection(str(path))
+    assert connection.pragma("user_version") == 1
+    connection.close()
