@@ -25,6 +25,13 @@ SAMPLES: list[EventSourceError] = [
     errors.UnstorableDataError(path="$.cents", reason="the number nan"),
     errors.EventTooLargeError(event_type="t", subject="/a", size_bytes=70_000, limit_bytes=65_536),
     errors.EventDecodingError(event_type="t", event_id="e-1", subject="/a", problems=("cents: Field required", "b: x")),
+    errors.QueryError("a text"),
+    errors.QuerySyntaxError("expected a clause, found 'X'", query="STREAM e FROM events X", offset=21),
+    errors.QueryStructureError("an aggregate cannot be taken of an aggregate"),
+    errors.QueryValueError("a query cannot write nan"),
+    errors.QueryLimitError("text bytes", maximum=16_384),
+    errors.QueryBudgetError("rows", limit=100),
+    errors.GuardError("Deposited has no field 'cent'"),
     errors.StoreError("a text"),
     errors.InvalidStoreUrlError("bank.db", "it has no kind"),
     errors.NotAStoreError(Path("bank.db"), "it is no SQLite database"),
@@ -67,6 +74,7 @@ CODES = {
     "EventNotFoundError": "event-not-found",
     "EventSourceError": "eventsource",
     "EventTooLargeError": "event-too-large",
+    "GuardError": "guard",
     "InvalidStoreUrlError": "invalid-store-url",
     "InvalidSubjectError": "invalid-subject",
     "NotAReadModelDatabaseError": "not-a-read-model-database",
@@ -78,6 +86,12 @@ CODES = {
     "ProjectorFailedError": "projector-failed",
     "ProjectorNotRunningError": "projector-not-running",
     "ProjectorSupersededError": "projector-superseded",
+    "QueryBudgetError": "query-budget",
+    "QueryError": "query",
+    "QueryLimitError": "query-limit",
+    "QueryStructureError": "query-structure",
+    "QuerySyntaxError": "query-syntax",
+    "QueryValueError": "query-value",
     "ReadModelIncompleteError": "read-model-incomplete",
     "StoreClosedError": "store-closed",
     "StoreCorruptedError": "store-corrupted",
@@ -200,7 +214,8 @@ def test_message_is_a_text_of_its_facts(error: EventSourceError) -> None:
 
     assert message
     assert message == message.strip()
-    assert "\n" not in message
+    # A syntax error also draws the place.
+    assert "\n" not in str(error) or isinstance(error, errors.QuerySyntaxError)
     assert "None" not in message
 
 

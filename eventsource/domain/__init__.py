@@ -4,7 +4,9 @@ Pure values and rules: no I/O, no clock.
 
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
+from eventsource.domain.event_proxy import one_of
 from eventsource.domain.event_type import EventTypes, event_types
+from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
 from eventsource.domain.precondition import (
     Precondition,
@@ -19,6 +21,7 @@ __all__ = [
     "Aggregate",
     "Event",
     "EventTypes",
+    "Guard",
     "NewEvent",
     "Precondition",
     "QueryIsTrue",
@@ -27,6 +30,9 @@ __all__ = [
     "SubjectExists",
     "SubjectIsAtVersion",
     "SubjectIsNew",
+    "all_of",
     "event_types",
+    "events",
     "handles",
+    "one_of",
 ]

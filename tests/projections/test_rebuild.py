@@ -166,7 +166,7 @@ async def test_failing_rebuild_raises_the_projectors_error(store: EventStore, da
 
 async def test_rebuild_while_a_worker_runs(store: EventStore, read_path: Path) -> None:
     """
-    One of the two stops with `ProjectorSupersededError`, at the latest when the next event comes; all is applied once.
+    If an event comes before the rebuild is through, one of the two is superseded; all is applied once.
     """
     url = f"sqlite:///{read_path}"
     await store.commit([opened("1"), *[moved("1", 1)] * 3_000])
@@ -180,7 +180,8 @@ async def test_rebuild_while_a_worker_runs(store: EventStore, read_path: Path) -
                 await asyncio.sleep(0.001)
             results = await asyncio.gather(worker.caught_up(), rebuilding, return_exceptions=True)
 
-    assert [type(result) for result in results if isinstance(result, BaseException)] == [ProjectorSupersededError]
+    errors = [result for result in results if isinstance(result, BaseException)]
+    assert [type(error) for error in errors] in ([], [ProjectorSupersededError])
     async with Worker(store, url, [Balances()]) as worker:
         await worker.caught_up()
     await assert_applied_exactly_once(store, read_path)

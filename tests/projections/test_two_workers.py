@@ -31,6 +31,20 @@ async def test_second_to_move_is_superseded(store: EventStore, read_path: Path) 
     await assert_applied_exactly_once(store, read_path)
 
 
+async def test_superseded_worker_runs_no_handler(store: EventStore, database: ReadModelDatabase) -> None:
+    """
+    A handler that would fail on rows that are there already does not make it look like a defect of the handler.
+    """
+    await store.commit([opened("1"), moved("1", 1)])
+
+    with contextlib.suppress(ExceptionGroup):
+        # Both find an empty read model, and the account can be inserted once.
+        async with Worker(store, database, [Balances()]) as first, Worker(store, database, [Balances()]) as second:
+            results = await asyncio.gather(first.caught_up(), second.caught_up(), return_exceptions=True)
+
+    assert {type(result) for result in results} == {type(None), ProjectorSupersededError}
+
+
 async def test_workers_that_start_together_apply_nothing_twice(store: EventStore, read_path: Path) -> None:
     """
     Several workers on an empty read model and a long history: one gets through.
