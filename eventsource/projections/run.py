@@ -214,14 +214,15 @@ class ProjectorRun:
         await self._database.write(change)
 
     def _apply(self, tx: Connection, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+        # First, or handlers would fail on what another worker has applied, and it would look like their defect.
+        if not move_checkpoint(tx, self._projector.name, before=self._saved, to=after):
+            raise ProjectorSupersededError(self._projector.name)
         handle = self._projector.handle
         for index, recorded in enumerate(wanted):
             try:
                 handle(recorded, tx)
             except Exception as error:
                 raise _HandlerRaised(index, recorded, error) from error
-        if not move_checkpoint(tx, self._projector.name, before=self._saved, to=after):
-            raise ProjectorSupersededError(self._projector.name)
 
     def _prepare(self, tx: Connection) -> Checkpoint | None:
         create_checkpoint_table(tx)

@@ -1,10 +1,12 @@
 """
 A program whose children commit as fast as they can, to be killed while they do.
 
-For each path that it reads from standard input it starts a child, and prints ``child PID``. The
-child opens the store there, commits with several tasks at once, closes it after a while and
-begins again, without end. After each answer it prints ``stored NAME IDS`` or ``unknown NAME``.
-When the child is dead the program prints ``dead``: everything the child has printed stands before.
+For each path that it reads from standard input it starts a child. The child opens the store
+there, commits with several tasks at once, closes it after a while and begins again, without end.
+It prints ``sent NAME`` before each commit and ``stored NAME IDS`` after its answer. At the next
+line of input the program kills the child and prints ``dead``, or ``gone`` if there was none left
+to kill: everything the child has printed stands before. The parent kills, since only it can be
+sure whose process id it is.
 
 Forking saves the start of an interpreter for each child. It is safe since there are no threads yet.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 TASKS = 6
+_PIPE_BYTES = 2**20
 
 
 class Committer:
@@ -37,23 +41,27 @@ class Committer:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def start(self, path: Path) -> int:
+    def start(self, path: Path) -> None:
         """
-        Have a child commit to a store; returns its process id.
+        Have a child commit to a store.
         """
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
-        return int(self._line().removeprefix("child "))
+        self._send(str(path))
 
-    def last_words(self) -> list[list[str]]:
+    def kill(self) -> list[list[str]]:
         """
-        What the child, which must have been killed, has printed: each line as its words.
+        Kill the child; returns what it has printed, each line as its words.
         """
+        self._send("kill")
         lines: list[list[str]] = []
-        while (line := self._line()) != "dead":
+        while (line := self._line()) not in {"dead", "gone"}:
             lines.append(line.split())
+        assert line == "dead", "the child had ended by itself"
         return lines
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -68,7 +76,10 @@ def committer() -> Generator[Committer]:
     Run the program.
     """
     command = [sys.executable, __file__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # A child must not wait for its answers to be read: it could only be killed while it waits.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pipesize=_PIPE_BYTES
+    ) as process:
         yield Committer(process)
         assert process.stdin is not None
         process.stdin.close()
@@ -84,7 +95,7 @@ async def _commit_without_end(store: EmbeddedEventStore, task: int, numbers: ran
     while True:
         number += 1
         name, size = f"{os.getpid()}-{task}-{number}-{numbers.randrange(10**9)}", numbers.choice([1, 2, 3, 5, 30])
-        _tell(f"unknown {name}")
+        _tell(f"sent {name}")
         recorded = await store.commit(
             [
                 NewEvent(
@@ -117,9 +128,10 @@ def _main() -> None:
         child = os.fork()
         if child == 0:
             asyncio.run(_work(Path(line.strip()), random.Random(os.getpid())))  # noqa: S311
-        _tell(f"child {child}")
-        os.waitpid(child, 0)
-        _tell("dead")
+        sys.stdin.readline()
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        _tell("dead" if os.WIFSIGNALED(status) else "gone")
 
 
 if __name__ == "__main__":

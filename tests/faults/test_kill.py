@@ -5,8 +5,6 @@ Killing a process while it commits, opens, checkpoints or closes.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from typing import TYPE_CHECKING
 
 from eventsource import EmbeddedEventStore
@@ -34,10 +32,9 @@ async def test_what_was_acknowledged_survives_kill(tmp_path: Path, rng: random.R
             if cycle % CYCLES_PER_STORE == 0:
                 stores.append(Outcomes())
             outcomes = stores[-1]
-            child = program.start(path)
+            program.start(path)
             await asyncio.sleep(rng.uniform(0, 0.25))
-            os.kill(child, signal.SIGKILL)
-            _note(outcomes, program.last_words())
+            _note(outcomes, program.kill())
 
             async with EmbeddedEventStore(path) as store:
                 report = await store.audit()

@@ -37,11 +37,11 @@ SUPERSEDED = 3
 STATEMENTS = {
     "before begin": ("before_cursor_execute", "BEGIN IMMEDIATE"),
     "after begin": ("after_cursor_execute", "BEGIN IMMEDIATE"),
+    "before checkpoint": ("before_cursor_execute", "UPDATE eventsource_checkpoints"),
+    "after checkpoint": ("after_cursor_execute", "UPDATE eventsource_checkpoints"),
     "before first statement of a handler": ("before_cursor_execute", "INSERT INTO applied"),
     "between statements of a handler": ("after_cursor_execute", "INSERT INTO applied"),
     "after last statement of a handler": ("after_cursor_execute", "UPDATE balances"),
-    "before checkpoint": ("before_cursor_execute", "UPDATE eventsource_checkpoints"),
-    "after checkpoint": ("after_cursor_execute", "UPDATE eventsource_checkpoints"),
 }
 # Before the database commits; when it has, and nobody was told; when the worker knows.
 POINTS = [*STATEMENTS, "before commit", "after commit", "after page"]
