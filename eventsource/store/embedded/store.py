@@ -24,6 +24,7 @@ from eventsource.errors import (
 )
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
+from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
@@ -297,9 +298,13 @@ class EmbeddedEventStore:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise StoreLockedError(self._path) from None
-        return Writer(
-            open_for_writing(self._path), self._path, clock=self._clock, new_id=self._new_id, answer=self._hand_over
-        )
+        connection = open_for_writing(self._path)
+        try:
+            with translated(self._path):
+                return Writer(connection, self._path, clock=self._clock, new_id=self._new_id, answer=self._hand_over)
+        except BaseException:
+            connection.close()
+            raise
 
     def _hand_over(self, group: list[Waiting]) -> None:
         """
