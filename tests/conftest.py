@@ -11,15 +11,13 @@ settings.register_profile(
     "default",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    print_blob=True,
+    # The same examples at every run, so that one that fails is about the change.
+    derandomize=True,
+    database=None,
 )
 # New examples at every run; a failure prints the blob that replays it.
-settings.register_profile("ci", settings.get_profile("default"), derandomize=False, database=None)
-settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
+settings.register_profile(
+    "long", settings.get_profile("default"), max_examples=5_000, derandomize=False, print_blob=True
+)
 
-if os.environ.get("EVENTSOURCE_LONG") == "1":
-    settings.load_profile("long")
-elif os.environ.get("CI"):
-    settings.load_profile("ci")
-else:
-    settings.load_profile("default")
+settings.load_profile("long" if os.environ.get("EVENTSOURCE_LONG") == "1" else "default")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, connect
+from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, StoreCorruptedError, connect
 from eventsource.store import IndexState
 from tests.store.query_stores import STORES, fill, happened, rows
 
@@ -190,3 +190,18 @@ async def test_older_file_can_be_read_without_being_changed(tmp_path: Path) -> N
     connection = apsw.Connection(str(path))
     assert connection.pragma("user_version") == 1
     connection.close()
+
+
+async def test_damaged_declaration_is_told_as_damage(tmp_path: Path) -> None:
+    """
+    What stands in the place of a declared index and is none stops the opening, by name.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await store.create_index("registered", "data.email")
+    connection = apsw.Connection(str(path))
+    connection.execute("UPDATE data_indexes SET path = 'no path'")
+    connection.close()
+
+    with pytest.raises(StoreCorruptedError, match="declared indexes"):
+        await EmbeddedEventStore(path).__aenter__()

@@ -9,12 +9,15 @@ always looked at again. Booleans, null, lists and objects have no entries.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import apsw
 import attrs
 
 from eventsource.domain.event import RecordedEvent
 from eventsource.domain.event_data import parse_json
+from eventsource.errors import QueryError
 from eventsource.gdbql import row_reader
 from eventsource.store.embedded.query.conditions import is_plain_integer
 from eventsource.store.embedded.query.sql import Sql, fetch
@@ -22,8 +25,6 @@ from eventsource.store.query import DataIndex, IndexState, print_data_path, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    import apsw
 
     from eventsource.store.embedded.query.plan import Condition, DataBound
 
@@ -100,14 +101,11 @@ def list_indexes(connection: apsw.Connection) -> tuple[DataIndex, ...]:
     """
     The declared indexes, in the order they were declared.
     """
-    if not _has_indexes(connection):
-        return ()
-    rows = fetch(connection, "SELECT event_type, path, built_to, built_until FROM data_indexes ORDER BY id")
     return tuple(
-        DataIndex(event_type, path, IndexState.BUILDING, built_to / built_until)
-        if built_to < built_until
-        else DataIndex(event_type, path, IndexState.READY)
-        for event_type, path, built_to, built_until in rows
+        DataIndex(one.event_type, one.path, IndexState.READY)
+        if one.is_built
+        else DataIndex(one.event_type, one.path, IndexState.BUILDING, one.built_to / one.built_until)
+        for one in _declared(connection)
     )
 
 
@@ -115,10 +113,7 @@ def ready_indexes(connection: apsw.Connection) -> tuple[ReadyIndex, ...]:
     """
     The indexes queries may use.
     """
-    if not _has_indexes(connection):
-        return ()
-    rows = fetch(connection, "SELECT id, event_type, path FROM data_indexes WHERE built_to >= built_until ORDER BY id")
-    return tuple(ReadyIndex(*row) for row in rows)
+    return tuple(ReadyIndex(one.id, one.event_type, one.path) for one in _declared(connection) if one.is_built)
 
 
 def is_there(connection: apsw.Connection, index_id: int) -> bool:
@@ -169,8 +164,8 @@ class IndexKeeper:
         Look which indexes there are.
         """
         self._readers = {}
-        for index_id, event_type, path in fetch(self._connection, "SELECT id, event_type, path FROM data_indexes"):
-            self._readers.setdefault(event_type, []).append((index_id, row_reader(read_data_path(path))))
+        for one in _declared(self._connection):
+            self._readers.setdefault(one.event_type, []).append((one.id, one.read))
         self.ready = ready_indexes(self._connection)
 
     def enter(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -292,6 +287,44 @@ def _key(item: float | str) -> int | float | str:
         except OverflowError:
             return float("inf") if item > 0 else float("-inf")
     return item
+
+
+@attrs.frozen
+class _Declared:
+    """
+    A row of ``data_indexes``, and how the value is read from a row of the log.
+    """
+
+    id: int
+    event_type: str
+    path: str
+    built_to: int
+    built_until: int
+    read: Callable[[Any], Any]
+
+    @property
+    def is_built(self) -> bool:
+        return self.built_to >= self.built_until
+
+
+def _declared(connection: apsw.Connection) -> list[_Declared]:
+    if not _has_indexes(connection):
+        return []
+    rows = fetch(connection, "SELECT id, event_type, path, built_to, built_until FROM data_indexes ORDER BY id")
+    return [_checked(row) for row in rows]
+
+
+def _checked(row: Sequence[Any]) -> _Declared:
+    # A page that was written to the wrong place makes rows of another table out of these, which SQLite does not notice.
+    if list(map(type, row)) == _KINDS:
+        index_id, event_type, path, built_to, built_until = row
+        with suppress(QueryError):
+            return _Declared(index_id, event_type, path, built_to, built_until, row_reader(read_data_path(path)))
+    raise apsw.CorruptError(_NO_INDEX)
+
+
+_KINDS: Final = [int, str, str, int, int]
+_NO_INDEX: Final = "the table of declared indexes holds a row that is none"
 
 
 def _has_indexes(connection: apsw.Connection) -> bool:
