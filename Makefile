@@ -8,6 +8,8 @@ PORT ?= 8080
 DATA ?= .bank
 # make test ARGS="-k transfer"
 ARGS ?=
+# Tests at once: most of them wait for disks and other processes. JOBS=0 runs them one by one.
+JOBS ?= 4
 
 VENV := .venv
 PEERS := .venv-peers
@@ -52,8 +54,8 @@ install: $(VENV)/.installed ## Set up .venv from the lock file (every other targ
 bank: install ## Start the example bank in a browser page until Ctrl-C (PORT=8080, DATA=.bank)
 	@$(BIN)/python -m examples.bank serve --data "$(DATA)" --port "$(PORT)"
 
-test: install ## Run the whole test suite (ARGS="-k name" narrows it)
-	@$(BIN)/python -m pytest $(ARGS)
+test: install ## Run the whole test suite (ARGS="-k name" narrows it, JOBS=0 runs one test at a time)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: format-check lint types contracts coverage ## Run every check: format, lint, types, import contracts, tests and docs with coverage
 
@@ -76,7 +78,7 @@ contracts: install ## Check who imports whom
 
 coverage: install ## Run the whole test suite, docs included, and measure branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n $(JOBS) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -90,7 +92,7 @@ bench-peers: install $(PEERS)/.installed ## Measure, with the Python peers in th
 	@$(BIN)/python -m benchmarks --peers-python $(PEERS)/bin/python $(ARGS)
 
 long: install ## Run the test suite in its long form: more examples, more cycles
-	@EVENTSOURCE_LONG=1 $(BIN)/python -m pytest $(ARGS)
+	@EVENTSOURCE_LONG=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lock: $(BIN)/uv ## Resolve the dependencies again, keeping what still fits (ARGS=--upgrade takes the newest)
 	@$(call compile,--all-extras --group pyproject.toml:dev pyproject.toml,requirements.lock)
@@ -104,7 +106,7 @@ wheel: install ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 test-wheel: wheel ## Run the suite outside the checkout against the built wheel
-	@.ci/test-wheel $(BIN)/python dist/*.whl $(ARGS)
+	@.ci/test-wheel $(BIN)/python dist/*.whl -n $(JOBS) $(ARGS)
 
 clean: ## Remove what make and the tools have made (never a bank's data)
 	rm -rf $(VENV) $(PEERS) build dist .coverage .coverage.* .hypothesis .import_linter_cache \
