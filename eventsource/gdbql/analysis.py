@@ -84,8 +84,8 @@ def aggregates(query: Query) -> tuple[Aggregate, ...]:
     The different aggregates of *query*, in the order they first appear in MAP, HAVING, ORDER BY.
     """
     parts = (query.projection, query.having, *(key.expression for key in query.order_by))
-    found = (node for part in parts if part for node in walk(part) if isinstance(node, Aggregate))
-    return tuple(dict.fromkeys(found))
+    found = (node for part in parts if part and part.has_aggregate for node in walk(part))
+    return tuple(dict.fromkeys(node for node in found if isinstance(node, Aggregate)))
 
 
 def paths(query: Query) -> tuple[Path, ...]:

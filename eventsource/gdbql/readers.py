@@ -188,6 +188,17 @@ _ACCEPTED: Final[Mapping[str, frozenset[int]]] = {
 }
 
 
+def compares(operator: str, left: Json, right: Json) -> bool:
+    """
+    Whether a comparison of two values holds; a time is one already, and no text.
+    """
+    if operator == "==":
+        return is_equal(left, right)
+    if operator == "!=":
+        return not is_equal(left, right)
+    return compare(left, right) in _ACCEPTED[operator]
+
+
 def _comparison(node: Comparison, leaves: Leaves) -> Reader:
     left = _beside(node.right, node.left, leaves)
     right = _beside(node.left, node.right, leaves)

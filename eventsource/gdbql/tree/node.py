@@ -28,15 +28,22 @@ class Branch:
 
     Attributes:
         height: Nodes from here down to the lowest leaf, this one included.
+
+        has_aggregate: Whether an aggregate is among them.
     """
 
     height: int = attrs.field(init=False, eq=False, repr=False)
+    has_aggregate: bool = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        height = 1 + max([child.height for child in self._children()], default=0)
-        if height > MAX_DEPTH:
+        height, has_aggregate = 0, False
+        for child in self._children():
+            height = max(height, child.height)
+            has_aggregate = has_aggregate or child.has_aggregate
+        if height >= MAX_DEPTH:
             raise QueryLimitError(limit="levels of nesting", maximum=MAX_DEPTH)
-        object.__setattr__(self, "height", height)
+        object.__setattr__(self, "height", height + 1)
+        object.__setattr__(self, "has_aggregate", has_aggregate)
 
     @property
     def children(self) -> tuple[Expression, ...]:
@@ -56,6 +63,7 @@ class Leaf:
     """
 
     height: ClassVar[int] = 1
+    has_aggregate: ClassVar[bool] = False
     children: ClassVar[tuple[Expression, ...]] = ()
 
 

@@ -17,7 +17,7 @@ from eventsource.gdbql.fields import FIELDS
 from eventsource.gdbql.functions import SCALAR_FUNCTIONS
 from eventsource.gdbql.lexer import shortened
 from eventsource.gdbql.limits import MAX_DIGITS
-from eventsource.gdbql.tree.node import Branch, Leaf, check_count, check_text, walk
+from eventsource.gdbql.tree.node import Branch, Leaf, check_count, check_text
 
 if TYPE_CHECKING:
     from eventsource.gdbql.tree.expression import Expression
@@ -203,9 +203,10 @@ class Aggregate(Branch):
             if self.function != "COUNT" or self.distinct:
                 reason = f"expected {self.function} of a value"
                 raise QueryStructureError(reason, part=self)
-        elif any(isinstance(node, Aggregate) for node in walk(self.argument)):
+        elif self.has_aggregate:
             reason = "an aggregate cannot be taken of an aggregate"
             raise QueryStructureError(reason, part=self)
+        object.__setattr__(self, "has_aggregate", True)
 
     def _children(self) -> tuple[Expression, ...]:
         return () if self.argument is None else (self.argument,)

@@ -90,7 +90,12 @@ class Query:
         """
         Whether rows are made of groups of events: with GROUP BY, HAVING, or any aggregate.
         """
-        return bool(self.group_by or self.having is not None or any(map(_first_aggregate, self._parts_over_groups)))
+        return bool(
+            self.group_by
+            or self.having is not None
+            or (self.projection is not None and self.projection.has_aggregate)
+            or any(key.expression.has_aggregate for key in self.order_by)
+        )
 
     @property
     def _parts_over_groups(self) -> tuple[Expression | None, ...]:
@@ -123,15 +128,11 @@ def _check_counts(*counts: int | None) -> None:
 
 
 def _check_no_aggregate(expression: Expression | None) -> None:
-    aggregate = _first_aggregate(expression)
-    if aggregate is not None:
-        reason = f"{aggregate.function} cannot stand in WHERE or GROUP BY, where there are no groups yet"
-        raise QueryStructureError(reason, part=aggregate)
-
-
-def _first_aggregate(expression: Expression | None) -> Aggregate | None:
-    nodes = () if expression is None else walk(expression)
-    return next((node for node in nodes if isinstance(node, Aggregate)), None)
+    if expression is None or not expression.has_aggregate:
+        return
+    aggregate = next(node for node in walk(expression) if isinstance(node, Aggregate))
+    reason = f"{aggregate.function} cannot stand in WHERE or GROUP BY, where there are no groups yet"
+    raise QueryStructureError(reason, part=aggregate)
 
 
 def _check_within_groups(expression: Expression | None, keys: frozenset[Expression]) -> None:

@@ -10,33 +10,30 @@ compare the aggregate with share it.
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from collections import OrderedDict, deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import apsw
-import attrs
 
 from eventsource.errors import QueryLimitError
 from eventsource.gdbql import (
     AGGREGATE_FUNCTIONS,
     Aggregate,
-    Expression,
     ListOf,
     Query,
-    aggregates,
-    is_truthy,
     row_reader,
 )
 from eventsource.gdbql.arithmetic import divide, is_number
-from eventsource.gdbql.grouping import Group
-from eventsource.gdbql.readers import build_reader
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree
 from eventsource.store.embedded.query.access import choose_access
 from eventsource.store.embedded.query.groups import InexactError
+from eventsource.store.embedded.query.lookup import Lookups
 from eventsource.store.embedded.query.plan import Plan, plans
 from eventsource.store.embedded.query.rows import ALL_FIELDS, COLUMNS, fields_of, row_maker
+from eventsource.store.embedded.query.rule import OneGroup, Rule, one_group
 from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.query.sql import Sql, joined, sql
 from eventsource.store.query import QueryLimits, Spending
@@ -45,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from eventsource.gdbql.aggregates import Accumulator
+    from eventsource.gdbql.readers import Reader
     from eventsource.store.embedded.query.data_index import IndexKeeper
 
 _LIMITS: Final = QueryLimits(time_s=PRECONDITION_TIME_S)
@@ -67,76 +65,38 @@ Row = tuple[Any, ...]
 _ROW_COLUMNS: Final = ("position", "id", "time_ns", "source", "subject", "type", "data", "predecessor_hash", "hash")
 
 
-@attrs.frozen(cache_hash=True)
-class _Rule:
-    """
-    What an aggregate is about; rules that share it share the running aggregate.
-    """
-
-    where: Expression | None
-    aggregates: tuple[Aggregate, ...]
-
-
-class _Guard:
-    """
-    An ungrouped query over aggregates, made ready: from the aggregates to its truth.
-    """
-
-    def __init__(self, query: Query) -> None:
-        self.query = query
-        # HAVING alone makes one group, too.
-        found = aggregates(query) or (Aggregate("COUNT"),)
-        self.rule = _Rule(query.where, found)
-        # Without a row of its result a query is not true.
-        self._has_row = query.skip == 0 and query.limit != 0
-
-        def leaf(node: Expression) -> Callable[[Group], Any] | None:
-            if not isinstance(node, Aggregate):
-                return None
-            index = found.index(node)
-            return lambda group: group.results[index]
-
-        self._having = None if query.having is None else build_reader(query.having, leaf)
-        self._project = None if query.projection is None else build_reader(query.projection, leaf)
-
-    def is_true(self, results: list[Any]) -> bool:
-        """
-        Whether it holds for the values of the aggregates.
-        """
-        if not self._has_row or self._project is None:
-            return False
-        group = Group([], results)
-        if self._having is not None and not is_truthy(self._having(group)):
-            return False
-        return is_truthy(self._project(group))
-
-
-def _guard(query: Query) -> _Guard | None:
-    is_one_group = query.is_grouped and not query.group_by
-    return _Guard(query) if is_one_group and not any(each.distinct for each in aggregates(query)) else None
-
-
 class _Running:
     """
     The aggregates of one rule over the events up to *position*.
     """
 
-    def __init__(self, rule: _Rule) -> None:
+    def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.plan = Plan(_query_of(rule))
         self.position = 0
         is_narrow = any(search.is_narrow for search in self.plan.searches)
         self.stretch = _FIRST_NARROW_STRETCH if is_narrow else _FIRST_STRETCH
         self.accumulators: list[Accumulator] = [_start(each) for each in rule.aggregates]
-        arguments = [each.argument for each in rule.aggregates]
-        fields = fields_of([each for each in (rule.where, *arguments) if each is not None])
-        places = [_ROW_COLUMNS.index(COLUMNS[field]) for field in fields if field in COLUMNS]
-        make = row_maker(fields, plain_times=fields == ALL_FIELDS)
-        self._row: Callable[[Row], dict[str, Any]] = lambda row: make([row[place] for place in places])
-        self._holds = None if rule.where is None else row_reader(rule.where)
-        self._arguments = [None if each is None else row_reader(each) for each in arguments]
         # The quickest test of most rules: another subject cannot fit.
         self._subject = self.plan.only_subject
+
+    # Many rules are asked once, for one e-mail address say, and never read an event.
+
+    @functools.cached_property
+    def _arguments(self) -> list[Reader | None]:
+        return [None if each.argument is None else row_reader(each.argument) for each in self.rule.aggregates]
+
+    @functools.cached_property
+    def _holds(self) -> Reader | None:
+        return None if self.rule.where is None else row_reader(self.rule.where)
+
+    @functools.cached_property
+    def _row(self) -> Callable[[Row], dict[str, Any]]:
+        arguments = [each.argument for each in self.rule.aggregates]
+        fields = fields_of([each for each in (self.rule.where, *arguments) if each is not None])
+        places = [_ROW_COLUMNS.index(COLUMNS[field]) for field in fields if field in COLUMNS]
+        make = row_maker(fields, plain_times=fields == ALL_FIELDS)
+        return lambda row: make([row[place] for place in places])
 
     def fold(self, rows: Iterable[Row]) -> None:
         """
@@ -178,8 +138,9 @@ class Guards:
     def __init__(self, connection: apsw.Connection, indexes: IndexKeeper) -> None:
         self._connection = connection
         self._indexes = indexes
-        self._guards: ByTree[_Guard | None] = ByTree(_guard)
-        self._running: OrderedDict[_Rule, _Running] = OrderedDict()
+        self._guards: ByTree[OneGroup | None] = ByTree(one_group)
+        self._lookups = Lookups(connection, indexes)
+        self._running: OrderedDict[Rule, _Running] = OrderedDict()
         self._newest: deque[Row] = deque(maxlen=_NEWEST_EVENTS)
 
     def note(self, row: Row) -> None:
@@ -228,6 +189,9 @@ class Guards:
                 return run.is_true()
         running = self._running.get(guard.rule)
         if running is None:
+            results = self._look_up(guard.rule, flush)
+            if results is not None:
+                return guard.is_true(results)
             if len(self._running) >= _MAX_KEPT:
                 self._running.popitem(last=False)
             running = self._running[guard.rule] = _Running(guard.rule)
@@ -240,6 +204,15 @@ class Guards:
             del self._running[guard.rule]
             raise
         return guard.is_true(running.results())
+
+    def _look_up(self, rule: Rule, flush: Callable[[], None]) -> list[Any] | None:
+        found = self._lookups.find(rule)
+        if found is None:
+            return None
+        lookup, texts = found
+        flush()
+        with Spending(_LIMITS, during="precondition", clock=time.thread_time) as spending:
+            return lookup.results(texts, self._connection, spending)
 
     def _carry_forward(self, running: _Running, until: int, flush: Callable[[], None]) -> None:
         missing = until - running.position
@@ -381,5 +354,5 @@ def _copy(accumulator: Accumulator) -> Accumulator:
     return copy.deepcopy(accumulator)
 
 
-def _query_of(rule: _Rule) -> Query:
+def _query_of(rule: Rule) -> Query:
     return Query(where=rule.where, projection=ListOf(rule.aggregates))
