@@ -379,3 +379,27 @@ async def _until_done(stream: EventStream) -> list[RecordedEvent]:
             break
     await stream.aclose()
     return found
+
+
+async def test_an_observer_wakes_at_each_of_many_single_commits(store: EventStore) -> None:
+    """
+    Whoever has caught up and waits is woken by the next commit, also where commits are quick and alone.
+    """
+    stream = store.observe()
+    await until_waiting(stream)
+
+    async def next_events() -> list[RecordedEvent]:
+        async with asyncio.timeout(PATIENCE_S):
+            async for page in stream.pages():
+                if page.events:
+                    return list(page.events)
+        return []
+
+    for _ in range(50):
+        waiting = asyncio.create_task(next_events())
+        # Until it waits; then the commit is alone in its turn of the loop.
+        await asyncio.sleep(0.005)
+        committed = await commit_each(store, ["/a"])
+
+        assert await waiting == committed
+    await stream.aclose()

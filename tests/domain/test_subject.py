@@ -250,6 +250,14 @@ def test_root_is_above_all_and_has_no_segments() -> None:
     assert not Subject("/accounts").is_root
 
 
+@pytest.mark.parametrize("sibling", ["/accounts2", "/accounts-old", "/accounts2/42", "/account", "/accounts"])
+def test_subject_of_like_name_is_not_under(sibling: str) -> None:
+    """
+    Only what lies below is under a subject, whatever else begins with its text.
+    """
+    assert not Subject(sibling).is_under("/accounts")
+
+
 def test_subject_is_its_text() -> None:
     """
     A subject compares, hashes and prints as its path.

@@ -57,6 +57,27 @@ async def test_new_events_are_followed(store: EventStore, database: ReadModelDat
             assert await balance_of(database, "1") == expected
 
 
+async def test_worker_runs_on_without_a_failed_projector(store: EventStore, database: ReadModelDatabase) -> None:
+    """
+    `run` ends when every projector has failed; one that fails leaves the others running.
+    """
+    recorded = await store.commit([opened("1"), moved("1", 1)])
+    working = Greetings()
+    worker = Worker(store, database, [Balances(poison=recorded[1].id), working])
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(10):
+        while not any(progress.error for progress in worker.progress.values()):  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.01)
+
+    (later,) = await store.commit([greeted("8")])
+    await working.seen(later.id)
+
+    assert not running.done()
+    running.cancel()
+    with pytest.raises((asyncio.CancelledError, ExceptionGroup)):
+        await running
+
+
 async def test_caught_up_means_all_that_is_in_the_store_now(store: EventStore, database: ReadModelDatabase) -> None:
     """
     Asked again after further commits, it waits again.
