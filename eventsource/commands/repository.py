@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 from eventsource.commands.retry import RetryPolicy
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.event import NewEvent
-from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
+from eventsource.domain.precondition import SubjectExists
 from eventsource.errors import AggregateExistsError, AggregateNotFoundError, ConflictError, PreconditionFailedError
 
 if TYPE_CHECKING:
@@ -32,7 +32,13 @@ class Repository(Generic[AnyAggregate]):
 
     An aggregate is rebuilt from the events of exactly its subject; what lies below the subject is
     not part of it. What is saved is guarded: the commit fails if others wrote to the subject since
-    it was read.
+    it was read. Events emitted under rules of their own (`Aggregate.emit`) are guarded by these
+    instead; so commands that break no rule never conflict, however many there are at once, and none
+    of them needs the aggregate's history: it is enough to save one that was not read::
+
+        account = Account("42")
+        account.deposit(5_00)  # emits MoneyDeposited, guarded_by "the account is open"
+        await accounts.save(account)
 
     Args:
         aggregate_class: Which aggregates.
@@ -101,6 +107,8 @@ class Repository(Generic[AnyAggregate]):
         Raises:
             AggregateExistsError: A new one has events in the store already.
             ConflictError: Others committed to one since it was read.
+            AggregateNotFoundError: It is a rule of one, `SubjectExists`, that it exists, and it does not.
+            PreconditionFailedError: Another rule did not hold: `name` and `asked` tell which.
             ValueError: The same subject is given twice.
         """
         events = [
@@ -115,7 +123,9 @@ class Repository(Generic[AnyAggregate]):
         if not events:
             return ()
         try:
-            recorded = await self._store.commit(events, [_guard(aggregate) for aggregate in aggregates])
+            recorded = await self._store.commit(
+                events, [precondition for aggregate in aggregates for precondition in aggregate.preconditions]
+            )
         except PreconditionFailedError as error:
             raise _describe(error, by_subject) from error
         committed = iter(recorded)
@@ -138,10 +148,12 @@ class Repository(Generic[AnyAggregate]):
         ``await accounts.execute("42", Account.withdraw, 5_00)``
 
         Returns:
-            What *command* returned in the run that was saved.
+            What *command* returned in the run that was saved. If that is the aggregate, it is as it was
+            saved: its `last_event_id` is what to wait for in a read model.
 
         Raises:
             AggregateNotFoundError: It does not exist.
+            PreconditionFailedError: A rule of the command did not hold; that is not run again.
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises; that is not run again.
         """
@@ -194,15 +206,14 @@ class Repository(Generic[AnyAggregate]):
             aggregate.fold(page.events)
 
 
-def _guard(aggregate: Aggregate) -> SubjectIsNew | SubjectIsAtVersion:
-    if aggregate.version == 0:
-        return SubjectIsNew(aggregate.subject)
-    return SubjectIsAtVersion(aggregate.subject, aggregate.version)
-
-
-def _describe(error: PreconditionFailedError, by_subject: dict[str, Aggregate]) -> PreconditionFailedError:
+def _describe(
+    error: PreconditionFailedError, by_subject: dict[str, Aggregate]
+) -> PreconditionFailedError | AggregateNotFoundError:
     aggregate = by_subject.get(error.subject or "")
-    if aggregate is None:
+    # A rule with a name is the application's own, also where it is about the subject's version.
+    if aggregate is None or error.name is not None:
         return error
+    if error.precondition == SubjectExists.__name__:
+        return AggregateNotFoundError(subject=aggregate.subject, aggregate=type(aggregate).__name__)
     kind = AggregateExistsError if aggregate.version == 0 else ConflictError
     return kind(subject=error.subject, precondition=error.precondition, expected=error.expected, found=error.found)

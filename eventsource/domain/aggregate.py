@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from eventsource.domain.emitted_events import emitted_event_classes
 from eventsource.domain.event import Event, decoding_error
 from eventsource.domain.handler import collect_handlers
+from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, InvalidSubjectError, UnknownEventTypeError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.precondition import Precondition
 
 _ID = "{id}"
 
@@ -75,13 +77,15 @@ class Aggregate:
 
     def __init__(self, id: str) -> None:
         """
-        An aggregate without events. Get one from a `Repository`.
+        An aggregate of which nothing is read. Get one as it is now from a `Repository`.
         """
         self._id = id
         self._subject = self.subject_of(id)
         self._version = 0
         self._last_event_id: str | None = None
         self._pending: list[Event] = []
+        # The rules of each pending event; None where it is decided by what was read.
+        self._rules: list[tuple[Precondition, ...] | None] = []
         for name, default in self._mutable_defaults.items():
             setattr(self, name, copy.deepcopy(default))
 
@@ -132,9 +136,31 @@ class Aggregate:
         """
         return tuple(self._pending)
 
-    def emit(self, event: Event) -> None:
+    @property
+    def preconditions(self) -> tuple[Precondition, ...]:
+        """
+        What must hold when it is saved: still the version that was read, and the rules of its pending events.
+
+        The version is left out if each pending event was emitted under rules in place of it.
+        """
+        rules = tuple(dict.fromkeys(rule for rules in self._rules for rule in rules or ()))
+        if self._rules and None not in self._rules:
+            return rules
+        version = SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
+        return (version, *rules)
+
+    def emit(self, event: Event, *, guarded_by: Iterable[Precondition] | None = None) -> None:
         """
         Let *event* happen: it is taken into the state now and committed when the aggregate is saved.
+
+        Args:
+            guarded_by: The rules that the store decides at the commit's place in the log, in place of
+                "still the version that was read"; where they fail, nothing is committed. A command
+                that leaves every decision to them needs no state, so it may run on an aggregate that
+                was not read: ``Account("42")``. With none at all the event is always committed.
+
+                Rules see what was committed before, nothing of this commit: a command that may run
+                twice before the aggregate is saved counts what is pending in.
 
         Raises:
             DeclarationError: No handler takes this event.
@@ -145,6 +171,7 @@ class Aggregate:
             raise DeclarationError(msg)
         known[1](self, event)
         self._pending.append(event)
+        self._rules.append(None if guarded_by is None else tuple(guarded_by))
 
     def fold(self, events: Iterable[RecordedEvent]) -> None:
         """
@@ -181,10 +208,15 @@ class Aggregate:
     def mark_committed(self, last_event_id: str) -> None:
         """
         Say that the pending events are stored now, the last of them as *last_event_id*.
+
+        Where they were committed under rules in place of the version, others may have written in
+        between: that is neither in the state nor in the version, so that a save under the version
+        fails then. Load it again to go on deciding.
         """
         self._version += len(self._pending)
         self._last_event_id = last_event_id
         self._pending.clear()
+        self._rules.clear()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._subject} version {self._version}>"
@@ -214,7 +246,7 @@ def _check_template(cls: type, template: str) -> str:
 
 def _check_names(cls: type) -> None:
     taken = {name for name in vars(Aggregate) if not name.startswith("__")}
-    taken |= {"_id", "_subject", "_version", "_last_event_id", "_pending"}
+    taken |= {"_id", "_subject", "_version", "_last_event_id", "_pending", "_rules"}
     taken -= {"subject_template", "_handlers", "_mutable_defaults"}
     for base in _own_bases(cls):
         if clash := sorted(taken & {*vars(base), *inspect.get_annotations(base)}):

@@ -22,10 +22,10 @@ Guards read what is stored. An event that was written before its class had a fie
 it, whatever default the class gives it now. Over no events, counts and sums are 0; there is no lowest
 or highest value and no average, and a comparison with one does not hold, unless it is ``!=``.
 
-Rules will later be carried by what they protect: an aggregate declares them by name beside its
-commands, a command names those that it is decided under, and the repository commits with these in
-place of the version. Nothing here needs to change for that: a named rule is a function from the
-aggregate and the command to one guard or several, and `all_of` flattens what such functions give.
+An aggregate's command names the rules it is decided under where it emits, ``self.emit(event,
+guarded_by=[...])``, and the repository commits with these in place of the version. A rule that is
+used more than once is a function that gives one guard or several; `all_of` flattens what such
+functions give.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ for. Throw the tables away, and `eventsource.rebuild` fills them again.
 import attrs
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 from eventsource import Projector, RecordedEvent, handles
 from examples.bank.account import account_of
 from examples.bank.events import (
+    AccountClosed,
     AccountOpened,
     CustomerNamed,
     MoneyDeposited,
@@ -45,6 +47,7 @@ balance_table = Table(
     Column("owner", String, nullable=False),
     Column("overdraft_limit_cents", BigInteger, nullable=False),
     Column("balance_cents", BigInteger, nullable=False),
+    Column("is_closed", Boolean, nullable=False),
 )
 
 # Names stand apart here too: erasing one touches no balance.
@@ -68,6 +71,7 @@ _LIMIT = (
     .where(balance_table.c.account == bindparam("of_account"))
     .values(overdraft_limit_cents=bindparam("new_limit_cents"))
 )
+_CLOSE = update(balance_table).where(balance_table.c.account == bindparam("of_account")).values(is_closed=True)
 _NAME = insert(owner_table)
 
 
@@ -83,19 +87,25 @@ class Balances(Projector, name="balances", tables=[balance_table, owner_table]):
     @handles
     def _opened(self, event: AccountOpened, recorded: RecordedEvent, tx: Connection) -> None:
         account = account_of(recorded.subject)
-        tx.execute(_OPEN, {"account": account, "owner": event.owner, "overdraft_limit_cents": 0, "balance_cents": 0})
+        row = {"account": account, "owner": event.owner, "overdraft_limit_cents": 0, "balance_cents": 0}
+        tx.execute(_OPEN, {**row, "is_closed": False})
 
     @handles
     def _overdraft_granted(self, event: OverdraftGranted, recorded: RecordedEvent, tx: Connection) -> None:
         tx.execute(_LIMIT, {"of_account": account_of(recorded.subject), "new_limit_cents": event.limit_cents})
 
     @handles
-    def _came_in(self, event: MoneyDeposited | TransferReceived, recorded: RecordedEvent, tx: Connection) -> None:
-        tx.execute(_ADD, {"of_account": account_of(recorded.subject), "added_cents": event.cents})
+    def _closed(self, _: AccountClosed, recorded: RecordedEvent, tx: Connection) -> None:
+        tx.execute(_CLOSE, {"of_account": account_of(recorded.subject)})
 
     @handles
-    def _went_out(self, event: MoneyWithdrawn | TransferSent, recorded: RecordedEvent, tx: Connection) -> None:
-        tx.execute(_ADD, {"of_account": account_of(recorded.subject), "added_cents": -event.cents})
+    def _booked(
+        self,
+        event: MoneyDeposited | MoneyWithdrawn | TransferReceived | TransferSent,
+        recorded: RecordedEvent,
+        tx: Connection,
+    ) -> None:
+        tx.execute(_ADD, {"of_account": account_of(recorded.subject), "added_cents": event.delta_cents})
 
 
 @attrs.frozen
@@ -109,6 +119,7 @@ class Balance:
     owner_name: str
     overdraft_limit_cents: int
     balance_cents: int
+    is_closed: bool = False
 
 
 _WITH_OWNER = balance_table.outerjoin(owner_table, owner_table.c.customer == balance_table.c.owner)
@@ -119,6 +130,7 @@ _BALANCES = (
         func.coalesce(owner_table.c.name, "").label("owner_name"),
         balance_table.c.overdraft_limit_cents,
         balance_table.c.balance_cents,
+        balance_table.c.is_closed,
     )
     .select_from(_WITH_OWNER)
     # By length first, or "10" would come before "9".

@@ -4,8 +4,7 @@ The bank as a whole: a store, its read models, and what one can ask of them.
 This is the layer that a web page, a command line or a test talks to.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from typing import TypeVar
@@ -14,21 +13,31 @@ import attrs
 from sqlalchemy import Connection
 
 from eventsource import (
+    Aggregate,
     AggregateExistsError,
     AggregateNotFoundError,
     EventStore,
     EventStream,
     InvalidSubjectError,
+    PreconditionFailedError,
     Projector,
     Repository,
     Worker,
 )
-from examples.bank import balances, ledger, statements
+from examples.bank import balances, ledger, rules, statements
 from examples.bank.account import Account, account_of, transfer
 from examples.bank.balances import Balance
 from examples.bank.customer import Customer
 from examples.bank.ledger import LedgerTotal
-from examples.bank.refusals import NoSuchAccountError
+from examples.bank.refusals import (
+    ClosedError,
+    DailyLimitError,
+    EmailTakenError,
+    NoSuchAccountError,
+    NotCoveredError,
+    NotEmptyError,
+    RefusedError,
+)
 from examples.bank.statements import StatementLine
 
 # Accounts opened here are numbered from here on, so that the numbers of imported ones stay free.
@@ -81,7 +90,9 @@ class Bank:
         self._projectors = projectors
         self._today = today
 
-    async def open_account(self, owner_name: str, overdraft_limit_cents: int = 0) -> str:
+    # --- Commands ---
+
+    async def open_account(self, owner_name: str, overdraft_limit_cents: int = 0, *, email: str | None = None) -> str:
         """
         Open an account for a new customer.
 
@@ -89,21 +100,43 @@ class Bank:
             Its number.
 
         Raises:
-            RefusedError: The name or the limit will not do.
+            EmailTakenError: Another customer has this e-mail.
+            RefusedError: The name, the e-mail or the limit will not do.
         """
+
+        def register(number: str) -> Customer:
+            customer = Customer(number)
+            customer.register(owner_name, on=self._today(), email=email)
+            return customer
+
+        return await self._open(register, overdraft_limit_cents, email=email or "")
+
+    async def open_another_account(self, account: str, overdraft_limit_cents: int = 0) -> str:
+        """
+        Open one more account for the customer who owns *account*.
+
+        Returns:
+            Its number.
+
+        Raises:
+            RefusedError: There is no such account, or the limit will not do.
+        """
+        owner = await self.customers.load((await self.balance(account)).owner)
+        return await self._open(lambda _: owner, overdraft_limit_cents)
+
+    async def _open(self, owner_of: Callable[[str], Customer], overdraft_limit_cents: int, *, email: str = "") -> str:
         number = max(FIRST_NUMBER, await self.ask(balances.highest_number) + 1)
         while True:
-            customer, account = Customer(str(number)), Account(str(number))
-            customer.register(owner_name, on=self._today())
+            account = Account(str(number))
+            customer = owner_of(account.id)
             account.open(customer.id, on=self._today(), overdraft_limit_cents=overdraft_limit_cents)
             try:
                 # Two subjects, one commit: no account without its owner.
-                recorded = await self.accounts.save(customer, account)
+                await self._commit(customer, account, asked=_Asked(email=email))
             except AggregateExistsError:
                 # Somebody took the number a moment ago. The store noticed; the next one then.
                 number += 1
             else:
-                await self.seen(recorded[-1].id)
                 return account.id
 
     async def deposit(self, account: str, cents: int) -> None:
@@ -111,33 +144,108 @@ class Bank:
         Put cash into an account.
 
         Raises:
+            ClosedError: It is closed.
             RefusedError: The account or the amount will not do.
         """
-        with _refusing_unknown_accounts(account):
-            await self.accounts.execute(account, Account.deposit, cents, on=self._today())
-        await self._show(account)
+        # An account of which nothing is read: the store decides, so a deposit costs the same on an account with a
+        # million bookings, and never meets a conflict.
+        unread = _account(account)
+        unread.deposit(cents, on=self._today())
+        await self._commit(unread, asked=_Asked((account,), cents))
 
     async def withdraw(self, account: str, cents: int) -> None:
         """
         Take cash out of an account.
 
         Raises:
-            RefusedError: The account or the amount will not do, or the account does not have it.
+            NotCoveredError: The account does not have it.
+            DailyLimitError: Its owner withdrew too much today.
+            ClosedError: It is closed.
+            RefusedError: The account or the amount will not do.
         """
-        with _refusing_unknown_accounts(account):
-            await self.accounts.execute(account, Account.withdraw, cents, on=self._today())
-        await self._show(account)
+        # The read model may be a little behind, but an account never changes its owner.
+        customer, day = (await self.balance(account)).owner, self._today()
+        unread = _account(account)
+        unread.withdraw(cents, customer=customer, on=day)
+        await self._commit(unread, asked=_Asked((account,), cents, allowance=rules.allowance_of(customer, day)))
 
     async def transfer(self, sender: str, receiver: str, cents: int) -> None:
         """
         Move money from one account to another, in one commit.
 
         Raises:
-            RefusedError: An account or the amount will not do, or *sender* does not have it.
+            NotCoveredError: *sender* does not have it.
+            ClosedError: One is closed.
+            RefusedError: An account or the amount will not do.
         """
-        with _refusing_unknown_accounts(sender, receiver):
-            await self.accounts.execute_across([sender, receiver], transfer, cents, on=self._today())
-        await self._show(receiver)
+        unread = _account(sender), _account(receiver)
+        transfer(*unread, cents, on=self._today())
+        await self._commit(*unread, asked=_Asked((sender, receiver), cents))
+
+    async def close_account(self, account: str) -> None:
+        """
+        Close an account that holds nothing.
+
+        Raises:
+            NotEmptyError: It holds money, or owes some.
+            ClosedError: It is closed already.
+            NoSuchAccountError: It is not there.
+        """
+        unread = _account(account)
+        unread.close(on=self._today())
+        await self._commit(unread, asked=_Asked((account,)))
+
+    async def _commit(self, *aggregates: Aggregate, asked: "_Asked") -> None:
+        """
+        Commit what *aggregates* emitted, and wait until the read models show it.
+        """
+        try:
+            recorded = await self.accounts.save(*aggregates)
+        except AggregateNotFoundError as error:
+            raise NoSuchAccountError(account_of(error.subject)) from error
+        except AggregateExistsError:
+            # That a number is taken is no refusal: `_open` takes the next one.
+            raise
+        except PreconditionFailedError as error:
+            refusal = await self._refusal(error.name, asked)
+            if refusal is None:
+                raise
+            raise refusal from error
+        await self.seen(recorded[-1].id)
+
+    async def _refusal(self, rule: str | None, asked: "_Asked") -> RefusedError | None:
+        """
+        The rule that did not hold as the bank's own refusal, with the figures of now; None for no rule of ours.
+        """
+        # What the rule saw is in the read models then.
+        await self._worker.caught_up()
+        if rule == rules.UNIQUE_EMAIL:
+            return EmailTakenError(asked.email)
+        if rule == rules.DAILY_LIMIT:
+            return await self._over_daily_limit(asked)
+        found = [await self.balance(account) for account in asked.accounts]
+        match rule:
+            case rules.FUNDS:
+                return NotCoveredError(
+                    account=found[0].account,
+                    balance_cents=found[0].balance_cents,
+                    overdraft_limit_cents=found[0].overdraft_limit_cents,
+                    requested_cents=asked.cents,
+                )
+            case rules.OPEN:
+                return ClosedError(next(balance.account for balance in found if balance.is_closed))
+            case rules.EMPTY:
+                return NotEmptyError(account=found[0].account, balance_cents=found[0].balance_cents)
+            case _:
+                return None
+
+    async def _over_daily_limit(self, asked: "_Asked") -> DailyLimitError:
+        [change_cents] = [row async for row in self.store.query(rules.withdrawn_of(asked.allowance))]
+        return DailyLimitError(
+            limit_cents=rules.DAILY_LIMIT_CENTS, withdrawn_cents=-change_cents, requested_cents=asked.cents
+        )
+
+    # --- Questions ---
 
     async def balances(self, *, search: str = "", offset: int = 0, limit: int | None = None) -> list[Balance]:
         """
@@ -229,26 +337,27 @@ class Bank:
         running = self._worker.progress.values()
         return sum(progress.checkpoint.events for progress in running), sum(progress.total for progress in running)
 
-    async def _show(self, account: str) -> None:
-        # `execute` answers with what the command returned. The account itself knows its last event: the one just
-        # committed, or one that came after it.
-        loaded = await self.accounts.load(account)
-        if loaded.last_event_id:
-            await self.seen(loaded.last_event_id)
+
+@attrs.frozen
+class _Asked:
+    """
+    What a command was about, for the words of its refusal.
+    """
+
+    accounts: tuple[str, ...] = ()
+    cents: int = 0
+    allowance: str = ""
+    email: str = ""
 
 
-@contextmanager
-def _refusing_unknown_accounts(*accounts: str) -> Generator[None]:
+def _account(number: str) -> Account:
     """
-    Say "there is no account 99" as the bank's own refusal.
+    An account of which nothing is read.
+
+    Raises:
+        NoSuchAccountError: A text that cannot stand in a path was never the number of an account.
     """
-    for account in accounts:
-        try:
-            Account.subject_of(account)
-        except InvalidSubjectError as error:
-            # A text that cannot stand in a path was never the number of an account.
-            raise NoSuchAccountError(account) from error
     try:
-        yield
-    except AggregateNotFoundError as error:
-        raise NoSuchAccountError(account_of(error.subject)) from error
+        return Account(number)
+    except InvalidSubjectError as error:
+        raise NoSuchAccountError(number) from error

@@ -4,9 +4,11 @@ Customers: the people and firms that own accounts.
 
 from datetime import date
 
-from eventsource import Aggregate, handles
+from eventsource import Aggregate, SubjectIsNew, handles
+from examples.bank import rules
+from examples.bank.email_address import is_email, normal_email
 from examples.bank.events import CustomerNamed, CustomerRegistered
-from examples.bank.refusals import AlreadyRegisteredError, NameRefusedError
+from examples.bank.refusals import AlreadyRegisteredError, EmailRefusedError, NameRefusedError
 
 LONGEST_NAME = 100
 
@@ -18,20 +20,27 @@ class Customer(Aggregate, subject="/customers/{id}"):
 
     is_registered: bool = False
 
-    def register(self, name: str, *, on: date) -> None:
+    def register(self, name: str, *, on: date, email: str | None = None) -> None:
         """
         Become a customer.
+
+        It is refused unless the id is new and `rules.is_unique_email` holds: whether others have the
+        address no aggregate can know, since it sees its own events only.
 
         Raises:
             AlreadyRegisteredError: They are one.
             NameRefusedError: The name is empty or too long.
+            EmailRefusedError: The address is none.
         """
         if self.is_registered:
             raise AlreadyRegisteredError(self.id)
         name = name.strip()
         if not 0 < len(name) <= LONGEST_NAME:
             raise NameRefusedError(longest=LONGEST_NAME)
-        self.emit(CustomerRegistered(registered_on=on))
+        if email is not None and not is_email(normal_email(email)):
+            raise EmailRefusedError
+        guards = [] if email is None else [rules.is_unique_email(email)]
+        self.emit(CustomerRegistered(registered_on=on, email=email), guarded_by=[SubjectIsNew(self.subject), *guards])
         self.emit(CustomerNamed(name=name))
 
     @handles

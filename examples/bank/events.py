@@ -6,9 +6,12 @@ changes, the class may. Amounts are whole cents.
 """
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, NegativeInt, PositiveInt
 
 from eventsource import Event
+from examples.bank.email_address import normal_email
 
 # The bank's own accounts: where money that a customer gets comes from, and where what a customer pays goes.
 BankAccount = Literal["cash", "clearing", "interest", "fees"]
@@ -16,10 +19,16 @@ BankAccount = Literal["cash", "clearing", "interest", "fees"]
 
 class CustomerRegistered(Event, type="io.example.bank.customer-registered"):
     """
-    Somebody became a customer. It says nothing about who that is.
+    Somebody became a customer.
+
+    Attributes:
+        email: Their address; None for those who gave none. A rule asks for it, so it stays for as
+            long as the bank has the event: a rule may not depend on what can be erased.
     """
 
     registered_on: date
+    # A rule compares what is stored, and passes what it compares with through the same validator.
+    email: Annotated[str, AfterValidator(normal_email)] | None = None
 
 
 class CustomerNamed(Event, type="io.example.bank.customer-named"):
@@ -42,21 +51,41 @@ class AccountOpened(Event, type="io.example.bank.account-opened"):
     opened_on: date
 
 
-class OverdraftGranted(Event, type="io.example.bank.overdraft-granted"):
+class AccountClosed(Event, type="io.example.bank.account-closed"):
     """
-    From now on the balance may go this far below zero.
+    Nothing is booked on the account any more.
+    """
+
+    closed_on: date
+
+
+class FundsChanged(Event, abstract=True):
+    """
+    What may leave an account changed: its balance and its overdraft limit together.
+
+    One signed field in all of these events, so the store can add them up: that sum is what may leave
+    the account now.
+
+    Attributes:
+        delta_cents: By how much; negative for less.
+    """
+
+    delta_cents: int
+
+
+class OverdraftGranted(FundsChanged, type="io.example.bank.overdraft-granted"):
+    """
+    From now on the balance may go *limit_cents* below zero.
     """
 
     limit_cents: int
 
 
-class Booking(Event, abstract=True):
+class Booking(FundsChanged, abstract=True):
     """
-    What all bookings on an account tell.
+    What all bookings on an account tell. They change its balance by *delta_cents*.
 
     Attributes:
-        cents: How much; always positive, the class says in which direction.
-
         booked_on: The day that counts for the customer.
 
         text: What the statement says.
@@ -65,7 +94,6 @@ class Booking(Event, abstract=True):
             the same reference is booked once. Empty for none.
     """
 
-    cents: int
     booked_on: date
     text: str = ""
     reference: str = ""
@@ -76,15 +104,23 @@ class MoneyDeposited(Booking, type="io.example.bank.money-deposited"):
     Money came into the account, from the bank's own account *against*.
     """
 
+    delta_cents: PositiveInt
     against: BankAccount
 
 
 class MoneyWithdrawn(Booking, type="io.example.bank.money-withdrawn"):
     """
     Money left the account, to the bank's own account *against*.
+
+    Attributes:
+        allowance: Whose allowance for which day it uses up, such as ``21/2024-02-29``: one text, so
+            that one index finds the customer's withdrawals of that day, on whichever accounts. None
+            where no limit applies.
     """
 
+    delta_cents: NegativeInt
     against: BankAccount
+    allowance: str | None = None
 
 
 class TransferSent(Booking, type="io.example.bank.transfer-sent"):
@@ -92,6 +128,7 @@ class TransferSent(Booking, type="io.example.bank.transfer-sent"):
     Money left for another account of this bank. Its `TransferReceived` is in the same commit.
     """
 
+    delta_cents: NegativeInt
     to_account: str
 
 
@@ -100,4 +137,5 @@ class TransferReceived(Booking, type="io.example.bank.transfer-received"):
     Money came from another account of this bank. Its `TransferSent` is in the same commit.
     """
 
+    delta_cents: PositiveInt
     from_account: str

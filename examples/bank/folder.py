@@ -25,7 +25,7 @@ from eventsource import (
     connect,
     watch,
 )
-from examples.bank import balances, statements
+from examples.bank import balances, rules, statements
 from examples.bank.balances import Balance, Balances
 from examples.bank.bank import Bank
 from examples.bank.ledger import Ledger
@@ -79,7 +79,7 @@ def today_here() -> date:
 @asynccontextmanager
 async def open_store(folder: Path) -> AsyncGenerator[EventStore]:
     """
-    Open the events in *folder* for writing. The folder is made if it is not there.
+    Open the events in *folder* for writing, with the indexes of the rules. The folder is made if need be.
 
     Raises:
         FolderError: There can be no such folder.
@@ -90,6 +90,7 @@ async def open_store(folder: Path) -> AsyncGenerator[EventStore]:
     except OSError as error:
         raise FolderError(folder, f"cannot be the data folder: {error.strerror}") from error
     async with connect(store_url(folder), source=SOURCE) as store:
+        await rules.declare_indexes(store)
         yield store
 
 

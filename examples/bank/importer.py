@@ -85,6 +85,9 @@ class _Import:
     async def work_off(self, lane: asyncio.Queue[Step | None]) -> None:
         """
         Take one step after the other until there are no more. A lane has its accounts to itself.
+
+        So they are kept, and what is booked on them is decided by what was read: nobody else's writes are
+        to be expected, and the version that guards each commit costs the store next to nothing.
         """
         accounts: dict[str, Account] = {}
         while (step := await lane.get()) is not None:
@@ -120,12 +123,14 @@ class _Import:
         return account
 
     async def _book(self, account: Account, transaction: Transaction) -> None:
-        on, text, reference = transaction.on, transaction.text, transaction.reference
         try:
-            if transaction.cents > 0:
-                account.deposit(transaction.cents, on=on, against=transaction.against, text=text, reference=reference)
-            else:
-                account.withdraw(-transaction.cents, on=on, against=transaction.against, text=text, reference=reference)
+            account.book(
+                transaction.cents,
+                on=transaction.on,
+                against=transaction.against,
+                text=transaction.text,
+                reference=transaction.reference,
+            )
         except RefusedError as error:
             raise BerkaError(transaction.file, transaction.line, str(error)) from error
         await self._save(account)

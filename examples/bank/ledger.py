@@ -54,23 +54,18 @@ class Ledger(Projector, name="ledger", subject="/accounts", tables=[posting_tabl
     """
 
     @handles
-    def _deposited(self, event: MoneyDeposited, recorded: RecordedEvent, tx: Connection) -> None:
-        _post(event, recorded, tx, cents=event.cents, against=event.against)
+    def _at_the_bank(self, event: MoneyDeposited | MoneyWithdrawn, recorded: RecordedEvent, tx: Connection) -> None:
+        _post(event, recorded, tx, against=event.against)
 
     @handles
-    def _withdrawn(self, event: MoneyWithdrawn, recorded: RecordedEvent, tx: Connection) -> None:
-        _post(event, recorded, tx, cents=-event.cents, against=event.against)
-
-    @handles
-    def _sent(self, event: TransferSent, recorded: RecordedEvent, tx: Connection) -> None:
-        _post(event, recorded, tx, cents=-event.cents, against=TRANSFERS)
-
-    @handles
-    def _received(self, event: TransferReceived, recorded: RecordedEvent, tx: Connection) -> None:
-        _post(event, recorded, tx, cents=event.cents, against=TRANSFERS)
+    def _between_customers(
+        self, event: TransferReceived | TransferSent, recorded: RecordedEvent, tx: Connection
+    ) -> None:
+        _post(event, recorded, tx, against=TRANSFERS)
 
 
-def _post(event: Booking, recorded: RecordedEvent, tx: Connection, *, cents: int, against: str) -> None:
+def _post(event: Booking, recorded: RecordedEvent, tx: Connection, *, against: str) -> None:
+    cents = event.delta_cents
     posting = {"event_id": recorded.id, "booked_on": event.booked_on}
     tx.execute(
         _POST,

@@ -2,6 +2,9 @@
 How the bank says no: a typed error for each reason, with its facts and in words for a customer.
 """
 
+from typing import ClassVar
+
+from examples.bank import rules
 from examples.bank.money import format_cents
 
 
@@ -9,6 +12,17 @@ class RefusedError(Exception):
     """
     The bank does not do what was asked. Nothing has happened.
     """
+
+
+class RuleBrokenError(RefusedError):
+    """
+    One of the bank's rules does not allow it.
+
+    Attributes:
+        rule: What the rule is called.
+    """
+
+    rule: ClassVar[str]
 
 
 class AmountRefusedError(RefusedError):
@@ -45,7 +59,7 @@ class LimitRefusedError(RefusedError):
         self.most_cents = most_cents
 
 
-class NotCoveredError(RefusedError):
+class NotCoveredError(RuleBrokenError):
     """
     The balance and the overdraft limit together do not cover the amount.
 
@@ -56,6 +70,8 @@ class NotCoveredError(RefusedError):
 
         requested_cents: What was asked for.
     """
+
+    rule = rules.FUNDS
 
     def __init__(self, *, account: str, balance_cents: int, overdraft_limit_cents: int, requested_cents: int) -> None:
         available_cents = balance_cents + overdraft_limit_cents
@@ -69,6 +85,93 @@ class NotCoveredError(RefusedError):
         self.balance_cents = balance_cents
         self.overdraft_limit_cents = overdraft_limit_cents
         self.requested_cents = requested_cents
+
+
+class DailyLimitError(RuleBrokenError):
+    """
+    A customer's withdrawals of one day would exceed the limit.
+
+    Attributes:
+        limit_cents: What may be withdrawn in a day.
+
+        withdrawn_cents: What is withdrawn already, from all accounts of the customer.
+
+        requested_cents: What was asked for.
+    """
+
+    rule = rules.DAILY_LIMIT
+
+    def __init__(self, *, limit_cents: int, withdrawn_cents: int, requested_cents: int) -> None:
+        left_cents = limit_cents - withdrawn_cents
+        at_most = f"at most {format_cents(left_cents)} more can be withdrawn" if left_cents > 0 else "it is used up"
+        super().__init__(
+            f"{format_cents(requested_cents)} is too much for today: of {format_cents(limit_cents)} a day, "
+            f"{format_cents(withdrawn_cents)} is withdrawn already from all accounts of this customer, so {at_most}."
+        )
+        self.limit_cents = limit_cents
+        self.withdrawn_cents = withdrawn_cents
+        self.requested_cents = requested_cents
+
+
+class ClosedError(RuleBrokenError):
+    """
+    The account was closed.
+
+    Attributes:
+        account: Its number.
+    """
+
+    rule = rules.OPEN
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"Account {account} is closed.")
+        self.account = account
+
+
+class NotEmptyError(RuleBrokenError):
+    """
+    An account was to be closed that holds money, or owes some.
+
+    Attributes:
+        account: Its number.
+
+        balance_cents: What it holds; negative for what it owes.
+    """
+
+    rule = rules.EMPTY
+
+    def __init__(self, *, account: str, balance_cents: int) -> None:
+        super().__init__(f"Account {account} holds {format_cents(balance_cents)}; it can be closed when it holds 0.00.")
+        self.account = account
+        self.balance_cents = balance_cents
+
+
+class EmailTakenError(RuleBrokenError):
+    """
+    Another customer has the e-mail address.
+
+    Attributes:
+        email: The address as it was given.
+    """
+
+    rule = rules.UNIQUE_EMAIL
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} is the e-mail of another customer.")
+        self.email = email
+
+
+class UnsavedError(RefusedError):
+    """
+    An account was given a second command before the first was committed.
+
+    Attributes:
+        account: Its number.
+    """
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"Account {account} has something to be committed first: one command at a time.")
+        self.account = account
 
 
 class SameAccountError(RefusedError):
@@ -151,3 +254,12 @@ class NameRefusedError(RefusedError):
     def __init__(self, *, longest: int) -> None:
         super().__init__(f"A name is needed, of at most {longest} characters.")
         self.longest = longest
+
+
+class EmailRefusedError(RefusedError):
+    """
+    A text is no e-mail address. The error does not carry it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("That is no e-mail address: write it like ada@example.com, or leave it out.")

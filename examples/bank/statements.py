@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from eventsource import Projector, RecordedEvent, handles
 from examples.bank.account import account_of
-from examples.bank.events import Booking, MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent
+from examples.bank.events import MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent
 
 metadata = MetaData()
 
@@ -47,23 +47,20 @@ class Statements(Projector, name="statements", subject="/accounts", tables=[line
     """
 
     @handles
-    def _came_in(self, event: MoneyDeposited | TransferReceived, recorded: RecordedEvent, tx: Connection) -> None:
-        _write(event, event.cents, recorded, tx)
-
-    @handles
-    def _went_out(self, event: MoneyWithdrawn | TransferSent, recorded: RecordedEvent, tx: Connection) -> None:
-        _write(event, -event.cents, recorded, tx)
-
-
-def _write(event: Booking, cents: int, recorded: RecordedEvent, tx: Connection) -> None:
-    line = {
-        "account": account_of(recorded.subject),
-        "event_id": recorded.id,
-        "booked_on": event.booked_on,
-        "text": event.text,
-        "cents": cents,
-    }
-    tx.execute(_WRITE, line)
+    def _booked(
+        self,
+        event: MoneyDeposited | MoneyWithdrawn | TransferReceived | TransferSent,
+        recorded: RecordedEvent,
+        tx: Connection,
+    ) -> None:
+        line = {
+            "account": account_of(recorded.subject),
+            "event_id": recorded.id,
+            "booked_on": event.booked_on,
+            "text": event.text,
+            "cents": event.delta_cents,
+        }
+        tx.execute(_WRITE, line)
 
 
 @attrs.frozen

@@ -4,8 +4,8 @@ The repository as type checkers see it.
 
 from typing import assert_type
 
-from eventsource import EventStore, RecordedEvent, Repository
-from tests.typing.bank import Account, Customer, transfer
+from eventsource import EventStore, Precondition, RecordedEvent, Repository, SubjectExists, events
+from tests.typing.bank import Account, AccountOpened, Customer, transfer
 
 
 async def aggregates_have_their_class(store: EventStore) -> None:
@@ -39,6 +39,7 @@ async def executing_gives_the_commands_result(accounts: Repository[Account]) -> 
     assert_type(await accounts.execute("1", Account.withdraw, 5, fee_cents=1), int)
     assert_type(await accounts.execute("1", Account.withdraw, cents=5), int)
     assert_type(await accounts.execute("1", lambda account: account.cents), int)
+    assert_type(await accounts.execute("1", lambda account: account), Account)
     assert_type(await accounts.execute_across(["1", "2"], transfer, 5), tuple[int, int])
 
 
@@ -61,3 +62,15 @@ async def commands_belong_to_the_aggregate(accounts: Repository[Account]) -> Non
     await accounts.execute("1", Customer.greet)  # type: ignore[arg-type]
     await accounts.execute("1", "withdraw")  # type: ignore[arg-type]
     await accounts.execute(1, Account.withdraw, 5)  # type: ignore[arg-type]
+
+
+def rules_of_an_event_are_preconditions(account: Account) -> None:
+    """
+    What guards an event is any number of preconditions, guards among them.
+    """
+    opened = AccountOpened(owner="Ada")
+    account.emit(opened, guarded_by=[SubjectExists("/customers/1"), events(AccountOpened).count() == 0])
+    account.emit(opened, guarded_by=())
+    assert_type(account.preconditions, tuple[Precondition, ...])
+    account.emit(opened, guarded_by=events(AccountOpened).exists())  # type: ignore[arg-type]
+    account.emit(opened, guarded_by=["funds"])  # type: ignore[list-item]

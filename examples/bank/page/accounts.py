@@ -69,7 +69,7 @@ class AccountList(LiveView):
         self._table.rows = [
             {
                 "account": balance.account,
-                "owner": balance.owner_name,
+                "owner": f"{balance.owner_name} (closed)" if balance.is_closed else balance.owner_name,
                 "limit": format_cents(balance.overdraft_limit_cents),
                 "balance": format_cents(balance.balance_cents),
                 "balance_is_negative": balance.balance_cents < 0,

@@ -11,7 +11,7 @@ from nicegui import ui
 from eventsource import EventSourceError
 from examples.bank.bank import Bank
 from examples.bank.money import format_cents, parse_cents
-from examples.bank.refusals import RefusedError
+from examples.bank.refusals import RefusedError, RuleBrokenError
 
 
 @attrs.frozen
@@ -28,7 +28,7 @@ class Field:
     """
 
     label: str
-    kind: Literal["account", "amount", "name"]
+    kind: Literal["account", "amount", "name", "email"]
     hint: str = ""
 
 
@@ -68,6 +68,8 @@ class CommandForm:
         self._is_busy = True
         try:
             answer = await self._command(*(str(field.value or "").strip() for field in self._inputs))
+        except RuleBrokenError as error:
+            self._say(f"Refused by the rule “{error.rule}”: {error}", "refused")
         except (RefusedError, ValueError) as error:
             self._say(f"Refused: {error}", "refused")
         except EventSourceError as error:
@@ -82,7 +84,8 @@ class CommandForm:
         cleared = [shown for field, shown in zip(self._fields, self._inputs, strict=True) if field.kind != "account"]
         for shown in cleared:
             shown.value = ""
-        cleared[0].run_method("focus")
+        if cleared:
+            cleared[0].run_method("focus")
 
     def _say(self, text: str, kind: Literal["done", "refused"]) -> None:
         self._answer.set_text(text)
@@ -91,12 +94,20 @@ class CommandForm:
 
 def make_forms(bank: Bank) -> None:
     """
-    The four things one can do in this bank.
+    What one can do in this bank.
     """
 
-    async def open_account(owner: str, limit: str) -> str:
-        account = await bank.open_account(owner, parse_cents(limit or "0"))
+    async def open_account(owner: str, email: str, limit: str) -> str:
+        account = await bank.open_account(owner, parse_cents(limit or "0"), email=email or None)
         return f"account {account} is open."
+
+    async def open_another_account(account: str, limit: str) -> str:
+        another = await bank.open_another_account(account, parse_cents(limit or "0"))
+        return f"account {another} is open, for the owner of {account}."
+
+    async def close_account(account: str) -> str:
+        await bank.close_account(account)
+        return f"account {account} is closed."
 
     async def deposit(account: str, amount: str) -> str:
         cents = parse_cents(amount)
@@ -114,11 +125,12 @@ def make_forms(bank: Bank) -> None:
         return f"{format_cents(cents)} transferred. {await _holds(bank, source)}"
 
     account, amount = Field("Account", "account", "100001"), Field("Amount", "amount", "0.00")
+    limit = Field("Overdraft limit (optional)", "amount", "0.00")
     with ui.element("div").classes("forms"):
         CommandForm(
             "Open an account",
             "Open",
-            [Field("Owner's name", "name"), Field("Overdraft limit (optional)", "amount", "0.00")],
+            [Field("Owner's name", "name"), Field("E-mail (optional)", "email", "ada@example.com"), limit],
             open_account,
         )
         CommandForm("Deposit", "Deposit", [account, amount], deposit)
@@ -129,6 +141,13 @@ def make_forms(bank: Bank) -> None:
             [Field("From account", "account", "100001"), Field("To account", "account", "100002"), amount],
             transfer,
         )
+        CommandForm(
+            "Open another account",
+            "Open another",
+            [Field("Account of the same owner", "account", "100001"), limit],
+            open_another_account,
+        )
+        CommandForm("Close an account", "Close", [account], close_account)
 
 
 def _make_input(field: Field) -> ui.input:
@@ -137,6 +156,8 @@ def _make_input(field: Field) -> ui.input:
         shown.props("inputmode=decimal input-class=amount")
     if field.kind == "account":
         shown.props("inputmode=numeric")
+    if field.kind == "email":
+        shown.props("inputmode=email")
     return shown
 
 

@@ -48,7 +48,7 @@ class StatementView(LiveView):
 
     async def _draw(self) -> None:
         now = await self._bank.balance(self._account)
-        self._owner.set_text(now.owner_name)
+        self._owner.set_text(f"{now.owner_name} (closed)" if now.is_closed else now.owner_name)
         self._balance.set_text(format_cents(now.balance_cents))
         self._balance.classes(**{"add" if now.balance_cents < 0 else "remove": "negative"})
         self._limit.set_text(f"Overdraft limit {format_cents(now.overdraft_limit_cents)}")

@@ -99,8 +99,10 @@ class BankPage:
 
 LABELS = {
     "owner": "Owner's name",
+    "email": "E-mail",
     "limit": "Overdraft limit",
     "account": "Account",
+    "known": "Account of the same owner",
     "source": "From account",
     "target": "To account",
     "amount": "Amount",

@@ -17,15 +17,17 @@ async def given(store: EventStore, subject: str, *events: Event) -> None:
     await store.commit([NewEvent.of(event, subject=subject) for event in events])
 
 
-async def given_account(store: EventStore, account: str, *, cents: int = 0, limit_cents: int = 0) -> None:
+async def given_account(
+    store: EventStore, account: str, *, owner: str = "1", cents: int = 0, limit_cents: int = 0
+) -> None:
     """
     Let there be an account that holds so much.
     """
-    events: list[Event] = [AccountOpened(owner="1", opened_on=DAY)]
+    events: list[Event] = [AccountOpened(owner=owner, opened_on=DAY)]
     if limit_cents:
-        events.append(OverdraftGranted(limit_cents=limit_cents))
+        events.append(OverdraftGranted(limit_cents=limit_cents, delta_cents=limit_cents))
     if cents:
-        events.append(MoneyDeposited(cents=cents, booked_on=DAY, against="cash"))
+        events.append(MoneyDeposited(delta_cents=cents, booked_on=DAY, against="cash"))
     await given(store, f"/accounts/{account}", *events)
 
 

@@ -3,19 +3,27 @@ The bank as a whole: what is done shows in its read models at once.
 """
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from eventsource import EventStore, Projector, Repository, StoreLockedError, connect, rebuild
-from examples.bank import ledger
+from examples.bank import ledger, rules
 from examples.bank.account import Account
 from examples.bank.balances import Balance
 from examples.bank.bank import FIRST_NUMBER, Bank, Totals
 from examples.bank.folder import FolderError, make_projectors, open_bank, read_balances, read_model_url, store_url
 from examples.bank.ledger import LedgerTotal
-from examples.bank.refusals import NameRefusedError, NoSuchAccountError, NotCoveredError
+from examples.bank.refusals import (
+    ClosedError,
+    DailyLimitError,
+    EmailTakenError,
+    NameRefusedError,
+    NoSuchAccountError,
+    NotCoveredError,
+    NotEmptyError,
+)
 from examples.bank.statements import StatementLine
 from tests.examples.bank.databases import dump
 from tests.examples.bank.scenario import DAY
@@ -83,6 +91,126 @@ async def test_unknown_accounts_are_refused_in_words(bank: Bank, number: str) ->
             await command
 
         assert excinfo.value.account == number
+
+
+async def test_another_account_has_the_same_owner(bank: Bank) -> None:
+    """
+    A customer can have several accounts, each with a number and an overdraft limit of its own.
+    """
+    first = await bank.open_account("Ada")
+
+    second = await bank.open_another_account(first, 50_00)
+
+    assert second != first
+    assert [(found.account, found.owner, found.overdraft_limit_cents) for found in await bank.balances()] == [
+        (first, first, 0),
+        (second, first, 50_00),
+    ]
+
+
+async def test_another_account_needs_a_first_one(bank: Bank) -> None:
+    """
+    Who has no account is no customer yet.
+    """
+    with pytest.raises(NoSuchAccountError):
+        await bank.open_another_account("99")
+
+
+async def test_taken_email_is_refused_in_words(bank: Bank) -> None:
+    """
+    The refusal names the rule and the address as it was given, and there is no new account.
+    """
+    await bank.open_account("Ada", email="ada@example.com")
+
+    with pytest.raises(EmailTakenError) as excinfo:
+        await bank.open_account("Bob", email="ADA@example.com")
+
+    assert (excinfo.value.rule, excinfo.value.email) == (rules.UNIQUE_EMAIL, "ADA@example.com")
+    assert await bank.count_balances() == 1
+
+
+async def test_uncovered_withdrawal_and_transfer_are_refused_with_all_figures(bank: Bank) -> None:
+    """
+    The store decides, and the read model has the figures for the words.
+    """
+    ada, bob = await bank.open_account("Ada", 50_00), await bank.open_account("Bob")
+    await bank.deposit(ada, 10_00)
+
+    for command in (bank.withdraw(ada, 60_01), bank.transfer(ada, bob, 60_01)):
+        with pytest.raises(NotCoveredError) as excinfo:
+            await command
+
+        assert excinfo.value.rule == rules.FUNDS
+        assert (excinfo.value.account, excinfo.value.balance_cents, excinfo.value.overdraft_limit_cents) == (
+            ada,
+            10_00,
+            50_00,
+        )
+        assert excinfo.value.requested_cents == 60_01
+
+
+async def test_daily_limit_counts_all_accounts_of_the_customer(bank: Bank) -> None:
+    """
+    What was taken from one account is missing from what may be taken from another; others are not concerned.
+    """
+    ada = await bank.open_account("Ada", 5_000_00)
+    another = await bank.open_another_account(ada, 5_000_00)
+    bob = await bank.open_account("Bob", 5_000_00)
+    await bank.withdraw(ada, 700_00)
+
+    with pytest.raises(DailyLimitError) as excinfo:
+        await bank.withdraw(another, 300_01)
+    await bank.withdraw(another, 300_00)
+    await bank.withdraw(bob, 1_000_00)
+    await bank.transfer(ada, bob, 2_000_00)
+
+    assert (excinfo.value.limit_cents, excinfo.value.withdrawn_cents) == (1_000_00, 700_00)
+    assert (await bank.balance(another)).balance_cents == -300_00
+
+
+async def test_daily_limit_is_new_each_day(tmp_path: Path) -> None:
+    """
+    What was withdrawn yesterday does not count today.
+    """
+    days = [DAY]
+    async with open_bank(tmp_path, today=lambda: days[-1]) as bank:
+        ada = await bank.open_account("Ada", 5_000_00)
+        await bank.withdraw(ada, 1_000_00)
+        with pytest.raises(DailyLimitError, match="it is used up"):
+            await bank.withdraw(ada, 1)
+        days.append(DAY + timedelta(days=1))
+
+        await bank.withdraw(ada, 1_000_00)
+
+        assert (await bank.balance(ada)).balance_cents == -2_000_00
+
+
+async def test_closed_account_refuses_by_its_number(bank: Bank) -> None:
+    """
+    Of a transfer's two accounts the refusal names the one that is closed; the list keeps it.
+    """
+    ada, bob = await bank.open_account("Ada", 50_00), await bank.open_account("Bob")
+
+    await bank.close_account(bob)
+
+    for command in (bank.deposit(bob, 1), bank.transfer(ada, bob, 1), bank.close_account(bob)):
+        with pytest.raises(ClosedError) as excinfo:
+            await command
+        assert (excinfo.value.rule, excinfo.value.account) == (rules.OPEN, bob)
+    assert [balance.is_closed for balance in await bank.balances()] == [False, True]
+
+
+async def test_account_with_money_is_not_closed(bank: Bank) -> None:
+    """
+    The refusal says what is on it.
+    """
+    ada = await bank.open_account("Ada")
+    await bank.deposit(ada, 1)
+
+    with pytest.raises(NotEmptyError) as excinfo:
+        await bank.close_account(ada)
+
+    assert (excinfo.value.rule, excinfo.value.balance_cents) == (rules.EMPTY, 1)
 
 
 async def test_statement_has_the_balance_after_each_line(bank: Bank) -> None:
@@ -217,7 +345,7 @@ async def test_tape_goes_from_the_last_bookings_into_the_next(bank: Bank) -> Non
 
     async with asyncio.timeout(10):
         async for recorded in tape:
-            taken.append(recorded.data["cents"])
+            taken.append(recorded.data["deltaCents"])
             if len(taken) == 2:
                 await bank.deposit(ada, 4)
             if len(taken) == 3:
@@ -240,7 +368,7 @@ async def test_tape_without_history_starts_with_the_next_event(bank: Bank) -> No
     page = await anext(pages)
     await tape.aclose()
 
-    assert [event.data["cents"] for event in page.events] == [7]
+    assert [event.data["deltaCents"] for event in page.events] == [7]
 
 
 async def test_second_bank_in_the_same_folder_is_refused(bank: Bank, tmp_path: Path) -> None:
@@ -363,7 +491,9 @@ async def test_no_bank_is_made_by_asking_for_balances(tmp_path: Path) -> None:
 
 
 async def _deposit_unseen(store: EventStore) -> None:
-    await Repository(Account, store).execute(str(FIRST_NUMBER), Account.deposit, 7_00, on=DAY)
+    account = Account(str(FIRST_NUMBER))
+    account.deposit(7_00, on=DAY)
+    await Repository(Account, store).save(account)
 
 
 async def _do_some_business(folder: Path) -> None:

@@ -3,9 +3,11 @@ What is stored: names and data that never change.
 """
 
 import pytest
+from pydantic import ValidationError
 
 from eventsource import Event
 from examples.bank.events import (
+    AccountClosed,
     AccountOpened,
     CustomerNamed,
     CustomerRegistered,
@@ -18,25 +20,29 @@ from examples.bank.events import (
 from tests.examples.bank.scenario import DAY
 
 STORED = {
-    "customer-registered": (CustomerRegistered(registered_on=DAY), '{"registeredOn":"2024-02-29"}'),
+    "customer-registered": (
+        CustomerRegistered(registered_on=DAY, email="Ada@Example.com"),
+        '{"email":"ada@example.com","registeredOn":"2024-02-29"}',
+    ),
     "customer-named": (CustomerNamed(name="Ada"), '{"name":"Ada"}'),
     "account-opened": (AccountOpened(owner="21", opened_on=DAY), '{"openedOn":"2024-02-29","owner":"21"}'),
-    "overdraft-granted": (OverdraftGranted(limit_cents=5), '{"limitCents":5}'),
+    "account-closed": (AccountClosed(closed_on=DAY), '{"closedOn":"2024-02-29"}'),
+    "overdraft-granted": (OverdraftGranted(limit_cents=5, delta_cents=3), '{"deltaCents":3,"limitCents":5}'),
     "money-deposited": (
-        MoneyDeposited(cents=1, booked_on=DAY, text="Deposit", reference="9", against="cash"),
-        '{"against":"cash","bookedOn":"2024-02-29","cents":1,"reference":"9","text":"Deposit"}',
+        MoneyDeposited(delta_cents=1, booked_on=DAY, text="Deposit", reference="9", against="cash"),
+        '{"against":"cash","bookedOn":"2024-02-29","deltaCents":1,"reference":"9","text":"Deposit"}',
     ),
     "money-withdrawn": (
-        MoneyWithdrawn(cents=1, booked_on=DAY, against="fees"),
-        '{"against":"fees","bookedOn":"2024-02-29","cents":1,"reference":"","text":""}',
+        MoneyWithdrawn(delta_cents=-1, booked_on=DAY, against="fees", allowance="21/2024-02-29"),
+        '{"against":"fees","allowance":"21/2024-02-29","bookedOn":"2024-02-29","deltaCents":-1,"reference":"","text":""}',
     ),
     "transfer-sent": (
-        TransferSent(cents=1, booked_on=DAY, to_account="8"),
-        '{"bookedOn":"2024-02-29","cents":1,"reference":"","text":"","toAccount":"8"}',
+        TransferSent(delta_cents=-1, booked_on=DAY, to_account="8"),
+        '{"bookedOn":"2024-02-29","deltaCents":-1,"reference":"","text":"","toAccount":"8"}',
     ),
     "transfer-received": (
-        TransferReceived(cents=1, booked_on=DAY, from_account="7"),
-        '{"bookedOn":"2024-02-29","cents":1,"fromAccount":"7","reference":"","text":""}',
+        TransferReceived(delta_cents=1, booked_on=DAY, from_account="7"),
+        '{"bookedOn":"2024-02-29","deltaCents":1,"fromAccount":"7","reference":"","text":""}',
     ),
 }
 
@@ -50,6 +56,21 @@ def test_stored_form_does_not_change(name: str) -> None:
 
     assert event.event_type == f"io.example.bank.{name}"
     assert event.to_data_json() == data_json
+
+
+@pytest.mark.parametrize("cents", [5, 0])
+def test_money_that_leaves_has_a_minus(cents: int) -> None:
+    """
+    The sum of the changes is the balance, so no event may have the wrong sign.
+    """
+    with pytest.raises(ValidationError):
+        MoneyWithdrawn(delta_cents=cents, booked_on=DAY, against="cash")
+    with pytest.raises(ValidationError):
+        TransferSent(delta_cents=cents, booked_on=DAY, to_account="8")
+    with pytest.raises(ValidationError):
+        MoneyDeposited(delta_cents=-cents, booked_on=DAY, against="cash")
+    with pytest.raises(ValidationError):
+        TransferReceived(delta_cents=-cents, booked_on=DAY, from_account="7")
 
 
 def test_every_event_of_the_bank_is_pinned() -> None:
