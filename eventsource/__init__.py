@@ -78,6 +78,7 @@ from eventsource.store import (
     Page,
     QueryLimits,
     QueryRows,
+    StoreStatus,
     connect,
 )
 
@@ -140,6 +141,7 @@ __all__ = [
     "StoreFullError",
     "StoreLockedError",
     "StoreReadOnlyError",
+    "StoreStatus",
     "StoreUnavailableError",
     "Subject",
     "SubjectExists",

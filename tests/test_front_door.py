@@ -64,6 +64,7 @@ NAMES = [
     "StoreFullError",
     "StoreLockedError",
     "StoreReadOnlyError",
+    "StoreStatus",
     "StoreUnavailableError",
     "Subject",
     "SubjectExists",

@@ -209,7 +209,8 @@ class RecordedEvent(NamedTuple):
     as fast as with an attrs class.
 
     Attributes:
-        position: Its place in the whole store, from 1 on, without gaps; never leaves the store.
+        position: Its place in the whole store: it grows, and never leaves the store. Our own stores
+            count 1, 2, 3 …; over HTTP it is the time.
 
         id: Its identity, opaque; our stores use random UUIDs.
 

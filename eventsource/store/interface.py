@@ -115,6 +115,27 @@ class AuditReport:
 MAX_AUDIT_PROBLEMS = 100
 
 
+@attrs.frozen
+class StoreStatus:
+    """
+    How much a store holds.
+
+    Attributes:
+        events: How many events.
+
+        subjects: How many subjects have events.
+
+        types: How many event types have events.
+
+        storage_bytes: What it takes on disk, in bytes; 0 for a store in memory.
+    """
+
+    events: int
+    subjects: int
+    types: int
+    storage_bytes: int
+
+
 class EventStore(Protocol):
     """
     Commits events under preconditions, and reads them in one order that never changes.
@@ -214,6 +235,38 @@ class EventStore(Protocol):
     async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
         """
         How many events `stream` would yield.
+        """
+        ...
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        """
+        The last event that `stream` would yield; None if there is none.
+
+        It is found without reading the stream.
+
+        Raises:
+            InvalidSubjectError: *subject* is none.
+        """
+        ...
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        """
+        The subjects that have events: *under* itself and all below it, in the order of their characters.
+
+        Raises:
+            InvalidSubjectError: *under* is none.
+        """
+        ...
+
+    async def event_types(self) -> tuple[str, ...]:
+        """
+        The types of all events, in the order of their characters.
+        """
+        ...
+
+    async def status(self) -> StoreStatus:
+        """
+        How much there is.
         """
         ...
 

@@ -18,7 +18,7 @@ from eventsource.errors import EventNotFoundError, StoreClosedError
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
-from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page
+from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
     ROWS_AT_A_TIME,
@@ -151,6 +151,28 @@ class InMemoryEventStore:
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
         return sum(selection.covers(event.subject) for event in self._events[after:])
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        self._check_open()
+        selection = Selection(Subject(subject), recursive)
+        return next((event for event in reversed(self._events) if selection.covers(event.subject)), None)
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        self._check_open()
+        selection = Selection(Subject(under), recursive=True)
+        return tuple(sorted(str(subject) for subject in self._versions if selection.covers(subject)))
+
+    async def event_types(self) -> tuple[str, ...]:
+        self._check_open()
+        return tuple(sorted({event.type for event in self._events}))
+
+    async def status(self) -> StoreStatus:
+        return StoreStatus(
+            events=len(self._events),
+            subjects=len(await self.subjects()),
+            types=len(await self.event_types()),
+            storage_bytes=0,
+        )
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         tree = read_query(query)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RecordedEvent,
     )
     from eventsource.gdbql import Query
+    from eventsource.store import StoreStatus
     from eventsource.store.query import DataIndex, Explanation
 
 
@@ -126,6 +127,30 @@ class ObservedStore:
         See `EventStore`.
         """
         return await self.inner.count(subject, recursive=recursive, lower_bound=lower_bound)
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.last_event(subject, recursive=recursive)
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.subjects(under)
+
+    async def event_types(self) -> tuple[str, ...]:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.event_types()
+
+    async def status(self) -> StoreStatus:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.status()
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         """

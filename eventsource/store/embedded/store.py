@@ -26,6 +26,7 @@ from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
 from eventsource.store.embedded.query.plan import plans
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.gdbql import Query
-    from eventsource.store.interface import AuditReport, EventStream
+    from eventsource.store.interface import AuditReport, EventStream, StoreStatus
     from eventsource.store.query import DataIndex, Explanation
 
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
@@ -184,6 +185,20 @@ class EmbeddedEventStore:
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
         return await self._open_reader().run(lambda connection: count_events(connection, selection))
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        selection = Selection(Subject(subject), recursive)
+        return await self._open_reader().run(lambda connection: last_event(connection, selection))
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        selection = Selection(Subject(under), recursive=True)
+        return await self._open_reader().run(lambda connection: list_subjects(connection, selection))
+
+    async def event_types(self) -> tuple[str, ...]:
+        return await self._open_reader().run(list_types)
+
+    async def status(self) -> StoreStatus:
+        return await self._open_reader().run(lambda connection: read_status(connection, self._path))
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         tree = read_query(query)
