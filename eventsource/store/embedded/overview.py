@@ -7,7 +7,8 @@ through, which took 60 ms for 1,000,000 events.
 
 The different values of an indexed column are found by searching for the next larger one again and
 again: 25 ms for 10,000 subjects with 1,000,000 events. A step costs six times as much as reading
-an entry, so with few events to a subject the entries are read instead: 80 ms for 1,000,000 subjects.
+an entry, so with few events to a subject the entries are read instead: 120 ms to count 1,000,000
+subjects.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ SELECT value FROM found WHERE value IS NOT NULL LIMIT ?
 """
 _ENTRIES: Final = "SELECT DISTINCT {0} FROM events WHERE {1} ORDER BY 1"
 
-# With at least so many events to a value, steps are the quicker way.
-_EVENTS_A_STEP: Final = 6
+# With at least so many events to a value steps are taken, so finding out costs less than reading the entries does.
+_EVENTS_A_STEP: Final = 20
 _FORMAT_WITH_TYPES: Final = 2
 
 
@@ -105,11 +106,14 @@ def read_status(connection: apsw.Connection, path: Path) -> StoreStatus:
     How much there is.
     """
     # One transaction: one state of the log.
-    with connection:
+    connection.execute("BEGIN")
+    try:
         events: int = connection.execute("SELECT max(position) FROM events").get or 0
-        subjects = len(_values(connection, "subject", "1", ()))
+        subjects = _count_subjects(connection, events)
         types = len(list_types(connection))
         return StoreStatus(events=events, subjects=subjects, types=types, storage_bytes=_storage_bytes(path))
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _last_position_below(connection: apsw.Connection, subject: str) -> int | None:
@@ -119,6 +123,14 @@ def _last_position_below(connection: apsw.Connection, subject: str) -> int | Non
         return newest
     last: int | None = connection.execute(_LAST_BELOW, scope).get
     return last
+
+
+def _count_subjects(connection: apsw.Connection, events: int) -> int:
+    most = events // _EVENTS_A_STEP + 1
+    count: int = connection.execute(f"SELECT count(*) FROM ({_STEPS.format('subject', '1')})", (most,)).get  # noqa: S608
+    if count == most:
+        count = connection.execute("SELECT count(DISTINCT subject) FROM events").get
+    return count
 
 
 def _values(connection: apsw.Connection, column: str, where: str, values: tuple[str, ...]) -> tuple[str, ...]:
