@@ -32,13 +32,15 @@ from eventsource.store.embedded.query.explain import explain
 from eventsource.store.embedded.query.plan import plans
 from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.reader import LogPages, Reader, count_events, read_head, read_position
+from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.paging import Selection, observe_log, stream_log
 from eventsource.store.query import ROWS_AT_A_TIME, IndexState, QueryLimits, QueryRows, Spending
+from eventsource.store.schema import SchemaBook, read_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -102,6 +104,7 @@ class EmbeddedEventStore:
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answers: dict[Waiting, asyncio.Future[tuple[RecordedEvent, ...]]] = {}
+        self._schemas = SchemaBook()
         # Commits of this turn of the event loop, not sent to the writer yet.
         self._arrived: list[Waiting] = []
         self._head = 0
@@ -129,10 +132,17 @@ class EmbeddedEventStore:
         await self.aclose()
 
     async def commit(
-        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+        self,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition] = (),
+        *,
+        idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         writer = self._open_for_commit()
-        waiting = Waiting(CommitRequest.checked(events, preconditions, source=self._source))
+        request = CommitRequest.checked(
+            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+        )
+        waiting = Waiting(request)
         answer: asyncio.Future[tuple[RecordedEvent, ...]] = asyncio.get_running_loop().create_future()
         self._answers[waiting] = answer
         self._arrived.append(waiting)
@@ -199,6 +209,24 @@ class EmbeddedEventStore:
 
     async def status(self) -> StoreStatus:
         return await self._open_reader().run(lambda connection: read_status(connection, self._path))
+
+    async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        writer = self._open_for_commit()
+        text = self._schemas.add(event_type, schema)
+        # Those sent before it are before it in the log; whoever comes from now on is checked already.
+        self._send_all(writer)
+        # Shielded: a caller that gives up leaves a schema that is both checked and stored.
+        await asyncio.shield(self._store_schema(writer, event_type, text))
+
+    async def _store_schema(self, writer: Writer, event_type: str, text: str) -> None:
+        try:
+            await writer.write(lambda connection: insert_schema(connection, event_type, text))
+        except BaseException:
+            self._schemas.withdraw(event_type)
+            raise
+
+    async def schemas(self) -> dict[str, dict[str, Any]]:
+        return read_schemas(await self._open_reader().run(read_schema_texts))
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         tree = read_query(query)
@@ -300,10 +328,14 @@ class EmbeddedEventStore:
             await self._grown.wait()
 
     def _send(self, writer: Writer) -> None:
-        arrived, self._arrived = self._arrived, []
-        if len(arrived) == 1 and writer.decide_alone(arrived[0]):
+        if len(self._arrived) == 1 and writer.decide_alone(self._arrived[0]):
+            arrived, self._arrived = self._arrived, []
             self._deliver(arrived)
             return
+        self._send_all(writer)
+
+    def _send_all(self, writer: Writer) -> None:
+        arrived, self._arrived = self._arrived, []
         for waiting in arrived:
             writer.submit(waiting)
 
@@ -316,6 +348,7 @@ class EmbeddedEventStore:
         connection = open_for_writing(self._path)
         try:
             with translated(self._path):
+                self._schemas = SchemaBook(read_schema_texts(connection))
                 return Writer(connection, self._path, clock=self._clock, new_id=self._new_id, answer=self._hand_over)
         except BaseException:
             connection.close()
