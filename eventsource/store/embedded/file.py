@@ -1,7 +1,8 @@
 """
 The file of an embedded store: its format, how it is created, opened and recognised.
 
-One SQLite database in WAL mode. `events` is the log; everything else is derived from it.
+One SQLite database in WAL mode. `events` is the log; schemas and idempotency keys stand beside it, and
+everything else is derived from it.
 """
 
 from __future__ import annotations
