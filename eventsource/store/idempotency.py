@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import attrs
 
@@ -47,13 +47,17 @@ class IdempotencyKey:
         if not _KEY.fullmatch(text):
             msg = "an idempotency key is 1 to 255 visible ASCII characters, without white space"
             raise ValueError(msg)
-        # All fields, so that one added later counts too.
         content = [
-            [attrs.asdict(event, recurse=False) for event in events],
+            [attrs.asdict(event, recurse=False, filter=_is_given) for event in events],
             [_described(precondition) for precondition in preconditions],
         ]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return cls(text, sha256(canonical.encode()).digest())
+
+
+def _is_given(attribute: attrs.Attribute[Any], value: object) -> bool:
+    # A field that is added later counts too, and leaves the digests of commits that do not use it as they are stored.
+    return bool(value != attribute.default)
 
 
 def _described(precondition: Precondition) -> list[str]:

@@ -102,6 +102,25 @@ async def test_another_request_with_the_key_is_refused(
     assert await store.count() == 1
 
 
+async def test_each_rule_of_a_request_counts(store: EventStore) -> None:
+    """
+    Of preconditions the kind counts, the subject, the version and the query.
+    """
+    rules: list[Precondition] = [
+        SubjectIsNew("/b"),
+        SubjectIsNew("/c"),
+        SubjectIsAtVersion("/b", 0),
+        QueryIsTrue("STREAM e FROM events WHERE e.subject == '/b' MAP COUNT() == 0.5 - 0.5"),
+    ]
+    for number, rule in enumerate(rules):
+        await store.commit([noted("/a")], [rule], idempotency_key=f"k-{number}")
+
+    for number in range(len(rules)):
+        for other in [SubjectExists("/b"), SubjectIsAtVersion("/b", 1), *rules[:number], *rules[number + 1 :]]:
+            with pytest.raises(IdempotencyKeyReusedError):
+                await store.commit([noted("/a")], [other], idempotency_key=f"k-{number}")
+
+
 async def test_the_same_request_may_be_spelt_differently(store: EventStore) -> None:
     """
     The order of members does not count, nor the spelling of a query or what its rule is called.

@@ -53,6 +53,7 @@ async def test_it_is_found_however_far_back_it_is(store: EventStore, rng: random
         await store.commit([noted(f"/busy/{number}") for number in range(rng.randrange(1, 1_500))])
 
         assert await store.last_event("/quiet") == quiet
+        assert await store.last_event("/quiet/1") == quiet
         assert await store.last_event("/quiet/1", recursive=False) == quiet
 
 

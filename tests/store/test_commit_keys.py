@@ -19,11 +19,13 @@ from eventsource import (
     QueryIsTrue,
     StoreReadOnlyError,
     StoreUnavailableError,
+    SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
 )
 from eventsource.store.embedded import writer
 from eventsource.store.embedded.commit_keys import forget_requests
+from eventsource.store.idempotency import IdempotencyKey
 from tests.contract.chance import rounds, seeded_random
 from tests.contract.samples import noted, read
 from tests.store import keyed_committer
@@ -31,7 +33,7 @@ from tests.store import keyed_committer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eventsource import EventStore
+    from eventsource import EventStore, Precondition
 
 
 @pytest.fixture
@@ -67,6 +69,23 @@ async def test_a_repeat_is_answered_after_reopening(path: Path) -> None:
         with pytest.raises(IdempotencyKeyReusedError):
             await store.commit(events, idempotency_key="k-1")
         assert await store.count() == 1_502
+
+
+def test_digests_stay_the_same() -> None:
+    """
+    Files keep them, so the digest of a request is for ever what it is here.
+    """
+    events = [noted("/a", data={"b": [1.5, "ä"], "a": None}), noted("/b", source="io.example.other")]
+    rules: list[Precondition] = [
+        SubjectIsNew("/a"),
+        SubjectExists("/c"),
+        SubjectIsAtVersion("/b", 3),
+        QueryIsTrue("STREAM e FROM events"),
+    ]
+
+    key = IdempotencyKey.of("k-1", events, rules)
+
+    assert key.digest.hex() == "3d8554f231ac31a35a786bc4b46eaead3d8b0bb67cb49390ac641548f1a96441"
 
 
 async def test_keys_are_decided_in_their_turn_within_a_group(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,9 +213,9 @@ class EmbeddedEventStore:
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         writer = self._open_for_commit()
         text = self._schemas.add(event_type, schema)
-        # Those sent before it are before it in the log; whoever comes from now on is checked already.
-        self._send_all(writer)
-        # Shielded: a caller that gives up leaves a schema that is both checked and stored.
+        # A task starts after the sending of commits that arrived before it, so they are before the schema in the log;
+        # whoever comes from now on is checked already. Shielded, so that a caller that gives up leaves a schema that
+        # is both checked and stored.
         await asyncio.shield(self._store_schema(writer, event_type, text))
 
     async def _store_schema(self, writer: Writer, event_type: str, text: str) -> None:
@@ -328,14 +328,10 @@ class EmbeddedEventStore:
             await self._grown.wait()
 
     def _send(self, writer: Writer) -> None:
-        if len(self._arrived) == 1 and writer.decide_alone(self._arrived[0]):
-            arrived, self._arrived = self._arrived, []
+        arrived, self._arrived = self._arrived, []
+        if len(arrived) == 1 and writer.decide_alone(arrived[0]):
             self._deliver(arrived)
             return
-        self._send_all(writer)
-
-    def _send_all(self, writer: Writer) -> None:
-        arrived, self._arrived = self._arrived, []
         for waiting in arrived:
             writer.submit(waiting)
 
