@@ -4,10 +4,12 @@ Every error of the package.
     EventSourceError
     ├── InvalidSubjectError (ValueError)
     ├── DeclarationError (TypeError)
+    ├── MissingExtraError (ImportError)
     ├── EventError
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── SchemaViolationError (ValueError)
     │   └── EventDecodingError
     ├── QueryError
     │   ├── QuerySyntaxError (ValueError)
@@ -29,6 +31,9 @@ Every error of the package.
     │   ├── CommitOutcomeUnknownError
     │   ├── EventNotFoundError (LookupError)
     │   ├── NotSupportedError
+    │   ├── SchemaExistsError
+    │   ├── InvalidSchemaError (ValueError)
+    │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
     │       └── ConflictError
@@ -100,6 +105,24 @@ class DeclarationError(EventSourceError, TypeError):
     """
 
     code = "declaration"
+
+
+class MissingExtraError(EventSourceError, ImportError):
+    """
+    Something is used that needs packages which are not installed.
+
+    Attributes:
+        extra: The extra that brings them.
+
+        purpose: What needs them, in words.
+    """
+
+    code = "missing-extra"
+
+    def __init__(self, extra: str, *, purpose: str) -> None:
+        super().__init__(f"{purpose} needs more packages: pip install 'eventsource-genesisdb[{extra}]'")
+        self.extra = extra
+        self.purpose = purpose
 
 
 class EventError(EventSourceError):
@@ -180,6 +203,37 @@ class EventTooLargeError(EventError, ValueError):
         self.subject = subject
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class SchemaViolationError(EventError, ValueError):
+    """
+    The data of an event breaks the schema of its type. Nothing of the commit was written.
+
+    Attributes:
+        event_index: Which event of the commit, from 0 on.
+
+        event_type: Its type.
+
+        subject: Where it was to be written.
+
+        path: Where in the data, such as ``$.lines[2].amount``. A name that the schema does not
+            have may be personal, so it is written as ``…``.
+
+        rule: What of the schema it breaks: "required", "type", "additionalProperties" and so on,
+            as JSON Schema names it.
+    """
+
+    code = "schema-violation"
+
+    def __init__(self, *, event_index: int, event_type: str, subject: str, path: str, rule: str) -> None:
+        super().__init__(
+            f"event {event_index} of the commit, {event_type!r} for {subject}, breaks its schema: {rule!r} at {path}"
+        )
+        self.event_index = event_index
+        self.event_type = event_type
+        self.subject = subject
+        self.path = path
+        self.rule = rule
 
 
 class EventDecodingError(EventError):
@@ -519,7 +573,7 @@ class CommitOutcomeUnknownError(StoreError):
     An I/O error came while the commit was being made durable: it may be stored, or not.
 
     Read the subject to find out; do not simply send the commit again, unless its
-    preconditions make the repeat harmless.
+    preconditions make the repeat harmless, or it has an idempotency key.
 
     Attributes:
         reason: What was found, in words.
@@ -555,6 +609,59 @@ class NotSupportedError(StoreError):
     """
 
     code = "not-supported"
+
+
+class SchemaExistsError(StoreError):
+    """
+    The event type has a schema already, and it stays.
+
+    Attributes:
+        event_type: The type.
+    """
+
+    code = "schema-exists"
+
+    def __init__(self, event_type: str) -> None:
+        super().__init__(f"event type {event_type!r} has a schema already: data of another form is another event type")
+        self.event_type = event_type
+
+
+class InvalidSchemaError(StoreError, ValueError):
+    """
+    A schema cannot be used.
+
+    Attributes:
+        event_type: The type it is for.
+
+        reason: What is wrong with it, in words.
+    """
+
+    code = "invalid-schema"
+
+    def __init__(self, event_type: str, reason: str) -> None:
+        super().__init__(f"no schema for event type {event_type!r}: {reason}")
+        self.event_type = event_type
+        self.reason = reason
+
+
+class IdempotencyKeyReusedError(StoreError):
+    """
+    Another commit was made with the same idempotency key. Nothing was written.
+
+    It had other events or preconditions, or it cannot be compared any more because data of its
+    events was erased.
+
+    Attributes:
+        idempotency_key: The key.
+    """
+
+    code = "idempotency-key-reused"
+
+    def __init__(self, idempotency_key: str) -> None:
+        super().__init__(
+            f"another commit was made with idempotency key {idempotency_key!r}: a key names one commit for ever"
+        )
+        self.idempotency_key = idempotency_key
 
 
 class PreconditionFailedError(StoreError):

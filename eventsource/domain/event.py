@@ -157,6 +157,18 @@ def _to_event_subject(path: str) -> Subject:
     return subject
 
 
+def check_event_type(name: str) -> None:
+    """
+    Check that *name* can be the type of an event.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} is no event type: 1 to 256 visible characters, no white space"
+        raise ValueError(msg)
+
+
 def _check_name(_: object, attribute: attrs.Attribute[str], name: str) -> None:
     if not _NAME.fullmatch(name):
         msg = f"{name!r} is no event {attribute.name}: 1 to 256 visible characters, no white space"
@@ -209,7 +221,8 @@ class RecordedEvent(NamedTuple):
     as fast as with an attrs class.
 
     Attributes:
-        position: Its place in the whole store, from 1 on, without gaps; never leaves the store.
+        position: Its place in the whole store: it grows, and never leaves the store. Our own stores
+            count 1, 2, 3 …; over HTTP it is the time.
 
         id: Its identity, opaque; our stores use random UUIDs.
 

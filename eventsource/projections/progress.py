@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import attrs
 
+from eventsource.domain.subject import prefix_below
 from eventsource.errors import NotSeenError, ProjectorNotRunningError
 from eventsource.subscriptions.checkpoint import Checkpoint, load_checkpoint
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
+    from eventsource.domain.subject import Subject
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
@@ -44,6 +46,8 @@ class RunningProgress:
     Attributes:
         projector: Its name.
 
+        subject: Where it reads.
+
         store: What it reads.
 
         state: What it is doing.
@@ -56,6 +60,7 @@ class RunningProgress:
     """
 
     projector: str
+    subject: Subject
     store: EventStore
     state: State = "starting"
     checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
@@ -78,7 +83,7 @@ class RunningProgress:
         """
         See `Progress`.
         """
-        position = (await find_event(self.store, event_id)).position
+        position = await _position_to_reach(self.store, self.subject, event_id)
         try:
             async with asyncio.timeout(timeout_s):
                 while self.checkpoint.position < position:
@@ -88,13 +93,13 @@ class RunningProgress:
 
     async def wait_until_caught_up(self) -> None:
         """
-        Return when it has everything that is in the store now.
+        Return when it has everything that its stream has now.
 
         Raises:
             ProjectionError: It failed, or was stopped.
         """
-        # Positions have no gaps.
-        position = await self.store.count()
+        last = await self.store.last_event(self.subject)
+        position = last.position if last else 0
         while self.state != "live" or self.checkpoint.position < position:
             await self._next_move()
 
@@ -113,6 +118,7 @@ class WatchedProgress:
     """
 
     projector: str
+    subject: Subject
     store: EventStore
     database: ReadModelDatabase
 
@@ -120,7 +126,7 @@ class WatchedProgress:
         """
         See `Progress`.
         """
-        position = (await find_event(self.store, event_id)).position
+        position = await _position_to_reach(self.store, self.subject, event_id)
         try:
             async with asyncio.timeout(timeout_s):
                 # The only thing two processes share is the database, and it wakes nobody.
@@ -138,4 +144,16 @@ def watch(projector: Projector, store: EventStore, database: ReadModelDatabase) 
     """
     Let ``projector.seen`` follow a projector that a worker in another process runs on *database*.
     """
-    projector.track(WatchedProgress(projector.name, store, database))
+    projector.track(WatchedProgress(projector.name, projector.subject, store, database))
+
+
+async def _position_to_reach(store: EventStore, subject: Subject, event_id: str) -> int:
+    """
+    Where a projector has every event of its stream up to the one given.
+    """
+    event = await find_event(store, event_id)
+    if event.subject == subject or event.subject.startswith(prefix_below(subject)):
+        return event.position
+    # Over HTTP nobody is told that events of other subjects have passed by.
+    last = await store.last_event(subject)
+    return min(event.position, last.position) if last else 0

@@ -31,7 +31,7 @@ from eventsource.subscriptions.checkpoint import (
     load_checkpoint,
     move_checkpoint,
 )
-from eventsource.subscriptions.subscription import subscribe
+from eventsource.subscriptions.subscription import find_event, subscribe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -84,7 +84,7 @@ class ProjectorRun:
         # What the database holds; None before the first transaction.
         self._saved: Checkpoint | None = None
         self._saved_at = 0.0
-        self.progress = RunningProgress(projector.name, store)
+        self.progress = RunningProgress(projector.name, projector.subject, store)
         projector.track(self.progress)
 
     async def run(self) -> None:
@@ -116,8 +116,9 @@ class ProjectorRun:
             raise CheckpointMismatchError(self._projector.name, event_id=checkpoint.event_id)
         behind = await self._store.count(self._projector.subject, lower_bound=checkpoint.event_id or None)
         self.progress.total = checkpoint.events + behind
-        # The first page tells the position: in a store restored from an older copy the old one may lie beyond its end.
-        self.progress.move(state="catching up", checkpoint=attrs.evolve(checkpoint, position=0))
+        # Another kind of store, or one restored from a copy, may have the event at another place.
+        position = (await find_event(self._store, checkpoint.event_id)).position if checkpoint.event_id else 0
+        self.progress.move(state="catching up", checkpoint=attrs.evolve(checkpoint, position=position))
         log.info("projector.started", projector=self._projector.name, finished=checkpoint.events, behind=behind)
         try:
             await self._follow(stream.pages())

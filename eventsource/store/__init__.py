@@ -4,7 +4,7 @@ Event stores: the port and its kinds.
 
 from eventsource.store.connect import connect
 from eventsource.store.embedded import EmbeddedEventStore
-from eventsource.store.interface import AuditProblem, AuditReport, EventStore, EventStream, Page
+from eventsource.store.interface import AuditProblem, AuditReport, EventStore, EventStream, Page, StoreStatus
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.store.query import DataIndex, ExplainedPart, Explanation, IndexState, QueryLimits, QueryRows
 
@@ -22,5 +22,6 @@ __all__ = [
     "Page",
     "QueryLimits",
     "QueryRows",
+    "StoreStatus",
     "connect",
 ]

@@ -11,14 +11,16 @@ import attrs
 from eventsource.domain.event import RecordedEvent
 from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
-from eventsource.errors import EventTooLargeError, PreconditionFailedError
+from eventsource.errors import EventTooLargeError, PreconditionFailedError, SchemaViolationError
 from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
+from eventsource.store.idempotency import IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
+    from eventsource.store.schema import SchemaBook
 
 Value = TypeVar("Value")
 
@@ -34,29 +36,53 @@ class CommitRequest:
         preconditions: All must hold.
 
         source: For the events that name none.
+
+        key: Names it, so that it can be sent again.
+
+        violation: Set if an event breaks its schema: then only a repeat of an earlier commit is answered.
     """
 
     events: tuple[NewEvent, ...]
     preconditions: tuple[Precondition, ...]
     source: str
+    key: IdempotencyKey | None = None
+    violation: SchemaViolationError | None = None
 
     @classmethod
     def checked(
-        cls, events: Sequence[NewEvent], preconditions: Sequence[Precondition], *, source: str
+        cls,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition],
+        *,
+        source: str,
+        key: str | None,
+        schemas: SchemaBook,
     ) -> CommitRequest:
         """
-        Check what needs no store.
+        Check what does not depend on the log.
 
         Raises:
-            ValueError: There are no events.
+            ValueError: There are no events, or *key* is no idempotency key.
             EventTooLargeError: One is larger than a Genesis DB takes.
+            SchemaViolationError: One breaks the schema of its type, and there is no key.
+            InvalidSchemaError, MissingExtraError: A schema cannot be checked.
         """
         if not events:
             msg = "a commit needs at least one event"
             raise ValueError(msg)
         for event in events:
             _check_size(event, source)
-        return cls(tuple(events), tuple(preconditions), source)
+        if key is None:
+            schemas.check(events)
+            return cls(tuple(events), tuple(preconditions), source)
+        own_key = IdempotencyKey.of(key, events, preconditions)
+        violation = None
+        try:
+            schemas.check(events)
+        except SchemaViolationError as error:
+            # The commit may have been made before there was the schema, and this is the repeat.
+            violation = error
+        return cls(tuple(events), tuple(preconditions), source, own_key, violation)
 
 
 def _check_size(event: NewEvent, source: str) -> None:

@@ -4,14 +4,14 @@ The port: whatever stores events is an `EventStore`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 
 from eventsource.store.query import QueryLimits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -115,6 +115,27 @@ class AuditReport:
 MAX_AUDIT_PROBLEMS = 100
 
 
+@attrs.frozen
+class StoreStatus:
+    """
+    How much a store holds.
+
+    Attributes:
+        events: How many events.
+
+        subjects: How many subjects have events.
+
+        types: How many event types have events.
+
+        storage_bytes: What it takes on disk, in bytes; 0 for a store in memory.
+    """
+
+    events: int
+    subjects: int
+    types: int
+    storage_bytes: int
+
+
 class EventStore(Protocol):
     """
     Commits events under preconditions, and reads them in one order that never changes.
@@ -130,19 +151,39 @@ class EventStore(Protocol):
     ) -> None: ...
 
     async def commit(
-        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+        self,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition] = (),
+        *,
+        idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         """
         Write all *events* or none, if all *preconditions* hold at that place in the log.
 
         Preconditions see everything committed before, and nothing of this commit.
 
+        With *idempotency_key* a commit may be sent again: the first that is accepted writes, and
+        every later one with the same key, events and preconditions gets the events it recorded,
+        whether its preconditions still hold or not. So whoever does not know whether a commit came
+        through sends it once more. The key is stored with the events and for as long; a commit
+        that was refused leaves none.
+
+        Args:
+            events: At least one.
+
+            preconditions: All must hold.
+
+            idempotency_key: Names this commit for ever: 1 to 255 visible ASCII characters, such as
+                a UUID. It is stored as it is, so let it not be personal.
+
         Returns:
             The events as recorded, in the order given.
 
         Raises:
-            ValueError: *events* is empty.
+            ValueError: *events* is empty, or *idempotency_key* is none.
             PreconditionFailedError: A precondition did not hold; nothing was written.
+            IdempotencyKeyReusedError: Another commit was made with that key; nothing was written.
+            SchemaViolationError: An event breaks the schema of its type; nothing was written.
             EventTooLargeError: An event is larger than 64 KiB as stored; nothing was written.
             QueryBudgetError: To decide a precondition took longer than 250 ms; nothing was written.
             QueryLimitError: A precondition computed a value that is too large; nothing was written.
@@ -214,6 +255,65 @@ class EventStore(Protocol):
     async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
         """
         How many events `stream` would yield.
+        """
+        ...
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        """
+        The last event that `stream` would yield; None if there is none.
+
+        It is found without reading the stream.
+
+        Raises:
+            InvalidSubjectError: *subject* is none.
+        """
+        ...
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        """
+        The subjects that have events: *under* itself and all below it, in the order of their characters.
+
+        Raises:
+            InvalidSubjectError: *under* is none.
+        """
+        ...
+
+    async def event_types(self) -> tuple[str, ...]:
+        """
+        The types of all events, in the order of their characters.
+        """
+        ...
+
+    async def status(self) -> StoreStatus:
+        """
+        How much there is.
+        """
+        ...
+
+    async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        """
+        Let every later commit be refused in which data of *event_type* does not follow *schema*.
+
+        Events that are there already are not checked. A schema is never changed or removed. Needs
+        the extra ``schemas``. Both forms of schema are described in ``docs/schemas.md``.
+
+        Args:
+            event_type: The type it is for.
+
+            schema: In Genesis DB's form, or a JSON Schema; at most 64 KiB as JSON.
+
+        Raises:
+            ValueError: *event_type* is none.
+            InvalidSchemaError: *schema* is none, is too large, or refers to something outside
+                itself; or the store has 1,000 schemas.
+            SchemaExistsError: The type has a schema already, maybe this very one.
+            MissingExtraError: What checks schemas is not installed.
+        """
+        ...
+
+    async def schemas(self) -> dict[str, dict[str, Any]]:
+        """
+        All schemas as they were registered, by event type in the order of its characters.
         """
         ...
 

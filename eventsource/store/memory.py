@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
-from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.errors import EventNotFoundError, IdempotencyKeyReusedError, StoreClosedError
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
-from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page
+from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
     ROWS_AT_A_TIME,
@@ -33,9 +33,10 @@ from eventsource.store.query import (
     read_data_path,
     stored_instant,
 )
+from eventsource.store.schema import SchemaBook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -72,6 +73,9 @@ class InMemoryEventStore:
         self._indexes: dict[tuple[str, str], DataIndex] = {}
         self._positions: dict[str, int] = {}
         self._versions: Counter[str] = Counter()
+        self._schemas = SchemaBook()
+        # By idempotency key: the digest of the request, and where in the list its events begin and end.
+        self._answers: dict[str, tuple[bytes, int, int]] = {}
         self._end = LogEnd(0, 0, GENESIS_HASH)
         self._grown = asyncio.Event()
         self._is_closed = False
@@ -85,10 +89,23 @@ class InMemoryEventStore:
         await self.aclose()
 
     async def commit(
-        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+        self,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition] = (),
+        *,
+        idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
-        request = CommitRequest.checked(events, preconditions, source=self._source)
+        request = CommitRequest.checked(
+            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+        )
+        if request.key is not None and request.key.text in self._answers:
+            digest, begin, end_of_answer = self._answers[request.key.text]
+            if digest != request.key.digest:
+                raise IdempotencyKeyReusedError(request.key.text)
+            return tuple(self._events[begin:end_of_answer])
+        if request.violation is not None:
+            raise request.violation
         check_preconditions(request.preconditions, self._versions.__getitem__, self._holds)
 
         end = self._end
@@ -103,6 +120,8 @@ class InMemoryEventStore:
         self._events.extend(recorded)
         self._positions.update((event.id, event.position) for event in recorded)
         self._versions.update(event.subject for event in recorded)
+        if request.key is not None:
+            self._answers[request.key.text] = request.key.digest, len(self._events) - len(recorded), len(self._events)
         self._wake()
         return tuple(recorded)
 
@@ -151,6 +170,36 @@ class InMemoryEventStore:
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
         return sum(selection.covers(event.subject) for event in self._events[after:])
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        self._check_open()
+        selection = Selection(Subject(subject), recursive)
+        return next((event for event in reversed(self._events) if selection.covers(event.subject)), None)
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        self._check_open()
+        selection = Selection(Subject(under), recursive=True)
+        return tuple(sorted(str(subject) for subject in self._versions if selection.covers(subject)))
+
+    async def event_types(self) -> tuple[str, ...]:
+        self._check_open()
+        return tuple(sorted({event.type for event in self._events}))
+
+    async def status(self) -> StoreStatus:
+        return StoreStatus(
+            events=len(self._events),
+            subjects=len(await self.subjects()),
+            types=len(await self.event_types()),
+            storage_bytes=0,
+        )
+
+    async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        self._check_open()
+        self._schemas.add(event_type, schema)
+
+    async def schemas(self) -> dict[str, dict[str, Any]]:
+        self._check_open()
+        return self._schemas.registered()
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         tree = read_query(query)

@@ -4,13 +4,13 @@ A store around another one, which counts what is read and lets others commit fir
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from eventsource import EventStream
 from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     from eventsource import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RecordedEvent,
     )
     from eventsource.gdbql import Query
+    from eventsource.store import StoreStatus
     from eventsource.store.query import DataIndex, Explanation
 
 
@@ -59,7 +60,11 @@ class ObservedStore:
         await self.aclose()
 
     async def commit(
-        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+        self,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition] = (),
+        *,
+        idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         """
         Let a rival commit, then commit.
@@ -68,7 +73,7 @@ class ObservedStore:
         self.preconditions = preconditions
         if self.rivals:
             await self.rivals.pop(0)()
-        return await self.inner.commit(events, preconditions)
+        return await self.inner.commit(events, preconditions, idempotency_key=idempotency_key)
 
     def stream(
         self,
@@ -126,6 +131,42 @@ class ObservedStore:
         See `EventStore`.
         """
         return await self.inner.count(subject, recursive=recursive, lower_bound=lower_bound)
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.last_event(subject, recursive=recursive)
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.subjects(under)
+
+    async def event_types(self) -> tuple[str, ...]:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.event_types()
+
+    async def status(self) -> StoreStatus:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.status()
+
+    async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        """
+        See `EventStore`.
+        """
+        await self.inner.register_schema(event_type, schema)
+
+    async def schemas(self) -> dict[str, dict[str, Any]]:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.schemas()
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         """

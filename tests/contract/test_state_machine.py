@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from eventsource import (
     EmbeddedEventStore,
     EventNotFoundError,
+    IdempotencyKeyReusedError,
     InMemoryEventStore,
     NewEvent,
     Precondition,
@@ -174,6 +175,7 @@ class Stores(RuleBasedStateMachine):
         self.ids = [itertools.count(1), itertools.count(1)]
         self.model = Model()
         self.log: list[RecordedEvent] = []
+        self.keyed: dict[str, tuple[list[NewEvent], tuple[RecordedEvent, ...]]] = {}
         self.observers: list[Observer] = []
         self.memory = InMemoryEventStore(clock=lambda: self.now_ns, new_id=lambda: f"id-{next(self.ids[0])}")
         self.embedded = self.opened()
@@ -315,6 +317,46 @@ class Stores(RuleBasedStateMachine):
             else:
                 assert self.run(counting) == len(wanted)
 
+    @rule(subject=st.sampled_from(SCOPES), recursive=st.booleans())
+    def overview(self, subject: str, *, recursive: bool) -> None:
+        """
+        The last event, the subjects and the figures are those of the list.
+        """
+        scope = self.model.in_scope(subject, recursive=recursive)
+        below = self.model.in_scope(subject, recursive=True)
+        subjects = {str(each.subject) for each in self.model.events}
+
+        for store in self.both():
+            last = self.run(store.last_event(subject, recursive=recursive))
+            assert last == (self.log[scope[-1] - 1] if scope else None)
+            found = self.run(store.subjects(subject))
+            assert found == tuple(sorted({self.log[position - 1].subject for position in below}))
+            status = self.run(store.status())
+            types = self.run(store.event_types())
+            assert (status.events, status.subjects, status.types) == (len(self.log), len(subjects), len(types))
+
+    @rule(events=st.lists(NEW_EVENTS, min_size=1, max_size=3), number=st.integers(0, 3), copies=st.integers(1, 3))
+    def commit_with_a_key(self, events: list[NewEvent], number: int, copies: int) -> None:
+        """
+        A key makes one commit, however often it is sent; another request with it is refused.
+        """
+        key = f"k-{number}"
+        known = self.keyed.get(key)
+        for index, store in enumerate(self.both()):
+            answers = self.run(send_together(store, events, key, copies))
+            if known is None:
+                assert len(set(answers)) == 1
+                new = answers[0]
+                assert [event.position for event in new] == [len(self.log) + 1 + step for step in range(len(events))]
+                if index:
+                    self.model.events.extend(events)
+                    self.log.extend(new)
+                    self.keyed[key] = (events, new)
+            elif known[0] == events:
+                assert answers == [known[1]] * copies
+            else:
+                assert {type(answer) for answer in answers} == {IdempotencyKeyReusedError}
+
     @precondition(lambda self: len(self.observers) < 3)
     @rule(subject=st.sampled_from(SCOPES), recursive=st.booleans(), lower=st.none() | st.integers(0, 40))
     def observe(self, subject: str, *, recursive: bool, lower: int | None) -> None:
@@ -388,6 +430,14 @@ async def commit_together(
     What becomes of commits sent in one go.
     """
     return await asyncio.gather(*(store.commit(*request) for request in requests), return_exceptions=True)
+
+
+async def send_together(store: EventStore, events: list[NewEvent], key: str, copies: int) -> list[Any]:
+    """
+    What becomes of one commit that is sent several times in one go.
+    """
+    sent = (store.commit(events, idempotency_key=key) for _ in range(copies))
+    return await asyncio.gather(*sent, return_exceptions=True)
 
 
 async def read_whole(stream: EventStream) -> list[RecordedEvent]:

@@ -384,8 +384,10 @@ async def test_events_passed_over_are_saved_on_stopping(store: EventStore, datab
     """
     async with Worker(store, database, [Balances()]) as worker:
         for customer in "12345":
-            await store.commit([greeted(customer)])
-            await worker.caught_up()
+            (recorded,) = await store.commit([greeted(customer)])
+            async with asyncio.timeout(5):
+                while worker.progress["balances"].checkpoint.position < recorded.position:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
 
     checkpoint = await database.read(lambda tx: load_checkpoint(tx, "balances"))
     assert checkpoint is not None

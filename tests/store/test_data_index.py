@@ -14,6 +14,7 @@ import pytest
 
 from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, StoreCorruptedError, connect
 from eventsource.store import IndexState
+from tests.store.older_files import make_older
 from tests.store.query_stores import STORES, fill, happened, rows
 
 if TYPE_CHECKING:
@@ -145,17 +146,6 @@ async def test_index_whose_building_was_killed_is_finished_later(tmp_path: Path)
     assert "registered (data.email)" in str(explanation)
 
 
-def make_older(path: Path) -> None:
-    """
-    Make a store file one of format 1, as it was written before there were queries.
-    """
-    connection = apsw.Connection(str(path))
-    connection.execute(
-        "DROP INDEX events_type; DROP TABLE data_index_entries; DROP TABLE data_indexes; PRAGMA user_version = 1"
-    )
-    connection.close()
-
-
 async def test_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
     """
     Opened for writing, a file of format 1 gets what queries need, and keeps its events.
@@ -163,7 +153,7 @@ async def test_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     async with EmbeddedEventStore(path) as store:
         await store.commit([happened("/b", "registered", email="b@example.com")])
-    make_older(path)
+    make_older(path, 1)
 
     async with EmbeddedEventStore(path) as store:
         explanation = await store.explain("STREAM e FROM events WHERE e.type == 'registered' MAP e.id")
@@ -182,7 +172,7 @@ async def test_older_file_can_be_read_without_being_changed(tmp_path: Path) -> N
     path = tmp_path / "store.db"
     async with EmbeddedEventStore(path) as store:
         await store.commit([happened("/b", "registered", email="b@example.com")])
-    make_older(path)
+    make_older(path, 1)
 
     async with connect(f"sqlite:{path}", read_only=True) as store:
         assert await rows(store, FIND) == ["/b"]

@@ -2,7 +2,7 @@
 Stores as type checkers see them: each kind is an `EventStore`.
 """
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from eventsource import (
     EmbeddedEventStore,
@@ -11,6 +11,7 @@ from eventsource import (
     NewEvent,
     Page,
     RecordedEvent,
+    StoreStatus,
     SubjectIsNew,
     connect,
 )
@@ -42,6 +43,20 @@ async def events_come_back_recorded(store: EventStore, event: NewEvent) -> None:
         assert_type(recorded, RecordedEvent)
     async for page in store.observe("/a").pages():
         assert_type(page, Page)
+
+
+async def what_a_store_holds_has_types(store: EventStore, event: NewEvent) -> None:
+    """
+    Overviews are values; schemas are JSON.
+    """
+    assert_type(await store.commit([event], idempotency_key="k-1"), tuple[RecordedEvent, ...])
+    assert_type(await store.last_event("/a"), RecordedEvent | None)
+    assert_type(await store.subjects("/a"), tuple[str, ...])
+    assert_type(await store.event_types(), tuple[str, ...])
+    assert_type(await store.status(), StoreStatus)
+    assert_type(await store.schemas(), dict[str, dict[str, Any]])
+    await store.register_schema("t", [])  # type: ignore[arg-type]
+    await store.commit([event], [], "k-1")  # type: ignore[call-arg]
 
 
 async def only_new_events_are_committed(store: EventStore, recorded: RecordedEvent) -> None:

@@ -1,7 +1,8 @@
 """
 The file of an embedded store: its format, how it is created, opened and recognised.
 
-One SQLite database in WAL mode. `events` is the log; everything else is derived from it.
+One SQLite database in WAL mode. `events` is the log; schemas and idempotency keys stand beside it, and
+everything else is derived from it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import apsw
 from eventsource.domain.event import RecordedEvent
 from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
 from eventsource.store.audit import ChainAudit
+from eventsource.store.embedded import commit_keys, schema_rows
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.query import data_index, functions
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 # "ESGD": tells `file` and us that the database is ours.
 APPLICATION_ID = 0x45534744
-FORMAT = 2
+FORMAT = 3
 
 # position: 1, 2, 3 …; the order of the log.
 # version: the event's number within its subject, from 1 on. The last one is the answer to "how many events has this
@@ -51,7 +53,15 @@ CREATE INDEX events_type ON events (type);
 {data_index.SCHEMA}
 """
 
-SCHEMA = _SCHEMA_1 + _SCHEMA_2
+_SCHEMA_3 = f"""
+{schema_rows.SCHEMA}
+{commit_keys.SCHEMA}
+"""
+
+# What each format adds to the one before it.
+_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
+
+SCHEMA = "".join(_STEPS)
 
 # In the order of `RecordedEvent`.
 EVENT_COLUMNS = "position, id, time_ns, source, subject, type, data, predecessor_hash, hash"
@@ -157,10 +167,11 @@ def _bring_up_to_date(connection: apsw.Connection) -> None:
     """
     Bring a file of an older format to the newest, all or nothing.
     """
-    if connection.pragma("user_version") == FORMAT:
+    found = connection.pragma("user_version")
+    if found == FORMAT:
         return
     with connection:
-        connection.execute(_SCHEMA_2)
+        connection.execute("".join(_STEPS[found:]))
         connection.pragma("user_version", FORMAT)
 
 

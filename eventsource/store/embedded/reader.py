@@ -187,14 +187,20 @@ class LogPages:
             sql, scope = f"{_SCAN} AND subject = ?", (subject,)
         elif not self._selection.covers_all:
             # The unary plus keeps SQLite from the index on subjects: here the log is to be walked in its order.
-            sql, scope = f"{_SCAN} AND (+subject = ? OR (+subject >= ? AND +subject < ?))", (subject, *_below(subject))
+            sql, scope = (
+                f"{_SCAN} AND (+subject = ? OR (+subject >= ? AND +subject < ?))",
+                (subject, *range_below(subject)),
+            )
         rows = connection.execute(f"{sql} ORDER BY position LIMIT ?", (self._position, until, *scope, PAGE_EVENTS))
         events = to_recorded(rows)
         self._position = events[-1].position if len(events) == PAGE_EVENTS else until
         return Page(events, self._position, caught_up=self._position >= until)
 
 
-def _below(subject: str) -> tuple[str, str]:
+def range_below(subject: str) -> tuple[str, str]:
+    """
+    The range that every subject strictly below *subject* lies in: from the first to before the second.
+    """
     # A range, not LIKE, which would take '_' and '%' in a subject as wildcards. '0' is the character after '/'.
     below = prefix_below(subject)
     return below, below[:-1] + "0"
@@ -203,7 +209,7 @@ def _below(subject: str) -> tuple[str, str]:
 def _subtree_values(selection: Selection, until: int) -> tuple[str | int, ...]:
     subject = str(selection.subject)
     bounds = (selection.after, until)
-    return (subject, *bounds, *_below(subject), *bounds)
+    return (subject, *bounds, *range_below(subject), *bounds)
 
 
 def _gather_subtree(connection: apsw.Connection, selection: Selection, until: int) -> array[int] | None:
@@ -218,7 +224,7 @@ def _gather_latest(connection: apsw.Connection, selection: Selection, event_type
     if not selection.recursive:
         where, scope = "subject = ?", (subject,)
     elif not selection.covers_all:
-        where, scope = "(subject = ? OR (subject >= ? AND subject < ?))", (subject, *_below(subject))
+        where, scope = "(subject = ? OR (subject >= ? AND subject < ?))", (subject, *range_below(subject))
     found = connection.execute(
         f"SELECT max(position) FROM events WHERE {where} AND type = ? AND position > ? AND position <= ? "  # noqa: S608
         "GROUP BY subject ORDER BY 1",

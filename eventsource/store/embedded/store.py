@@ -26,18 +26,21 @@ from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
 from eventsource.store.embedded.query.plan import plans
 from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.reader import LogPages, Reader, count_events, read_head, read_position
+from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.paging import Selection, observe_log, stream_log
 from eventsource.store.query import ROWS_AT_A_TIME, IndexState, QueryLimits, QueryRows, Spending
+from eventsource.store.schema import SchemaBook, read_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.gdbql import Query
-    from eventsource.store.interface import AuditReport, EventStream
+    from eventsource.store.interface import AuditReport, EventStream, StoreStatus
     from eventsource.store.query import DataIndex, Explanation
 
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
@@ -101,6 +104,7 @@ class EmbeddedEventStore:
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answers: dict[Waiting, asyncio.Future[tuple[RecordedEvent, ...]]] = {}
+        self._schemas = SchemaBook()
         # Commits of this turn of the event loop, not sent to the writer yet.
         self._arrived: list[Waiting] = []
         self._head = 0
@@ -128,10 +132,17 @@ class EmbeddedEventStore:
         await self.aclose()
 
     async def commit(
-        self, events: Sequence[NewEvent], preconditions: Sequence[Precondition] = ()
+        self,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition] = (),
+        *,
+        idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         writer = self._open_for_commit()
-        waiting = Waiting(CommitRequest.checked(events, preconditions, source=self._source))
+        request = CommitRequest.checked(
+            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+        )
+        waiting = Waiting(request)
         answer: asyncio.Future[tuple[RecordedEvent, ...]] = asyncio.get_running_loop().create_future()
         self._answers[waiting] = answer
         self._arrived.append(waiting)
@@ -184,6 +195,38 @@ class EmbeddedEventStore:
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
         return await self._open_reader().run(lambda connection: count_events(connection, selection))
+
+    async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
+        selection = Selection(Subject(subject), recursive)
+        return await self._open_reader().run(lambda connection: last_event(connection, selection))
+
+    async def subjects(self, under: str = "/") -> tuple[str, ...]:
+        selection = Selection(Subject(under), recursive=True)
+        return await self._open_reader().run(lambda connection: list_subjects(connection, selection))
+
+    async def event_types(self) -> tuple[str, ...]:
+        return await self._open_reader().run(list_types)
+
+    async def status(self) -> StoreStatus:
+        return await self._open_reader().run(lambda connection: read_status(connection, self._path))
+
+    async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        writer = self._open_for_commit()
+        text = self._schemas.add(event_type, schema)
+        # A task starts after the sending of commits that arrived before it, so they are before the schema in the log;
+        # whoever comes from now on is checked already. Shielded, so that a caller that gives up leaves a schema that
+        # is both checked and stored.
+        await asyncio.shield(self._store_schema(writer, event_type, text))
+
+    async def _store_schema(self, writer: Writer, event_type: str, text: str) -> None:
+        try:
+            await writer.write(lambda connection: insert_schema(connection, event_type, text))
+        except BaseException:
+            self._schemas.withdraw(event_type)
+            raise
+
+    async def schemas(self) -> dict[str, dict[str, Any]]:
+        return read_schemas(await self._open_reader().run(read_schema_texts))
 
     def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
         tree = read_query(query)
@@ -301,6 +344,7 @@ class EmbeddedEventStore:
         connection = open_for_writing(self._path)
         try:
             with translated(self._path):
+                self._schemas = SchemaBook(read_schema_texts(connection))
                 return Writer(connection, self._path, clock=self._clock, new_id=self._new_id, answer=self._hand_over)
         except BaseException:
             connection.close()

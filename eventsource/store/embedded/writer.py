@@ -27,6 +27,7 @@ from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.precondition import QueryIsTrue
 from eventsource.errors import (
     CommitOutcomeUnknownError,
+    IdempotencyKeyReusedError,
     QueryError,
     StoreClosedError,
     StoreError,
@@ -34,6 +35,8 @@ from eventsource.errors import (
     StoreUnavailableError,
 )
 from eventsource.store.commit import LogEnd, check_preconditions
+from eventsource.store.embedded import commit_keys
+from eventsource.store.embedded.commit_keys import find_key
 from eventsource.store.embedded.failures import translate
 from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
 from eventsource.store.embedded.query.data_index import IndexKeeper
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from eventsource.domain.event import RecordedEvent
     from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
+    from eventsource.store.idempotency import IdempotencyKey
 
 Result = TypeVar("Result")
 Row = tuple[int | str, ...]
@@ -70,6 +74,7 @@ _INSERT = """
 INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE position BETWEEN ? AND ? ORDER BY position"  # noqa: S608  a constant
 
 
 @attrs.define(eq=False)
@@ -119,6 +124,10 @@ class _Group:
 
         rows: What was accepted and is not in the transaction yet.
 
+        answers: Of its commits with an idempotency key, the digest of the request and the events.
+
+        key_rows: Their keys that are not in the transaction yet.
+
         is_changed: Whether anything is.
     """
 
@@ -126,6 +135,8 @@ class _Group:
         self.end = end
         self.versions: dict[str, int] = {}
         self.rows: list[Row] = []
+        self.answers: dict[str, tuple[bytes, tuple[RecordedEvent, ...]]] = {}
+        self.key_rows: list[tuple[str, bytes, int, int]] = []
         self.is_changed = False
 
 
@@ -234,6 +245,15 @@ class Writer:
         answer: asyncio.Future[Result] = loop.create_future()
         self._queue.put(_Work(do, loop, answer))
         return await answer
+
+    async def write(self, do: Callable[[apsw.Connection], Result]) -> Result:
+        """
+        Write something that is no event, in a transaction of its own between two groups of commits.
+
+        Raises:
+            StoreError: Nothing was written.
+        """
+        return await self.work(lambda _: do(self._connection))
 
     def close(self) -> None:
         """
@@ -350,6 +370,11 @@ class Writer:
             return self._guards.holds(query, staged.end.position, lambda: self._flush(staged))
 
         request = waiting.request
+        if request.key is not None and self._answer_again(waiting, request.key, staged):
+            return
+        if request.violation is not None:
+            waiting.error = request.violation
+            return
         try:
             check_preconditions(request.preconditions, version_of, is_true)
         except (StoreError, QueryError) as error:
@@ -367,6 +392,32 @@ class Writer:
             recorded.append(event)
         staged.end = end
         waiting.events = tuple(recorded)
+        if request.key is not None:
+            key, digest = request.key.text, request.key.digest
+            staged.answers[key] = digest, waiting.events
+            staged.key_rows.append((key, digest, recorded[0].position, end.position))
+
+    def _answer_again(self, waiting: Waiting, key: IdempotencyKey, staged: _Group) -> bool:
+        """
+        Answer a request whose key was used before, by what was written then.
+        """
+        digest: bytes | None
+        if key.text in staged.answers:
+            digest, events = staged.answers[key.text]
+        else:
+            stored = find_key(self._connection, key.text)
+            if stored is None:
+                return False
+            digest = stored.request
+            events = self._read(stored.first, stored.last) if digest == key.digest else ()
+        if digest == key.digest:
+            waiting.events = events
+        else:
+            waiting.error = IdempotencyKeyReusedError(key.text)
+        return True
+
+    def _read(self, first: int, last: int) -> tuple[RecordedEvent, ...]:
+        return tuple(to_recorded(self._connection.execute(_BETWEEN, (first, last))))
 
     def _flush(self, staged: _Group) -> None:
         """
@@ -377,6 +428,9 @@ class Writer:
             self._indexes.enter(staged.rows)
             staged.is_changed = True
             staged.rows.clear()
+        if staged.key_rows:
+            self._connection.executemany(commit_keys.INSERT, staged.key_rows)
+            staged.key_rows.clear()
 
     def _is_quick(self, request: CommitRequest) -> bool:
         """

@@ -1,0 +1,71 @@
+"""
+The idempotency keys of an embedded store: which events each of them stands for.
+
+A row is written in the transaction of its events and kept as long as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    import apsw
+
+# request: the digest of what was asked for, to tell a repeat from another commit; NULL once data of its events was
+# erased, since a digest lets one try out what the data may have been.
+SCHEMA: Final = """
+CREATE TABLE commit_keys (
+    key TEXT PRIMARY KEY,
+    request BLOB,
+    first_position INTEGER NOT NULL,
+    last_position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+INSERT: Final = "INSERT INTO commit_keys (key, request, first_position, last_position) VALUES (?, ?, ?, ?)"
+
+
+@attrs.frozen
+class StoredKey:
+    """
+    A key in the file.
+
+    Attributes:
+        request: The digest of the commit that was made with it; None if it cannot be compared any more.
+
+        first, last: The positions of its events.
+    """
+
+    request: bytes | None
+    first: int
+    last: int
+
+
+def find_key(connection: apsw.Connection, key: str) -> StoredKey | None:
+    """
+    What *key* stands for; None for a key nobody used.
+    """
+    row = connection.execute(
+        "SELECT request, first_position, last_position FROM commit_keys WHERE key = ?", (key,)
+    ).fetchone()
+    return StoredKey(*row) if row else None
+
+
+def forget_requests(connection: apsw.Connection, first: int, last: int) -> int:
+    """
+    Forget what was asked for by the commits that made the events between two positions, both included.
+
+    To be called in the transaction that erases data of these events. The keys stay used: no commit
+    is made with them again.
+
+    Returns:
+        How many requests were forgotten.
+    """
+    connection.execute(
+        "UPDATE commit_keys SET request = NULL "
+        "WHERE last_position >= ? AND first_position <= ? AND request IS NOT NULL",
+        (first, last),
+    )
+    return connection.changes()

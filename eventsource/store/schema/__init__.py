@@ -1,0 +1,7 @@
+"""
+Schemas: what the data of an event type must look like, checked before a commit is sent on its way.
+"""
+
+from eventsource.store.schema.book import MAX_SCHEMA_BYTES, MAX_SCHEMAS, SchemaBook, read_schemas
+
+__all__ = ["MAX_SCHEMAS", "MAX_SCHEMA_BYTES", "SchemaBook", "read_schemas"]

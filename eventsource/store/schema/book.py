@@ -1,0 +1,125 @@
+"""
+The schemas of a store: what is registered, and the check that every commit goes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from eventsource.domain.event import check_event_type
+from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.errors import InvalidSchemaError, SchemaExistsError, SchemaViolationError, UnstorableDataError
+from eventsource.store.schema.native import to_json_schema
+from eventsource.store.schema.validator import DataValidator, require_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventsource.domain.event import NewEvent
+
+MAX_SCHEMA_BYTES: Final = 65_536
+MAX_SCHEMAS: Final = 1_000
+
+
+class SchemaBook:
+    """
+    Schemas by event type, and what checks data against them.
+
+    Args:
+        stored: The schemas there are, as canonical JSON.
+
+    Raises:
+        MissingExtraError: There are some, and what checks them is not installed.
+    """
+
+    def __init__(self, stored: Mapping[str, str] | None = None) -> None:
+        self._texts = dict(stored or {})
+        self._validators: dict[str, DataValidator] = {}
+        if self._texts:
+            require_validation()
+
+    def add(self, event_type: str, schema: Mapping[str, Any]) -> str:
+        """
+        Check events of that type from now on.
+
+        Returns:
+            The schema as canonical JSON.
+
+        Raises:
+            ValueError, InvalidSchemaError, SchemaExistsError, MissingExtraError: See `EventStore.register_schema`.
+        """
+        check_event_type(event_type)
+        if event_type in self._texts:
+            raise SchemaExistsError(event_type)
+        if len(self._texts) >= MAX_SCHEMAS:
+            raise InvalidSchemaError(event_type, f"there are {MAX_SCHEMAS} schemas already")
+        text = _to_text(event_type, schema)
+        self._validators[event_type] = _validator(event_type, text)
+        self._texts[event_type] = text
+        return text
+
+    def withdraw(self, event_type: str) -> None:
+        """
+        Forget a schema that could not be stored.
+        """
+        self._texts.pop(event_type, None)
+        self._validators.pop(event_type, None)
+
+    def check(self, events: Sequence[NewEvent]) -> None:
+        """
+        Check what is to be committed.
+
+        Raises:
+            SchemaViolationError: The first event that breaks the schema of its type.
+            InvalidSchemaError: A schema in the file is none.
+        """
+        if not self._texts:
+            return
+        for index, event in enumerate(events):
+            text = self._texts.get(event.type)
+            if text is None:
+                continue
+            validator = self._validators.get(event.type)
+            if validator is None:
+                validator = self._validators[event.type] = _validator(event.type, text)
+            problem = validator.first_problem(parse_json(event.data_json))
+            if problem is not None:
+                raise SchemaViolationError(
+                    event_index=index,
+                    event_type=event.type,
+                    subject=event.subject,
+                    path=problem.path,
+                    rule=problem.rule,
+                )
+
+    def registered(self) -> dict[str, dict[str, Any]]:
+        """
+        The schemas as they were given, by event type in order.
+        """
+        return read_schemas(self._texts)
+
+
+def read_schemas(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """
+    Schemas from their JSON, by event type in order.
+    """
+    return {event_type: parse_json(texts[event_type]) for event_type in sorted(texts)}
+
+
+def _to_text(event_type: str, schema: Mapping[str, Any]) -> str:
+    # Callers without a type checker, and bodies of requests.
+    if not isinstance(schema, Mapping):
+        raise InvalidSchemaError(event_type, "it is no JSON object")
+    try:
+        text = to_canonical_json(dict(schema))
+    except UnstorableDataError as error:
+        raise InvalidSchemaError(event_type, f"it is no JSON: {error.reason} at {error.path}") from None
+    size = len(text.encode())
+    if size > MAX_SCHEMA_BYTES:
+        raise InvalidSchemaError(event_type, f"it takes {size} bytes as JSON, the limit is {MAX_SCHEMA_BYTES}")
+    return text
+
+
+def _validator(event_type: str, text: str) -> DataValidator:
+    return DataValidator(event_type, to_json_schema(event_type, parse_json(text)))
