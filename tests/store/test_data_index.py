@@ -151,7 +151,8 @@ def make_older(path: Path) -> None:
     """
     connection = apsw.Connection(str(path))
     connection.execute(
-        "DROP INDEX events_type; DROP TABLE data_index_entries; DROP TABLE data_indexes; PRAGMA user_version = 1"
+        "DROP INDEX events_type; DROP TABLE data_index_entries; DROP TABLE data_indexes; DROP TABLE data_references; "
+        "DROP TABLE imported_events; DROP TABLE unfinished_erasures; PRAGMA user_version = 1"
     )
     connection.close()
 

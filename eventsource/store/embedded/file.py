@@ -14,8 +14,11 @@ import apsw
 from eventsource.domain.event import RecordedEvent
 from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
 from eventsource.store.audit import ChainAudit
+from eventsource.store.embedded import entries, erasure
+from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.query import data_index, functions
+from eventsource.store.embedded.query.sql import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 # "ESGD": tells `file` and us that the database is ours.
 APPLICATION_ID = 0x45534744
-FORMAT = 2
+FORMAT = 3
 
 # position: 1, 2, 3 …; the order of the log.
 # version: the event's number within its subject, from 1 on. The last one is the answer to "how many events has this
@@ -51,7 +54,12 @@ CREATE INDEX events_type ON events (type);
 {data_index.SCHEMA}
 """
 
-SCHEMA = _SCHEMA_1 + _SCHEMA_2
+_SCHEMA_3 = f"""
+{entries.SCHEMA}
+{erasure.SCHEMA}
+"""
+
+SCHEMA = _SCHEMA_1 + _SCHEMA_2 + _SCHEMA_3
 
 # In the order of `RecordedEvent`.
 EVENT_COLUMNS = "position, id, time_ns, source, subject, type, data, predecessor_hash, hash"
@@ -82,6 +90,8 @@ def open_for_writing(path: Path) -> apsw.Connection:
         try:
             _configure(connection)
             connection.pragma("synchronous", "FULL")
+            # What is deleted is overwritten, so that erasing erases.
+            connection.pragma("secure_delete", True)  # noqa: FBT003  a pragma's value
             # Checkpoints are explicit: what an automatic one fails at, nobody is told.
             connection.wal_autocheckpoint(0)
             # The size of the file does not tell: it is now that SQLite takes back what a crash left of making it.
@@ -157,10 +167,13 @@ def _bring_up_to_date(connection: apsw.Connection) -> None:
     """
     Bring a file of an older format to the newest, all or nothing.
     """
-    if connection.pragma("user_version") == FORMAT:
+    found = connection.pragma("user_version")
+    if found == FORMAT:
         return
     with connection:
-        connection.execute(_SCHEMA_2)
+        for number, schema in enumerate((_SCHEMA_2, _SCHEMA_3), start=2):
+            if found < number:
+                connection.execute(schema)
         connection.pragma("user_version", FORMAT)
 
 
@@ -170,15 +183,16 @@ def _start_log(connection: apsw.Connection, path: Path) -> None:
 
 
 def _check_end(connection: apsw.Connection, path: Path) -> None:
-    rows = connection.execute(
-        f"SELECT {EVENT_COLUMNS} FROM events ORDER BY position DESC LIMIT ?",  # noqa: S608  a constant
-        (_EVENTS_CHECKED_AT_OPEN + 1,),
-    ).fetchall()
-    events = to_recorded(reversed(rows))
-    before = events.pop(0) if len(events) > _EVENTS_CHECKED_AT_OPEN else None
+    found = fetch(
+        connection, "SELECT position FROM events ORDER BY position DESC LIMIT ?", (_EVENTS_CHECKED_AT_OPEN + 1,)
+    )
+    if not found:
+        return
+    last = list(read_entries(connection, after=found[-1][0] - 1, until=found[0][0], limit=_EVENTS_CHECKED_AT_OPEN + 1))
+    before = last.pop(0).event if len(last) > _EVENTS_CHECKED_AT_OPEN else None
     audit = ChainAudit(after=before)
-    for event in events:
-        audit.check(event)
+    for entry in last:
+        audit.check(entry)
     problems = audit.report().problems
     if problems:
         raise StoreCorruptedError(str(path), f"position {problems[0].position}: {problems[0].what}")
