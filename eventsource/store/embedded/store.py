@@ -24,6 +24,7 @@ from eventsource.errors import (
     StoreClosedError,
     StoreError,
     StoreLockedError,
+    StoreNotEmptyError,
     StoreReadOnlyError,
     StoreUnavailableError,
 )
@@ -60,9 +61,10 @@ if TYPE_CHECKING:
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
 _POLL_INTERVAL_S = 0.05
 
-# How long an erase waits for those who keep the files from being cleaned, and how often it looks, in seconds.
+# How long an erase tries to clean the files when somebody is in the way, and how long it rests in between, at first
+# and later, in seconds.
 _ERASE_PATIENCE_S = 30.0
-_CLEANING_INTERVAL_S = 0.02
+_FIRST_REST_S, _LONGEST_REST_S = 0.05, 1.0
 
 
 class EmbeddedEventStore:
@@ -263,11 +265,11 @@ class EmbeddedEventStore:
         subject = Subject(subject)
         writer = self._open_for_commit()
         erased = await writer.erase(subject)
-        deadline = time.monotonic() + _ERASE_PATIENCE_S
+        deadline, rest_s = time.monotonic() + _ERASE_PATIENCE_S, _FIRST_REST_S
         try:
-            # Nothing tells when a reader lets go.
-            while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:  # noqa: ASYNC110
-                await asyncio.sleep(_CLEANING_INTERVAL_S)
+            while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, _LONGEST_REST_S)
         except StoreError as error:
             raise ErasureUnfinishedError(str(self._path), subject=subject, events=erased, reason=str(error)) from error
         if obstacle is not None:
@@ -286,6 +288,9 @@ class EmbeddedEventStore:
 
     async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         writer = self._open_for_commit()
+        if count := await self.head():
+            # Told before anything is asked of the one who sends the events.
+            raise StoreNotEmptyError(str(self._path), events=count)
         feed = Feed()
         self._feeds.add(feed)
         restoring = asyncio.create_task(writer.restore(feed))

@@ -73,6 +73,9 @@ _MAX_CACHED_VERSIONS = 100_000
 
 # How long to wait before the files are tried to be cleaned again, in seconds.
 _CLEANING_PAUSE_S = 1.0
+# How long cleaning waits for readers, while commits wait for it. Reads of our own take less: so it never happens that
+# there is always one of them in the way.
+_CLEANING_PATIENCE_MS = 100
 
 _INSERT = """
 INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version)
@@ -544,8 +547,7 @@ class Writer:
     def _clean(self) -> str | None:
         if not self._has_leftovers:
             return None
-        # Without patience: commits wait while this waits for readers.
-        self._connection.set_busy_timeout(0)
+        self._connection.set_busy_timeout(_CLEANING_PATIENCE_MS)
         try:
             obstacle = erasure.clean(self._connection)
         finally:
