@@ -308,7 +308,8 @@ class EventStore(Protocol):
         Raises:
             SubjectNotFoundError: The subject itself has no events.
             ErasureUnfinishedError: The data is erased for every reader, but bytes of it are left in the
-                files: somebody is in the way. Erase again to finish it.
+                files: somebody is in the way, or the disk failed. Erase again to finish it.
+            CommitOutcomeUnknownError: It may be erased, or not. Erase again after reopening the store.
             InvalidSubjectError: *subject* is none.
             StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
         """
@@ -344,6 +345,7 @@ class EventStore(Protocol):
         Raises:
             StoreNotEmptyError: There are events already.
             BackupInvalidError: What comes is no whole log; says which event and what is wrong.
+            CommitOutcomeUnknownError: All of it may be stored, or nothing.
             StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
         """
         ...

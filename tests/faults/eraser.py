@@ -99,7 +99,7 @@ def _main() -> None:
         action, *arguments = line.split()
         child = os.fork()
         if child == 0:
-            asyncio.run({"erase": _erase, "restore": _restore}[action](*arguments))
+            asyncio.run(_erase(*arguments) if action == "erase" else _restore(*arguments))
         sys.stdin.readline()
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

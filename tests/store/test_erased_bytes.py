@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import pytest
@@ -49,7 +49,7 @@ def salts(path: Path) -> list[str | None]:
     The salts in a store file.
     """
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    rows = connection.execute("SELECT salt FROM data_references ORDER BY position").fetchall()
+    rows: list[Any] = connection.execute("SELECT salt FROM data_references ORDER BY position").fetchall()
     connection.close()
     return [row[0] for row in rows]
 

@@ -500,12 +500,15 @@ class Writer:
             return
         result: Any = None
         error: Exception | None = None
+        is_committing = False
         try:
             if work.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
             result = work.do(self._indexes)
             if work.in_transaction:
+                is_committing = True
                 self._connection.execute("COMMIT")
+                is_committing = False
                 self._indexes.reload()
             if work.then is not None:
                 work.then()
@@ -513,8 +516,10 @@ class Writer:
             self._roll_back()
             error = translate(failure, self._path)
             if (work.then or not work.in_transaction) and not isinstance(failure, (apsw.BusyError, apsw.FullError)):
-                # It may be in the file or not, and what is known here of the file may be wrong.
                 self._stop(error)
+                if is_committing:
+                    # The commit record may have reached the disk although its fsync failed.
+                    error = CommitOutcomeUnknownError(str(self._path), f"{type(failure).__name__}: {failure}")
         except Exception as failure:  # noqa: BLE001  or who waits would wait for ever
             self._roll_back()
             error = failure
