@@ -4,18 +4,20 @@ Power cuts while data is erased: what was told as gone is gone from the disk, an
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventsource import EmbeddedEventStore, NewEvent
 from tests.contract.chance import rounds
+from tests.faults.disk import Sync, Write
 from tests.faults.power_cut import Acknowledged, PowerCut, Step, recorded_disk
 
 if TYPE_CHECKING:
     import random
 
 TYPE = "io.example.faults.named"
-PEOPLE = 60
+PEOPLE = 400
 # The places in the log that stand for "all is committed" and for "all of /people/1 is erased".
 COMMITTED, ERASED = PEOPLE, PEOPLE + 1
 
@@ -23,15 +25,18 @@ COMMITTED, ERASED = PEOPLE, PEOPLE + 1
 def secret(number: int) -> str:
     """
     What only one event has: of a length of its own, long enough for several pages now and then.
+
+    In the order of an index they come as by chance, so that its pages split and leave copies behind.
     """
-    return f"<{number * 7919 % 1000:03d} is a secret>" * (400 if number % 9 == 0 else number % 7 + 1)
+    return f"<{number * 7919 % 1000:03d} is a secret>" * (400 if number % 90 == 0 else number % 7 + 1)
 
 
 def has_secret(files: dict[str, bytes]) -> bool:
     """
     Whether something of what was erased stands in a file.
     """
-    return any(secret(number)[:17].encode() in content for number in range(0, PEOPLE, 2) for content in files.values())
+    found = {text for content in files.values() for text in re.findall(rb"<\d{3} is a", content)}
+    return any(secret(number)[:9].encode() in found for number in range(0, PEOPLE, 2))
 
 
 async def record(path: Path) -> list[Step]:
@@ -41,19 +46,37 @@ async def record(path: Path) -> list[Step]:
     with recorded_disk() as steps:
         async with EmbeddedEventStore(path) as store:
             await store.create_index(TYPE, "data.name")
-            for number in range(PEOPLE):
-                person = NewEvent(
+            people = [
+                NewEvent(
                     subject=f"/people/{number % 2}",
                     type=TYPE,
                     data={"name": secret(number)},
                     store_data_as_reference=True,
                 )
-                await store.commit([person])
+                for number in range(PEOPLE)
+            ]
+            for start in range(0, PEOPLE, 40):
+                await store.commit(people[start : start + 40])
             steps.append(Acknowledged(COMMITTED))
             await store.erase("/people/0")
             steps.append(Acknowledged(ERASED))
             await store.commit([NewEvent(subject="/people/2", type=TYPE, data={"name": "last"})])
     return steps
+
+
+async def test_pages_are_durable_before_the_erase_counts_as_finished(quick_folder: Path) -> None:
+    """
+    What is cleaned in the file is synced before the log, which holds the note that there is something to do, goes on.
+    """
+    steps = await record(quick_folder / "store.db")
+    erasing = steps[steps.index(Acknowledged(COMMITTED)) : steps.index(Acknowledged(ERASED))]
+    cleaned = max(i for i, step in enumerate(erasing) if isinstance(step, Write) and step.path.endswith(".db"))
+
+    following = next(step for step in erasing[cleaned + 1 :])
+
+    assert isinstance(following, Sync)
+    assert following.path.endswith(".db")
+    assert any(isinstance(step, Write) and step.path.endswith("-wal") for step in erasing[cleaned:])
 
 
 async def test_no_power_cut_brings_erased_data_back(quick_folder: Path, rng: random.Random) -> None:
@@ -63,8 +86,12 @@ async def test_no_power_cut_brings_erased_data_back(quick_folder: Path, rng: ran
     (made := quick_folder / "made").mkdir()
     (left := quick_folder / "left").mkdir()
     steps = await record(made / "store.db")
-    first = steps.index(Acknowledged(COMMITTED))
-    chosen = sorted(rng.choices(range(first, len(steps)), k=rounds(150, 10_000)))
+    first, erased = steps.index(Acknowledged(COMMITTED)), steps.index(Acknowledged(ERASED))
+    # Few steps come after the erase was answered, and much has to hold there.
+    chosen = sorted(
+        rng.choices(range(first, erased), k=rounds(50, 5_000))
+        + rng.choices(range(erased, len(steps)), k=rounds(30, 3_000))
+    )
     cut, done, outcomes = PowerCut(), 0, set[bool]()
     for place in chosen:
         for step in steps[done : place + 1]:
