@@ -30,6 +30,10 @@ Every error of the package.
     │   ├── StoreCorruptedError
     │   ├── CommitOutcomeUnknownError
     │   ├── EventNotFoundError (LookupError)
+    │   ├── SubjectNotFoundError (LookupError)
+    │   ├── ErasureUnfinishedError
+    │   ├── StoreNotEmptyError
+    │   ├── BackupInvalidError (ValueError)
     │   ├── NotSupportedError
     │   ├── SchemaExistsError
     │   ├── InvalidSchemaError (ValueError)
@@ -601,6 +605,81 @@ class EventNotFoundError(StoreError, LookupError):
     def __init__(self, event_id: str) -> None:
         super().__init__(f"no event with id {event_id!r} in this store")
         self.event_id = event_id
+
+
+class SubjectNotFoundError(StoreError, LookupError):
+    """
+    Data was to be erased at a subject that has no events.
+
+    Attributes:
+        subject: The subject.
+    """
+
+    code = "subject-not-found"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"no events at {subject}: there is nothing to erase; data is erased at the exact subject")
+        self.subject = subject
+
+
+class ErasureUnfinishedError(StoreError):
+    """
+    Data was erased for every reader, but bytes of it are still in the files: somebody else is in the way.
+
+    The store tries again by itself with later commits, when it closes and when it is opened again for
+    writing. To be told, erase again: that returns once the bytes are gone.
+
+    Attributes:
+        subject: The subject whose data was erased.
+
+        events: How many events were emptied.
+
+        reason: Who or what is in the way, in words.
+    """
+
+    code = "erasure-unfinished"
+
+    def __init__(self, name: str, *, subject: str, events: int, reason: str) -> None:
+        super().__init__(
+            f"the data of {events} events at {subject} is erased and nobody can read it any more, but bytes of it "
+            f"remain in the files of {name}: {reason}; erase again once it has let go, which returns when they are gone"
+        )
+        self.subject = subject
+        self.events = events
+        self.reason = reason
+
+
+class StoreNotEmptyError(StoreError):
+    """
+    A backup can only be restored into a store without events.
+
+    Attributes:
+        events: How many the store has.
+    """
+
+    code = "store-not-empty"
+
+    def __init__(self, name: str, *, events: int) -> None:
+        super().__init__(f"{name} has {events} events: restore into an empty store")
+        self.events = events
+
+
+class BackupInvalidError(StoreError, ValueError):
+    """
+    What is to be restored is no whole log of events. Nothing was restored.
+
+    Attributes:
+        index: Which event of the backup, from 0 on.
+
+        problem: What is wrong with it, in words.
+    """
+
+    code = "backup-invalid"
+
+    def __init__(self, problem: str, *, index: int) -> None:
+        super().__init__(f"the backup cannot be restored: event {index} (counted from 0): {problem}")
+        self.index = index
+        self.problem = problem
 
 
 class NotSupportedError(StoreError):

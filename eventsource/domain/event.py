@@ -193,6 +193,9 @@ class NewEvent:
 
         source: The system that writes it, a URI reference; None takes the store's.
 
+        store_data_as_reference: Keep the data so that it can be erased later (`EventStore.erase`), for
+            what is about a person.
+
     Raises:
         InvalidSubjectError: *subject* is not one an event can have.
         UnstorableDataError: *data* is no JSON object.
@@ -203,13 +206,22 @@ class NewEvent:
     type: str = attrs.field(validator=_check_name)
     data_json: str = attrs.field(alias="data", converter=_to_object_json)
     source: str | None = attrs.field(default=None, validator=attrs.validators.optional(_check_name))
+    store_data_as_reference: bool = False
 
     @classmethod
-    def of(cls, event: Event, *, subject: str, source: str | None = None) -> Self:
+    def of(
+        cls, event: Event, *, subject: str, source: str | None = None, store_data_as_reference: bool = False
+    ) -> Self:
         """
         Place *event* at *subject*.
         """
-        return cls(subject=Subject(subject), type=event.event_type, data=_to_data(event), source=source)
+        return cls(
+            subject=Subject(subject),
+            type=event.event_type,
+            data=_to_data(event),
+            source=source,
+            store_data_as_reference=store_data_as_reference,
+        )
 
 
 @final
@@ -238,7 +250,8 @@ class RecordedEvent(NamedTuple):
 
         predecessor_hash: The hash of the event before it in the store; 64 zeros for the first.
 
-        hash: SHA-256 over all the others (but for the position), 64 lower-case hex digits.
+        hash: SHA-256 over all the others (but for the position), 64 lower-case hex digits. Where the
+            data is stored by reference, over a digest of the data.
     """
 
     position: int

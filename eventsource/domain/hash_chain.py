@@ -4,6 +4,10 @@ The hash chain: each event's hash covers all of it and its predecessor's hash.
 Version 1: SHA-256 over the canonical JSON (see `eventsource.domain.event_data`) of the event's
 other members: data, datacontenttype, id, predecessorhash, source, specversion, subject, time,
 type. The formula of the vendor's server is not public, so this one is our own choice.
+
+Of an event whose data is stored by reference, the hash covers a member ``datadigest`` in place of
+data: the 64 hex digits of SHA-256 over a salt (64 hex digits, as text) and the canonical JSON of the
+data right behind it. Once data and salt are erased the digest is left, and the chain still holds.
 """
 
 from __future__ import annotations
@@ -35,6 +39,20 @@ def event_hash(
     """
     text = (
         f'{{"data":{data_json},"datacontenttype":"application/json","id":"{id}",'
+        f'"predecessorhash":"{predecessor_hash}","source":{quote_json(source)},"specversion":"1.0",'
+        f'"subject":{quote_json(subject)},"time":"{format_timestamp(time_ns)}","type":{quote_json(type)}}}'
+    )
+    return sha256(text.encode()).hexdigest()
+
+
+def referenced_event_hash(
+    *, id: str, time_ns: int, source: str, subject: str, type: str, data_digest: str, predecessor_hash: str
+) -> str:
+    """
+    The hash of an event whose data is stored by reference, 64 lower-case hex digits.
+    """
+    text = (
+        f'{{"datacontenttype":"application/json","datadigest":"{data_digest}","id":"{id}",'
         f'"predecessorhash":"{predecessor_hash}","source":{quote_json(source)},"specversion":"1.0",'
         f'"subject":{quote_json(subject)},"time":"{format_timestamp(time_ns)}","type":{quote_json(type)}}}'
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, assert_never
 import attrs
 
 from eventsource.domain.event import RecordedEvent
-from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes
+from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes, referenced_event_hash
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.errors import EventTooLargeError, PreconditionFailedError, SchemaViolationError
 from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
@@ -18,6 +18,7 @@ from eventsource.store.idempotency import IdempotencyKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from eventsource.domain.data_reference import DataReference
     from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.store.schema import SchemaBook
@@ -197,22 +198,38 @@ class LogEnd:
     time_ns: int
     hash: str
 
-    def append(self, event: NewEvent, *, id: str, time_ns: int, source: str) -> RecordedEvent:
+    def append(
+        self, event: NewEvent, *, id: str, time_ns: int, source: str, reference: DataReference | None = None
+    ) -> RecordedEvent:
         """
         Record *event* behind it: next position, a later time, linked by hash.
+
+        Args:
+            reference: What ties it to its data, if that is stored by reference.
         """
         # Strictly increasing whatever the clock does, so that ordering by time is the order of the log.
         time_ns = max(time_ns, self.time_ns + 1)
         own_source = event.source or source
-        digest = event_hash(
-            id=id,
-            time_ns=time_ns,
-            source=own_source,
-            subject=event.subject,
-            type=event.type,
-            data_json=event.data_json,
-            predecessor_hash=self.hash,
-        )
+        if reference is None:
+            digest = event_hash(
+                id=id,
+                time_ns=time_ns,
+                source=own_source,
+                subject=event.subject,
+                type=event.type,
+                data_json=event.data_json,
+                predecessor_hash=self.hash,
+            )
+        else:
+            digest = referenced_event_hash(
+                id=id,
+                time_ns=time_ns,
+                source=own_source,
+                subject=event.subject,
+                type=event.type,
+                data_digest=reference.digest,
+                predecessor_hash=self.hash,
+            )
         return RecordedEvent(
             self.position + 1,
             id,

@@ -11,8 +11,9 @@ import attrs
 from eventsource.store.query import QueryLimits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+    from typing import Any
 
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
@@ -97,11 +98,15 @@ class AuditReport:
         head: The hash of the last one, 64 hex digits; 64 zeros for an empty store.
 
         problems: What was found, in order of position, those of the whole store first; at most 100.
+
+        imported: Of how many events only the links were checked: they were restored from a backup of
+            another kind of store, whose formula for hashes is not ours.
     """
 
     events: int
     head: str
     problems: tuple[AuditProblem, ...] = ()
+    imported: int = 0
 
     @property
     def is_intact(self) -> bool:
@@ -381,6 +386,67 @@ class EventStore(Protocol):
     async def audit(self) -> AuditReport:
         """
         Recompute the hash chain over all events and check that no position is missing.
+        """
+        ...
+
+    async def erase(self, subject: str) -> int:
+        """
+        Erase the data of those events of *subject* that were committed with ``store_data_as_reference``.
+
+        The events stay, with their ids, times and hashes; of their data only the shape is left: texts
+        are ``""``, numbers 0, booleans false. It is no event: observers and projectors are not told,
+        so a read model that copied the data has to be cleaned by its owner. Data of other subjects,
+        also of those below, and data that was not stored by reference stays.
+
+        It returns when nobody can read the data any more and no byte of it is left in the files of the
+        store. Whoever reads from another process may keep the files from being cleaned; the store then
+        tries again for half a minute.
+
+        Returns:
+            How many events were emptied by this call; 0 when all were before.
+
+        Raises:
+            SubjectNotFoundError: The subject itself has no events.
+            ErasureUnfinishedError: The data is erased for every reader, but bytes of it are left in the
+                files: somebody is in the way, or the disk failed. Erase again to finish it.
+            CommitOutcomeUnknownError: It may be erased, or not. Erase again after reopening the store.
+            InvalidSubjectError: *subject* is none.
+            StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
+        """
+        ...
+
+    def backup(self) -> AsyncGenerator[dict[str, Any]]:
+        """
+        All events there are at the first step, in order, as `restore` takes them. Commits go on meanwhile.
+
+        Each has the ten members of `RecordedEvent.to_cloud_event`. Where data is stored by reference it
+        also has ``datadigest`` and, until the data is erased, ``datasalt``: so a backup can be erased from
+        after it was restored, and holds personal data until then.
+
+        An erase meanwhile empties the events that were not read yet; those already given out were
+        given out with their data.
+        """
+        ...
+
+    async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
+        """
+        Fill an empty store with a backup, all of it or nothing; commits wait meanwhile.
+
+        Ids, times and hashes stay as they are. Links from event to event must hold. An event whose
+        hash is not the one of our formula is taken as one of another kind of store: its hash is kept
+        and never computed.
+
+        Args:
+            events: The events from the first one on, as `backup` gives them.
+
+        Returns:
+            How many events were restored.
+
+        Raises:
+            StoreNotEmptyError: There are events already.
+            BackupInvalidError: What comes is no whole log; says which event and what is wrong.
+            CommitOutcomeUnknownError: All of it may be stored, or nothing.
+            StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
         """
         ...
 

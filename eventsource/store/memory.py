@@ -5,20 +5,29 @@ The event store in memory: the readable reference, and a fast one for tests.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import uuid
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from eventsource.domain.data_reference import DataReference, emptied
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
-from eventsource.errors import EventNotFoundError, IdempotencyKeyReusedError, StoreClosedError
+from eventsource.errors import (
+    EventNotFoundError,
+    IdempotencyKeyReusedError,
+    StoreClosedError,
+    StoreNotEmptyError,
+    SubjectNotFoundError,
+)
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
+from eventsource.store.log_entry import LogEntry
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
     ROWS_AT_A_TIME,
@@ -33,10 +42,11 @@ from eventsource.store.query import (
     read_data_path,
     stored_instant,
 )
+from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -54,6 +64,8 @@ class InMemoryEventStore:
         clock: Nanoseconds since 1970 UTC.
 
         new_id: Makes the ids of events.
+
+        new_salt: Makes the salts of data stored by reference: 64 hex digits, never to be guessed.
     """
 
     def __init__(
@@ -62,11 +74,16 @@ class InMemoryEventStore:
         source: str = "eventsource",
         clock: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
         self._source = source
         self._clock = clock
         self._new_id = new_id
+        self._new_salt = new_salt
         self._events: list[RecordedEvent] = []
+        # By position, where there is something to tell.
+        self._references: dict[int, DataReference] = {}
+        self._imported_times: dict[int, str] = {}
         # The events as queries see them, as far as one has asked.
         self._rows: list[dict[str, Any]] = []
         self._prepared = ByTree(PreparedQuery)
@@ -78,6 +95,7 @@ class InMemoryEventStore:
         self._answers: dict[str, tuple[bytes, int, int]] = {}
         self._end = LogEnd(0, 0, GENESIS_HASH)
         self._grown = asyncio.Event()
+        self._restoring = asyncio.Lock()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -99,6 +117,9 @@ class InMemoryEventStore:
         request = CommitRequest.checked(
             events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
         )
+        while self._restoring.locked():
+            async with self._restoring:
+                self._check_open()
         if request.key is not None and request.key.text in self._answers:
             digest, begin, end_of_answer = self._answers[request.key.text]
             if digest != request.key.digest:
@@ -110,19 +131,22 @@ class InMemoryEventStore:
 
         end = self._end
         recorded: list[RecordedEvent] = []
+        references: dict[int, DataReference] = {}
         for event in request.events:
-            recorded.append(end.append(event, id=self._new_id(), time_ns=self._clock(), source=request.source))
+            reference = None
+            if event.store_data_as_reference:
+                reference = references[end.position + 1] = DataReference.to_data(event.data_json, salt=self._new_salt())
+            recorded.append(
+                end.append(event, id=self._new_id(), time_ns=self._clock(), source=request.source, reference=reference)
+            )
             end = LogEnd.at(recorded[-1])
 
         # Nothing above changed the store and nothing below can fail: all or none. Awaiting nothing in between is what
         # makes a commit atomic here.
-        self._end = end
-        self._events.extend(recorded)
-        self._positions.update((event.id, event.position) for event in recorded)
-        self._versions.update(event.subject for event in recorded)
+        self._references.update(references)
+        self._add(recorded)
         if request.key is not None:
             self._answers[request.key.text] = request.key.digest, len(self._events) - len(recorded), len(self._events)
-        self._wake()
         return tuple(recorded)
 
     def stream(
@@ -247,9 +271,63 @@ class InMemoryEventStore:
     async def audit(self) -> AuditReport:
         self._check_open()
         audit = ChainAudit()
-        for event in self._events:
-            audit.check(event)
+        for position in range(1, len(self._events) + 1):
+            audit.check(self._entry(position))
         return audit.report()
+
+    async def erase(self, subject: str) -> int:
+        self._check_open()
+        subject = Subject(subject)
+        if not self._versions[subject]:
+            raise SubjectNotFoundError(subject)
+        found = [
+            position
+            for position, reference in self._references.items()
+            if not reference.is_erased and self._events[position - 1].subject == subject
+        ]
+        for position in found:
+            event = self._events[position - 1]
+            event = self._events[position - 1] = event._replace(data_json=emptied(event.data_json))
+            self._references[position] = self._references[position].erased()
+            if position <= len(self._rows):
+                self._rows[position - 1] = _row(event)
+        for key, (_, begin, end) in self._answers.items():
+            if any(begin < position <= end for position in found):
+                # Whoever guesses the data could try the guess on the digest of the request.
+                self._answers[key] = b"", begin, end
+        return len(found)
+
+    async def backup(self) -> AsyncGenerator[dict[str, Any]]:
+        self._check_open()
+        for position in range(1, len(self._events) + 1):
+            self._check_open()
+            yield self._entry(position).to_backup()
+
+    async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
+        self._check_open()
+        async with self._restoring:
+            if self._events:
+                name = "the store in memory"
+                raise StoreNotEmptyError(name, events=len(self._events))
+            reader = BackupReader()
+            entries: list[LogEntry] = []
+            places: dict[str, int] = {}
+            async for members in each(events):
+                entry = reader.read(members)
+                index = len(entries)
+                if places.setdefault(entry.event.id, index) != index:
+                    raise reader.repeated_id(index=index, first=places[entry.event.id])
+                entries.append(entry)
+            self._check_open()
+            for position, (_, reference, imported_time) in enumerate(entries, start=1):
+                if reference is not None:
+                    self._references[position] = reference
+                if imported_time is not None:
+                    self._imported_times[position] = imported_time
+            if entries:
+                self._add([entry.event for entry in entries])
+            reader.finish()
+            return len(entries)
 
     async def ping(self) -> None:
         self._check_open()
@@ -277,6 +355,16 @@ class InMemoryEventStore:
         while len(self._events) <= position:
             self._check_open()
             await self._grown.wait()
+
+    def _add(self, events: Sequence[RecordedEvent]) -> None:
+        self._end = LogEnd.at(events[-1])
+        self._events.extend(events)
+        self._positions.update((event.id, event.position) for event in events)
+        self._versions.update(event.subject for event in events)
+        self._wake()
+
+    def _entry(self, position: int) -> LogEntry:
+        return LogEntry(self._events[position - 1], self._references.get(position), self._imported_times.get(position))
 
     def _holds(self, query: Query) -> bool:
         spending = Spending(QueryLimits(time_s=PRECONDITION_TIME_S), during="precondition", clock=time.thread_time)

@@ -10,7 +10,7 @@ from eventsource import EventStream
 from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from eventsource import (
@@ -205,6 +205,24 @@ class ObservedStore:
         See `EventStore`.
         """
         return await self.inner.audit()
+
+    async def erase(self, subject: str) -> int:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.erase(subject)
+
+    def backup(self) -> AsyncGenerator[dict[str, Any]]:
+        """
+        See `EventStore`.
+        """
+        return self.inner.backup()
+
+    async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
+        """
+        See `EventStore`.
+        """
+        return await self.inner.restore(events)
 
     async def ping(self) -> None:
         """

@@ -22,12 +22,19 @@ PATIENCE_S = 60
 
 
 def noted(
-    subject: str, *, type: str = NOTED, source: str | None = None, data: Mapping[str, object] | None = None
+    subject: str,
+    *,
+    type: str = NOTED,
+    source: str | None = None,
+    data: Mapping[str, object] | None = None,
+    store_data_as_reference: bool = False,
 ) -> NewEvent:
     """
     A new event at *subject*.
     """
-    return NewEvent(subject=subject, type=type, data=data or {}, source=source)
+    return NewEvent(
+        subject=subject, type=type, data=data or {}, source=source, store_data_as_reference=store_data_as_reference
+    )
 
 
 async def commit_each(store: EventStore, subjects: Sequence[str]) -> list[RecordedEvent]:

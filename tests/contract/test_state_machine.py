@@ -28,7 +28,9 @@ from eventsource import (
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
+    SubjectNotFoundError,
 )
+from eventsource.domain.event_data import to_canonical_json
 from tests.contract.chance import rounds
 from tests.contract.samples import PATIENCE_S, noted
 
@@ -54,6 +56,7 @@ NEW_EVENTS = st.builds(
     data=st.dictionaries(
         st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3), st.integers(), max_size=2
     ),
+    store_data_as_reference=st.booleans(),
 )
 
 
@@ -92,6 +95,8 @@ COMMITS = st.tuples(st.lists(NEW_EVENTS, min_size=1, max_size=4), st.lists(CONDI
 
 # A number stands for the event at that place, counted from the end of the log; the last one for an id nobody has.
 UNKNOWN = 1_000
+
+SALT = "5a" * 32
 BOUNDS = st.none() | st.integers(0, 40) | st.just(UNKNOWN)
 
 
@@ -102,6 +107,7 @@ class Model:
 
     def __init__(self) -> None:
         self.events: list[NewEvent] = []
+        self.erased = set[int]()
 
     def version(self, subject: str) -> int:
         """
@@ -133,6 +139,18 @@ class Model:
             for position, event in enumerate(self.events, start=1)
             if event.subject == subject or (recursive and event.subject.segments[: len(segments)] == segments)
         ]
+
+    def erase(self, subject: str) -> list[int]:
+        """
+        The positions whose data is erased now.
+        """
+        found = [
+            position
+            for position, event in enumerate(self.events, start=1)
+            if event.subject == subject and event.store_data_as_reference and position not in self.erased
+        ]
+        self.erased.update(found)
+        return found
 
     def latest(self, positions: list[int], event_type: str) -> list[int]:
         """
@@ -177,7 +195,9 @@ class Stores(RuleBasedStateMachine):
         self.log: list[RecordedEvent] = []
         self.keyed: dict[str, tuple[list[NewEvent], tuple[RecordedEvent, ...]]] = {}
         self.observers: list[Observer] = []
-        self.memory = InMemoryEventStore(clock=lambda: self.now_ns, new_id=lambda: f"id-{next(self.ids[0])}")
+        self.memory = InMemoryEventStore(
+            clock=lambda: self.now_ns, new_id=lambda: f"id-{next(self.ids[0])}", new_salt=lambda: SALT
+        )
         self.embedded = self.opened()
 
     def teardown(self) -> None:
@@ -205,6 +225,7 @@ class Stores(RuleBasedStateMachine):
             Path(self.folder.name) / "store.db",
             clock=lambda: self.now_ns,
             new_id=lambda: f"id-{next(self.ids[1])}",
+            new_salt=lambda: SALT,
         )
         self.run(store.__aenter__())
         return store
@@ -393,6 +414,40 @@ class Stores(RuleBasedStateMachine):
         assert reports[0].is_intact
         assert reports[0].events == len(self.log)
 
+    @rule(subject=st.sampled_from(SCOPES))
+    def erase(self, subject: str) -> None:
+        """
+        Of the subject itself the data stored by reference is emptied, and nothing else changes.
+        """
+        if not self.model.version(subject):
+            for store in self.both():
+                with pytest.raises(SubjectNotFoundError):
+                    self.run(store.erase(subject))
+            return
+        erased = self.model.erase(subject)
+        for position in erased:
+            event = self.log[position - 1]
+            # The data of these events has texts as keys and integers as values.
+            self.log[position - 1] = event._replace(data_json=to_canonical_json(dict.fromkeys(event.data, 0)))
+
+        assert [self.run(store.erase(subject)) for store in self.both()] == [len(erased)] * 2
+
+    @rule()
+    def back_up_and_restore(self) -> None:
+        """
+        Both give the same backup, and a store made of it gives it again.
+        """
+
+        async def again(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            async with InMemoryEventStore() as store:
+                await store.restore(events)
+                assert (await store.audit()).is_intact
+                return await backup_of(store)
+
+        backups = [self.run(backup_of(store)) for store in self.both()]
+
+        assert backups[0] == backups[1] == self.run(again(backups[0]))
+
     @rule()
     def reopen(self) -> None:
         """
@@ -445,6 +500,13 @@ async def read_whole(stream: EventStream) -> list[RecordedEvent]:
     All events of a stream that ends.
     """
     return [event async for event in stream]
+
+
+async def backup_of(store: EventStore) -> list[dict[str, Any]]:
+    """
+    All events of a backup.
+    """
+    return [event async for event in store.backup()]
 
 
 async def read_until(stream: EventStream, position: int) -> list[RecordedEvent]:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, cast
 
 import apsw
 
-from eventsource.domain.event import RecordedEvent
 from eventsource.store.audit import ChainAudit
-from eventsource.store.embedded.file import EVENT_COLUMNS
+from eventsource.store.embedded.entries import read_entries
 from eventsource.store.interface import MAX_AUDIT_PROBLEMS, AuditProblem
 from eventsource.store.paging import PAGE_EVENTS
 
 if TYPE_CHECKING:
     from eventsource.store.embedded.reader import Reader
     from eventsource.store.interface import AuditReport
+    from eventsource.store.log_entry import LogEntry
 
-_FOLLOWING = f"SELECT {EVENT_COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608  constants
+_NO_END = 2**63 - 1
 
 # Guards are answered from the version of a subject's last event, so it must count the subject's events. Of each
 # subject the first that does not.
@@ -40,21 +40,21 @@ async def audit_file(reader: Reader) -> AuditReport:
     for problem in await reader.run(_check_pages):
         audit.note(problem)
     while True:
-        events, obstacle = await reader.run(partial(_read_events, after=audit.position))
-        await asyncio.to_thread(_check_events, audit, events)
+        entries, obstacle = await reader.run(partial(_read_entries, after=audit.position))
+        await asyncio.to_thread(_check_entries, audit, entries)
         if obstacle:
             audit.note(AuditProblem(audit.position + 1, None, f"cannot be read, nor what follows: {obstacle}"))
             return audit.report()
-        if len(events) < PAGE_EVENTS:
+        if len(entries) < PAGE_EVENTS:
             break
     for problem in await reader.run(_check_versions):
         audit.note(problem)
     return audit.report()
 
 
-def _check_events(audit: ChainAudit, events: list[RecordedEvent]) -> None:
-    for event in events:
-        audit.check(event)
+def _check_entries(audit: ChainAudit, entries: list[LogEntry]) -> None:
+    for entry in entries:
+        audit.check(entry)
 
 
 def _check_pages(connection: apsw.Connection) -> list[AuditProblem]:
@@ -65,21 +65,22 @@ def _check_pages(connection: apsw.Connection) -> list[AuditProblem]:
     return [] if found == ["ok"] else [AuditProblem(None, None, f"SQLite: {problem}") for problem in found]
 
 
-def _read_events(connection: apsw.Connection, *, after: int) -> tuple[list[RecordedEvent], str | None]:
+def _read_entries(connection: apsw.Connection, *, after: int) -> tuple[list[LogEntry], str | None]:
     """
     The next events, and what kept from reading further, if anything did.
     """
-    events: list[RecordedEvent] = []
+    entries: list[LogEntry] = []
     try:
-        for event in map(RecordedEvent._make, connection.execute(_FOLLOWING, (after, PAGE_EVENTS))):
-            if event.position <= after:
+        for entry in read_entries(connection, after=after, until=_NO_END, limit=PAGE_EVENTS):
+            position = entry.event.position
+            if position <= after:
                 # A page in another one's place: reading on from here could go round in circles.
-                return events, f"position {event.position} stands there"
-            after = event.position
-            events.append(event)
+                return entries, f"position {position} stands there"
+            after = position
+            entries.append(entry)
     except (apsw.CorruptError, UnicodeDecodeError) as error:
-        return events, str(error)
-    return events, None
+        return entries, str(error)
+    return entries, None
 
 
 def _check_versions(connection: apsw.Connection) -> list[AuditProblem]:

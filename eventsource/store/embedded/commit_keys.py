@@ -22,6 +22,7 @@ CREATE TABLE commit_keys (
     first_position INTEGER NOT NULL,
     last_position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX commit_keys_first_position ON commit_keys (first_position);
 """
 
 INSERT: Final = "INSERT INTO commit_keys (key, request, first_position, last_position) VALUES (?, ?, ?, ?)"
@@ -53,19 +54,19 @@ def find_key(connection: apsw.Connection, key: str) -> StoredKey | None:
     return StoredKey(*row) if row else None
 
 
-def forget_requests(connection: apsw.Connection, first: int, last: int) -> int:
+def forget_request(connection: apsw.Connection, position: int) -> bool:
     """
-    Forget what was asked for by the commits that made the events between two positions, both included.
+    Forget what was asked for by the commit that made the event at a position.
 
-    To be called in the transaction that erases data of these events. The keys stay used: no commit
-    is made with them again.
+    To be called in the transaction that erases its data. The key stays used: no commit is made with
+    it again.
 
     Returns:
-        How many requests were forgotten.
+        Whether there was something to forget.
     """
     connection.execute(
-        "UPDATE commit_keys SET request = NULL "
-        "WHERE last_position >= ? AND first_position <= ? AND request IS NOT NULL",
-        (first, last),
+        "UPDATE commit_keys SET request = NULL WHERE request IS NOT NULL AND last_position >= ? "
+        "AND first_position = (SELECT max(first_position) FROM commit_keys WHERE first_position <= ?)",
+        (position, position),
     )
-    return connection.changes()
+    return connection.changes() > 0

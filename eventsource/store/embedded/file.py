@@ -15,9 +15,11 @@ import apsw
 from eventsource.domain.event import RecordedEvent
 from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
 from eventsource.store.audit import ChainAudit
-from eventsource.store.embedded import commit_keys, schema_rows
+from eventsource.store.embedded import commit_keys, entries, erasure, schema_rows
+from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.query import data_index, functions
+from eventsource.store.embedded.query.sql import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +56,8 @@ CREATE INDEX events_type ON events (type);
 """
 
 _SCHEMA_3 = f"""
+{entries.SCHEMA}
+{erasure.SCHEMA}
 {schema_rows.SCHEMA}
 {commit_keys.SCHEMA}
 """
@@ -92,6 +96,8 @@ def open_for_writing(path: Path) -> apsw.Connection:
         try:
             _configure(connection)
             connection.pragma("synchronous", "FULL")
+            # What is deleted is overwritten, so that erasing erases.
+            connection.pragma("secure_delete", True)  # noqa: FBT003  a pragma's value
             # Checkpoints are explicit: what an automatic one fails at, nobody is told.
             connection.wal_autocheckpoint(0)
             # The size of the file does not tell: it is now that SQLite takes back what a crash left of making it.
@@ -181,15 +187,16 @@ def _start_log(connection: apsw.Connection, path: Path) -> None:
 
 
 def _check_end(connection: apsw.Connection, path: Path) -> None:
-    rows = connection.execute(
-        f"SELECT {EVENT_COLUMNS} FROM events ORDER BY position DESC LIMIT ?",  # noqa: S608  a constant
-        (_EVENTS_CHECKED_AT_OPEN + 1,),
-    ).fetchall()
-    events = to_recorded(reversed(rows))
-    before = events.pop(0) if len(events) > _EVENTS_CHECKED_AT_OPEN else None
+    found = fetch(
+        connection, "SELECT position FROM events ORDER BY position DESC LIMIT ?", (_EVENTS_CHECKED_AT_OPEN + 1,)
+    )
+    if not found:
+        return
+    last = list(read_entries(connection, after=found[-1][0] - 1, until=found[0][0], limit=_EVENTS_CHECKED_AT_OPEN + 1))
+    before = last.pop(0).event if len(last) > _EVENTS_CHECKED_AT_OPEN else None
     audit = ChainAudit(after=before)
-    for event in events:
-        audit.check(event)
+    for entry in last:
+        audit.check(entry)
     problems = audit.report().problems
     if problems:
         raise StoreCorruptedError(str(path), f"position {problems[0].position}: {problems[0].what}")

@@ -5,8 +5,11 @@ The embedded event store: one SQLite file, no server.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import uuid
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,14 +19,18 @@ import filelock
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
+    ErasureUnfinishedError,
     NotSupportedError,
     StoreClosedError,
+    StoreError,
     StoreLockedError,
+    StoreNotEmptyError,
     StoreReadOnlyError,
     StoreUnavailableError,
 )
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
+from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
@@ -32,15 +39,16 @@ from eventsource.store.embedded.query.explain import explain
 from eventsource.store.embedded.query.plan import plans
 from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.reader import LogPages, Reader, count_events, read_head, read_position
+from eventsource.store.embedded.restore import Feed, RestoreAbortedError
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
-from eventsource.store.paging import Selection, observe_log, stream_log
+from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import ROWS_AT_A_TIME, IndexState, QueryLimits, QueryRows, Spending
 from eventsource.store.schema import SchemaBook, read_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -50,10 +58,16 @@ if TYPE_CHECKING:
     from eventsource.domain.precondition import Precondition
     from eventsource.gdbql import Query
     from eventsource.store.interface import AuditReport, EventStream, StoreStatus
+    from eventsource.store.log_entry import LogEntry
     from eventsource.store.query import DataIndex, Explanation
 
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
 _POLL_INTERVAL_S = 0.05
+
+# How long an erase tries to clean the files when somebody is in the way, and how long it rests in between, at first
+# and later, in seconds.
+_ERASE_PATIENCE_S = 30.0
+_FIRST_REST_S, _LONGEST_REST_S = 0.05, 1.0
 
 
 class EmbeddedEventStore:
@@ -78,6 +92,8 @@ class EmbeddedEventStore:
 
         new_id: Makes the ids of events.
 
+        new_salt: Makes the salts of data stored by reference: 64 hex digits, never to be guessed.
+
     Raises:
         StoreLockedError: On entering: another one writes to the file.
         NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: On entering:
@@ -92,6 +108,7 @@ class EmbeddedEventStore:
         source: str = "eventsource",
         clock: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
         # Resolved, so that every name of the file leads to one lock, wherever the process goes later.
         self._path = Path(path).resolve()
@@ -99,6 +116,7 @@ class EmbeddedEventStore:
         self._source = source
         self._clock = clock
         self._new_id = new_id
+        self._new_salt = new_salt
         self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
         self._reader: Reader | None = None
         self._writer: Writer | None = None
@@ -110,6 +128,7 @@ class EmbeddedEventStore:
         self._head = 0
         self._grown = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
+        self._feeds: set[Feed] = set()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -285,6 +304,53 @@ class EmbeddedEventStore:
     async def audit(self) -> AuditReport:
         return await audit_file(self._open_reader())
 
+    async def erase(self, subject: str) -> int:
+        subject = Subject(subject)
+        writer = self._open_for_commit()
+        erased = await writer.erase(subject)
+        deadline, rest_s = time.monotonic() + _ERASE_PATIENCE_S, _FIRST_REST_S
+        try:
+            while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, _LONGEST_REST_S)
+        except StoreError as error:
+            raise ErasureUnfinishedError(str(self._path), subject=subject, events=erased, reason=str(error)) from error
+        if obstacle is not None:
+            raise ErasureUnfinishedError(str(self._path), subject=subject, events=erased, reason=obstacle)
+        return erased
+
+    async def backup(self) -> AsyncGenerator[dict[str, Any]]:
+        until, after = await self.head(), 0
+        while after < until:
+            page = await self._open_reader().run(partial(_read_page, after=after, until=until))
+            if not page:
+                return
+            for entry in page:
+                yield entry.to_backup()
+            after = page[-1].event.position
+
+    async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
+        writer = self._open_for_commit()
+        if count := await self.head():
+            # Told before anything is asked of the one who sends the events.
+            raise StoreNotEmptyError(str(self._path), events=count)
+        feed = Feed()
+        self._feeds.add(feed)
+        restoring = asyncio.create_task(writer.restore(feed))
+        try:
+            await feed.fill(events, restoring)
+            restored = await asyncio.shield(restoring)
+        except BaseException:
+            feed.abort(RestoreAbortedError())
+            with suppress(Exception):
+                await restoring
+            raise
+        finally:
+            self._feeds.discard(feed)
+            self._head = max(self._head, writer.head)
+            self._wake()
+        return restored
+
     async def ping(self) -> None:
         await self._open_reader().run(read_head)
 
@@ -296,6 +362,8 @@ class EmbeddedEventStore:
 
     async def _close(self) -> None:
         writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
+        for feed in self._feeds:
+            feed.abort(StoreClosedError(str(self._path)))
         if reader:
             await asyncio.to_thread(reader.close)
         if writer:
@@ -345,7 +413,14 @@ class EmbeddedEventStore:
         try:
             with translated(self._path):
                 self._schemas = SchemaBook(read_schema_texts(connection))
-                return Writer(connection, self._path, clock=self._clock, new_id=self._new_id, answer=self._hand_over)
+                return Writer(
+                    connection,
+                    self._path,
+                    clock=self._clock,
+                    new_id=self._new_id,
+                    new_salt=self._new_salt,
+                    answer=self._hand_over,
+                )
         except BaseException:
             connection.close()
             raise
@@ -386,3 +461,7 @@ class EmbeddedEventStore:
             self._open_reader()
             raise StoreReadOnlyError(str(self._path))
         return self._writer
+
+
+def _read_page(connection: apsw.Connection, *, after: int, until: int) -> list[LogEntry]:
+    return list(read_entries(connection, after=after, until=until, limit=PAGE_EVENTS))

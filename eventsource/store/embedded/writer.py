@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import apsw
 import attrs
 
+from eventsource.domain.data_reference import DataReference
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.precondition import QueryIsTrue
 from eventsource.errors import (
@@ -35,21 +36,24 @@ from eventsource.errors import (
     StoreUnavailableError,
 )
 from eventsource.store.commit import LogEnd, check_preconditions
-from eventsource.store.embedded import commit_keys
+from eventsource.store.embedded import commit_keys, erasure
 from eventsource.store.embedded.commit_keys import find_key
+from eventsource.store.embedded.entries import write_references
 from eventsource.store.embedded.failures import translate
 from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
+from eventsource.store.embedded.restore import Feed, restore_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
     from eventsource.store.idempotency import IdempotencyKey
+    from eventsource.store.restoring import BackupReader
 
 Result = TypeVar("Result")
 Row = tuple[int | str, ...]
@@ -69,6 +73,12 @@ _NEWEST = 0.2
 
 # Subjects whose version is kept in memory; one entry is about 200 bytes.
 _MAX_CACHED_VERSIONS = 100_000
+
+# How long to wait before the files are tried to be cleaned again, in seconds.
+_CLEANING_PAUSE_S = 1.0
+# How long cleaning waits for readers, while commits wait for it. Reads of our own take less: so it never happens that
+# there is always one of them in the way.
+_CLEANING_PATIENCE_MS = 100
 
 _INSERT = """
 INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version)
@@ -91,12 +101,21 @@ class Waiting:
 @attrs.define(eq=False)
 class _Work:
     """
-    Something else to be done in a transaction of the writer, and who waits for it.
+    Something else to be done by the writer, and who waits for it.
+
+    Attributes:
+        do: What.
+
+        then: What to do once it is committed.
+
+        in_transaction: Whether in a transaction of its own.
     """
 
     do: Callable[[IndexKeeper], Any]
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
+    then: Callable[[], None] | None = None
+    in_transaction: bool = True
 
     def reply(self, result: Any = None, error: Exception | None = None) -> None:
         """
@@ -128,6 +147,8 @@ class _Group:
 
         key_rows: Their keys that are not in the transaction yet.
 
+        references: Of those, what ties events to data stored by reference, by position.
+
         is_changed: Whether anything is.
     """
 
@@ -137,6 +158,7 @@ class _Group:
         self.rows: list[Row] = []
         self.answers: dict[str, tuple[bytes, tuple[RecordedEvent, ...]]] = {}
         self.key_rows: list[tuple[str, bytes, int, int]] = []
+        self.references: list[tuple[int, DataReference]] = []
         self.is_changed = False
 
 
@@ -152,7 +174,7 @@ class Writer:
     Args:
         connection: From `open_for_writing`; closed by `close`.
 
-        clock, new_id: As for the store.
+        clock, new_id, new_salt: As for the store.
 
         answer: Called from the writer's thread with each group once it is durable or refused.
     """
@@ -164,12 +186,14 @@ class Writer:
         *,
         clock: Callable[[], int],
         new_id: Callable[[], str],
+        new_salt: Callable[[], str],
         answer: Callable[[list[Waiting]], None],
     ) -> None:
         self._connection = connection
         self._path = path
         self._clock = clock
         self._new_id = new_id
+        self._new_salt = new_salt
         self._answer = answer
         self._queue: queue.SimpleQueue[Waiting | _Work | _Sign] = queue.SimpleQueue()
         self._indexes = IndexKeeper(connection)
@@ -181,9 +205,13 @@ class Writer:
         self._versions: dict[str, int] = {}
         self._end = _read_end(connection)
         self._wal_pages = 0
+        # Whether bytes of erased data are left in the files, and when to try again to remove them.
+        self._has_leftovers = erasure.is_unfinished(connection)
+        self._clean_at = 0.0
         # Why no further commit is taken: after an I/O error nobody knows what the file holds until it is reopened.
         self._stopped: StoreError | None = None
         connection.set_wal_hook(self._note_wal_pages)
+        self._clean_when_due()
         self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {path.name}", daemon=True)
         self._thread.start()
 
@@ -241,9 +269,72 @@ class Writer:
         Raises:
             StoreError: Nothing was written.
         """
+        return await self._ask(do)
+
+    async def erase(self, subject: str) -> int:
+        """
+        Empty the events of a subject; then `clean` what is left of them.
+
+        Raises:
+            StoreError: Nothing was erased.
+        """
+
+        def do(indexes: IndexKeeper) -> int:
+            erased = erasure.erase_data(self._connection, indexes, subject)
+            # They were computed from what is gone.
+            self._guards.forget()
+            return erased
+
+        def then() -> None:
+            self._has_leftovers = erasure.is_unfinished(self._connection)
+
+        return await self._ask(do, then)
+
+    async def clean(self) -> str | None:
+        """
+        Remove what is left of erased data from the files.
+
+        Returns:
+            Who is in the way; None when nothing is left.
+
+        Raises:
+            StoreError: It failed.
+        """
+        return await self._ask(lambda _: self._clean(), in_transaction=False)
+
+    async def restore(self, feed: Feed) -> int:
+        """
+        Write all events of a backup into the empty log, in one transaction.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            StoreError: Nothing was written.
+        """
+
+        def do(_: IndexKeeper) -> BackupReader:
+            self._guards.forget()
+            return restore_all(self._connection, str(self._path), feed, self._write_rows)
+
+        def then() -> None:
+            self._versions.clear()
+            self._end = _read_end(self._connection)
+
+        reader = await self._ask(do, then)
+        reader.finish()
+        return reader.events
+
+    async def _ask(
+        self,
+        do: Callable[[IndexKeeper], Result],
+        then: Callable[[], None] | None = None,
+        *,
+        in_transaction: bool = True,
+    ) -> Result:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        self._queue.put(_Work(do, loop, answer))
+        self._queue.put(_Work(do, loop, answer, then, in_transaction))
         return await answer
 
     async def write(self, do: Callable[[apsw.Connection], Result]) -> Result:
@@ -275,6 +366,7 @@ class Writer:
                 if isinstance(sign, _Work):
                     self._do(sign)
                 self._checkpoint_when_due()
+                self._clean_when_due()
         self._close_connection()
 
     def _take_group(self) -> tuple[list[Waiting], _Work | _Sign | None]:
@@ -383,7 +475,13 @@ class Writer:
         recorded: list[RecordedEvent] = []
         end = staged.end
         for new in request.events:
-            event = end.append(new, id=self._new_id(), time_ns=self._clock(), source=request.source)
+            reference = None
+            if new.store_data_as_reference:
+                reference = DataReference.to_data(new.data_json, salt=self._new_salt())
+                staged.references.append((end.position + 1, reference))
+            event = end.append(
+                new, id=self._new_id(), time_ns=self._clock(), source=request.source, reference=reference
+            )
             end = LogEnd.at(event)
             versions[event.subject] = version = version_of(event.subject) + 1
             row = (*event, version)
@@ -424,13 +522,22 @@ class Writer:
         Write what is staged into the transaction under way.
         """
         if staged.rows:
-            self._connection.executemany(_INSERT, staged.rows)
-            self._indexes.enter(staged.rows)
+            self._write_rows(staged.rows)
             staged.is_changed = True
             staged.rows.clear()
         if staged.key_rows:
             self._connection.executemany(commit_keys.INSERT, staged.key_rows)
             staged.key_rows.clear()
+        if staged.references:
+            write_references(self._connection, staged.references)
+            staged.references.clear()
+
+    def _write_rows(self, rows: Sequence[Row]) -> None:
+        """
+        Write events, and what is derived from them, into the transaction under way.
+        """
+        self._connection.executemany(_INSERT, rows)
+        self._indexes.enter(rows)
 
     def _is_quick(self, request: CommitRequest) -> bool:
         """
@@ -446,14 +553,26 @@ class Writer:
             return
         result: Any = None
         error: Exception | None = None
+        is_committing = False
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            if work.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
             result = work.do(self._indexes)
-            self._connection.execute("COMMIT")
-            self._indexes.reload()
+            if work.in_transaction:
+                is_committing = True
+                self._connection.execute("COMMIT")
+                is_committing = False
+                self._indexes.reload()
+            if work.then is not None:
+                work.then()
         except apsw.Error as failure:
             self._roll_back()
             error = translate(failure, self._path)
+            if (work.then or not work.in_transaction) and not isinstance(failure, (apsw.BusyError, apsw.FullError)):
+                self._stop(error)
+                if is_committing:
+                    # The commit record may have reached the disk although its fsync failed.
+                    error = CommitOutcomeUnknownError(str(self._path), f"{type(failure).__name__}: {failure}")
         except Exception as failure:  # noqa: BLE001  or who waits would wait for ever
             self._roll_back()
             error = failure
@@ -483,6 +602,29 @@ class Writer:
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
+    def _clean(self) -> str | None:
+        if not self._has_leftovers:
+            return None
+        self._connection.set_busy_timeout(_CLEANING_PATIENCE_MS)
+        try:
+            obstacle = erasure.clean(self._connection)
+        finally:
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self._clean_at = time.monotonic() + _CLEANING_PAUSE_S
+        if obstacle is None:
+            self._has_leftovers = False
+        return obstacle
+
+    def _clean_when_due(self) -> None:
+        if not self._has_leftovers or self._stopped or time.monotonic() < self._clean_at:
+            return
+        try:
+            self._clean()
+        except apsw.FullError:
+            return
+        except apsw.Error as error:
+            self._stop(error)
+
     def _checkpoint_when_due(self) -> None:
         if self._wal_pages < _CHECKPOINT_PAGES or self._stopped:
             return
@@ -506,6 +648,9 @@ class Writer:
 
     def _close_connection(self) -> None:
         # Everything acknowledged is in the log already; if need be, the next writer checkpoints it.
+        with suppress(apsw.Error):
+            if not self._stopped:
+                self._clean()
         with suppress(apsw.Error):
             if not self._stopped:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

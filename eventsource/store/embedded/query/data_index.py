@@ -186,6 +186,19 @@ class IndexKeeper:
         if entries:
             self._connection.executemany(_INSERT, entries)
 
+    def replace(self, position: int, event_type: str, *, old: str, new: str) -> None:
+        """
+        Enter what is left of an event's data in place of what it was, inside a transaction.
+        """
+        readers = self._readers.get(event_type)
+        if not readers:
+            return
+        self._connection.executemany(
+            "DELETE FROM data_index_entries WHERE index_id = ? AND value = ? AND position = ?",
+            [(index_id, key, position) for index_id, key in _entries(old, readers)],
+        )
+        self._connection.executemany(_INSERT, [(index_id, key, position) for index_id, key in _entries(new, readers)])
+
     def declare(self, event_type: str, path: str, head: int) -> None:
         """
         Declare an index unless it is there; inside a transaction.

@@ -1,0 +1,51 @@
+"""
+An event with all that a log keeps of it, which is what an audit and a backup need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+if TYPE_CHECKING:
+    from eventsource.domain.data_reference import DataReference
+    from eventsource.domain.event import RecordedEvent
+
+
+# What a backup has beside the members of an event, for data stored by reference. CloudEvents allows such names.
+DIGEST_MEMBER = "datadigest"
+SALT_MEMBER = "datasalt"
+
+
+@final
+class LogEntry(NamedTuple):
+    """
+    An event and what belongs to it.
+
+    Attributes:
+        event: The event.
+
+        reference: What ties it to its data, if that is stored by reference.
+
+        imported_time: Only of an event that was restored and whose hash we cannot compute: its time as
+            the backup had it.
+    """
+
+    event: RecordedEvent
+    reference: DataReference | None = None
+    imported_time: str | None = None
+
+    def to_backup(self) -> dict[str, Any]:
+        """
+        The event as a backup has it.
+
+        That is ``to_cloud_event`` and, of data stored by reference, ``datadigest`` and, while the data
+        lives, ``datasalt``.
+        """
+        members = self.event.to_cloud_event()
+        if self.imported_time is not None:
+            members["time"] = self.imported_time
+        if self.reference is not None:
+            members[DIGEST_MEMBER] = self.reference.digest
+            if self.reference.salt is not None:
+                members[SALT_MEMBER] = self.reference.salt
+        return members
