@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
-from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.errors import EventNotFoundError, QueryError, StoreClosedError
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
@@ -160,8 +160,15 @@ class InMemoryEventStore:
             self._check_open()
             found = spending.counted(PreparedQuery(tree).rows(self._rows_until(len(self._events), spending)))
             while True:
-                with spending:
-                    page = [_copied(row) for row in islice(found, ROWS_AT_A_TIME)]
+                page: list[Any] = []
+                try:
+                    with spending:
+                        page.extend(map(_copied, islice(found, ROWS_AT_A_TIME)))
+                except QueryError:
+                    # What came before it is as right as if it had been asked for alone.
+                    if page:
+                        yield page
+                    raise
                 if not page:
                     return
                 yield page

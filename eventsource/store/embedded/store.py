@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,7 @@ from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
     NotSupportedError,
+    QueryError,
     StoreClosedError,
     StoreLockedError,
     StoreReadOnlyError,
@@ -26,6 +28,7 @@ from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.index_building import build_index, finish_indexes
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
 from eventsource.store.embedded.query.plan import plans
@@ -34,7 +37,7 @@ from eventsource.store.embedded.reader import LogPages, Reader, count_events, re
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.paging import Selection, observe_log, stream_log
-from eventsource.store.query import ROWS_AT_A_TIME, IndexState, QueryLimits, QueryRows, Spending
+from eventsource.store.query import ROWS_AT_A_TIME, QueryLimits, QueryRows, Spending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -105,6 +108,7 @@ class EmbeddedEventStore:
         self._arrived: list[Waiting] = []
         self._head = 0
         self._grown = asyncio.Event()
+        self._building: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -114,6 +118,8 @@ class EmbeddedEventStore:
                 self._writer = await asyncio.to_thread(self._open_writer)
                 self._head = self._writer.head
             self._reader = await asyncio.to_thread(Reader, self._path)
+            if self._writer and self._writer.unfinished_indexes:
+                self._building = asyncio.create_task(finish_indexes(self._writer))
         except OSError as error:
             await self.aclose()
             raise StoreUnavailableError(str(self._path), str(error)) from error
@@ -194,17 +200,28 @@ class EmbeddedEventStore:
             run = QueryRun(plans.find(tree), spending)
             found = spending.counted(run.rows())
 
-            def next_page(connection: apsw.Connection) -> list[Any]:
+            def fill(page: list[Any], connection: apsw.Connection) -> None:
                 run.connection = connection
                 with spending:
-                    return list(islice(found, ROWS_AT_A_TIME))
+                    page.extend(islice(found, ROWS_AT_A_TIME))
 
             is_full = True
-            while is_full:
-                page = await reader.run(next_page)
-                is_full = len(page) == ROWS_AT_A_TIME
-                if page:
-                    yield page
+            try:
+                while is_full:
+                    page: list[Any] = []
+                    try:
+                        await reader.run(partial(fill, page))
+                    except QueryError:
+                        # What came before it is as right as if it had been asked for alone.
+                        if page:
+                            yield page
+                        raise
+                    is_full = len(page) == ROWS_AT_A_TIME
+                    if page:
+                        yield page
+            finally:
+                # Whoever is cancelled leaves no thread behind that computes for nobody, and that closing waits for.
+                spending.give_up()
 
         return QueryRows(pages())
 
@@ -218,15 +235,11 @@ class EmbeddedEventStore:
         path = normal_path(path)
         writer = self._open_for_commit()
         await writer.work(lambda keeper: keeper.declare(event_type, path, writer.head))
-        while True:
-            index = await writer.work(lambda keeper: keeper.build_on(event_type, path))
-            if index is None:
-                msg = f"the index on {path} of {event_type} was dropped while it was built"
-                raise NotSupportedError(msg)
-            if progress:
-                progress(index.progress)
-            if index.state is IndexState.READY:
-                return index
+        index = await build_index(writer, event_type, path, progress)
+        if index is None:
+            msg = f"the index on {path} of {event_type} was dropped while it was built"
+            raise NotSupportedError(msg)
+        return index
 
     async def drop_index(self, event_type: str, path: str) -> bool:
         path = normal_path(path)
@@ -253,6 +266,9 @@ class EmbeddedEventStore:
 
     async def _close(self) -> None:
         writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
+        if self._building:
+            self._building.cancel()
+            await asyncio.gather(self._building, return_exceptions=True)
         if reader:
             await asyncio.to_thread(reader.close)
         if writer:

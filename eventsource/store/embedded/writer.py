@@ -34,7 +34,7 @@ from eventsource.errors import (
     StoreUnavailableError,
 )
 from eventsource.store.commit import LogEnd, check_preconditions
-from eventsource.store.embedded.failures import translate
+from eventsource.store.embedded.failures import translate, translated
 from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
@@ -182,6 +182,13 @@ class Writer:
         The position of the last durable event.
         """
         return self._end.position
+
+    @property
+    def unfinished_indexes(self) -> tuple[tuple[str, str], ...]:
+        """
+        Type and path of the declared indexes that do not cover the whole log yet.
+        """
+        return self._indexes.unfinished
 
     def submit(self, waiting: Waiting) -> None:
         """
@@ -393,13 +400,11 @@ class Writer:
         result: Any = None
         error: Exception | None = None
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            result = work.do(self._indexes)
-            self._connection.execute("COMMIT")
-            self._indexes.reload()
-        except apsw.Error as failure:
-            self._roll_back()
-            error = translate(failure, self._path)
+            with translated(self._path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                result = work.do(self._indexes)
+                self._connection.execute("COMMIT")
+                self._indexes.reload()
         except Exception as failure:  # noqa: BLE001  or who waits would wait for ever
             self._roll_back()
             error = failure

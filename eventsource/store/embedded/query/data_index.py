@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from eventsource.domain.event import RecordedEvent
-from eventsource.domain.event_data import parse_json
 from eventsource.gdbql import row_reader
+from eventsource.store.embedded.failures import read_data
 from eventsource.store.embedded.query.conditions import is_plain_integer
 from eventsource.store.embedded.query.sql import Sql, fetch
 from eventsource.store.query import DataIndex, IndexState, print_data_path, read_data_path
@@ -162,6 +162,8 @@ class IndexKeeper:
         self._connection = connection
         self._readers: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
         self.ready: tuple[ReadyIndex, ...] = ()
+        # Type and path of those whose building was interrupted, or is under way.
+        self.unfinished: tuple[tuple[str, str], ...] = ()
         self.reload()
 
     def reload(self) -> None:
@@ -172,6 +174,11 @@ class IndexKeeper:
         for index_id, event_type, path in fetch(self._connection, "SELECT id, event_type, path FROM data_indexes"):
             self._readers.setdefault(event_type, []).append((index_id, row_reader(read_data_path(path))))
         self.ready = ready_indexes(self._connection)
+        self.unfinished = tuple(
+            (index.event_type, index.path)
+            for index in list_indexes(self._connection)
+            if index.state is IndexState.BUILDING
+        )
 
     def enter(self, rows: Iterable[Sequence[Any]]) -> None:
         """
@@ -276,7 +283,7 @@ def normal_path(path: str) -> str:
 
 
 def _entries(data_json: str, readers: Sequence[tuple[int, Callable[[Any], Any]]]) -> Iterator[tuple[int, Any]]:
-    row = {"data": parse_json(data_json)}
+    row = {"data": read_data(data_json)}
     for index_id, read in readers:
         item = read(row)
         if isinstance(item, (int, float, str)) and not isinstance(item, bool):
