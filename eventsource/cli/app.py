@@ -8,11 +8,12 @@ from typing import Annotated, cast
 
 import typer
 
-from eventsource.cli import project
+from eventsource.cli import index, project
 from eventsource.cli.audit import audit, ping
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
 from eventsource.cli.options import Json, show_help_if_alone
 from eventsource.cli.output import ReaderLeftError, to_json, write_error, write_lines
+from eventsource.cli.query import query
 from eventsource.cli.signals import InterruptedBySignal, interrupted_by_signals
 from eventsource.cli.stream import stream
 
@@ -27,8 +28,10 @@ app = typer.Typer(
     help="Look into an event store, and keep read models up to date with it.",
 )
 app.command(epilog=EXIT_CODES_HELP)(stream)
+app.command(epilog=EXIT_CODES_HELP)(query)
 app.command(epilog=EXIT_CODES_HELP)(audit)
 app.command(epilog=EXIT_CODES_HELP)(ping)
+app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")
 
 

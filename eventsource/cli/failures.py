@@ -23,7 +23,11 @@ from eventsource.errors import (
     NotAReadModelDatabaseError,
     NotSupportedError,
     ProjectorFailedError,
+    QueryBudgetError,
+    QueryLimitError,
+    QuerySyntaxError,
     StoreError,
+    StoreLockedError,
 )
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -35,18 +39,19 @@ class ExitCode(enum.IntEnum):
     """
 
     DONE = 0
-    # It ran, and found what is wrong: a projector failed, an audit found problems, the output cannot be written.
+    # It ran, and found what is wrong: a projector failed, an audit found problems, a query used up its limits, the
+    # output cannot be written.
     FAILED = 1
-    # The arguments are not understood, or name what is not there: a subject, a module, an event id.
+    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
     USAGE = 2
-    # The store or the read-model database cannot be opened or read.
+    # The store or the read-model database cannot be opened, read or written to.
     UNAVAILABLE = 3
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, or an audit found problems; 2 the arguments are not understood or "
-    "name what is not there; 3 the store or the read-model database cannot be opened or read; 128 and the number of "
-    "the signal that ended it early (130 for Ctrl-C)."
+    "Exit codes: 0 done; 1 a projector failed, an audit found problems, or a query used up its limits; 2 the arguments "
+    "are not understood or name what is not there; 3 the store or the read-model database cannot be opened or read; "
+    "128 and the number of the signal that ended it early (130 for Ctrl-C)."
 )
 
 
@@ -87,6 +92,49 @@ class DatabaseUnavailableError(CommandError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+class QueryEndedError(CommandError):
+    """
+    A query used up its limits; the rows before are printed.
+    """
+
+    code = QueryBudgetError.code
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, error: QueryBudgetError, *, option: str) -> None:
+        super().__init__(f"{error}; {option} allows more")
+
+
+class StoreInUseError(CommandError):
+    """
+    What only the writer of a store can do is asked while another process has that place.
+    """
+
+    code = StoreLockedError.code
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, error: StoreLockedError, *, is_building: bool) -> None:
+        advice = (
+            'it builds this index itself, and "eventsource index list" tells how far it is'
+            if is_building
+            else "stop it, run this command, and start it again, or let it call create_index() or drop_index() itself"
+        )
+        super().__init__(
+            f"another process has {error.path} open for writing, and only the writer of a store changes its indexes: "
+            f"{advice}"
+        )
+
+
+class IndexNotFoundError(CommandError):
+    """
+    There is no such declared index.
+    """
+
+    code = "index-not-found"
+
+    def __init__(self, event_type: str, path: str) -> None:
+        super().__init__(f"there is no index on {path} of {event_type!r}")
+
+
 class OutputError(CommandError):
     """
     Results cannot be written.
@@ -107,6 +155,8 @@ class Failure(BaseModel):
 
         event_id: The event a projector stopped before, with its `type` and `subject`.
 
+        line: Where a query is wrong, counted from 1, with its `column` in characters.
+
         cause: The traceback of the handler that raised, or how the event does not fit its class.
     """
 
@@ -117,6 +167,8 @@ class Failure(BaseModel):
     event_id: str | None = None
     type: str | None = None
     subject: str | None = None
+    line: int | None = None
+    column: int | None = None
     cause: str | None = None
 
     def in_words(self) -> str:
@@ -140,6 +192,8 @@ def describe(error: Exception) -> Failure | None:
                 subject=error.subject,
                 cause=_cause(error),
             )
+        case QuerySyntaxError():
+            return Failure(code=error.code, message=str(error), line=error.line, column=error.column)
         case CommandError() | EventSourceError():
             return Failure(code=error.code, message=str(error))
         case SQLAlchemyError():
@@ -166,6 +220,8 @@ def exit_code_of(error: Exception) -> ExitCode:
             | InvalidSubjectError()
             | NotSupportedError()
             | NotAReadModelDatabaseError()
+            | QuerySyntaxError()
+            | QueryLimitError()
         ):
             return ExitCode.USAGE
         case StoreError() | SQLAlchemyError():

@@ -22,6 +22,17 @@ StoreUrl = Annotated[
     ),
 ]
 
+WritableStoreUrl = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        envvar="EVENTSOURCE_STORE",
+        show_envvar=True,
+        help="The event store, such as sqlite:bank.db; it is opened for writing.",
+    ),
+]
+
 DatabaseUrl = Annotated[
     str,
     typer.Option(

@@ -333,8 +333,8 @@ class EventStore(Protocol):
 
         Raises:
             QuerySyntaxError, QueryLimitError: The text is no query.
-            QueryBudgetError: While rows are taken: the query used up one of *limits*.
-            QueryLimitError: While rows are taken: a value that is computed becomes too large.
+            QueryBudgetError: Behind the rows there were before: the query used up one of *limits*.
+            QueryLimitError: Behind the rows there were before: a value that is computed becomes too large.
         """
         ...
 

@@ -19,6 +19,7 @@ from eventsource.domain.subject import Subject
 from eventsource.errors import (
     EventNotFoundError,
     IdempotencyKeyReusedError,
+    QueryError,
     StoreClosedError,
     StoreNotEmptyError,
     SubjectNotFoundError,
@@ -233,8 +234,15 @@ class InMemoryEventStore:
             self._check_open()
             found = spending.counted(PreparedQuery(tree).rows(self._rows_until(len(self._events), spending)))
             while True:
-                with spending:
-                    page = [_copied(row) for row in islice(found, ROWS_AT_A_TIME)]
+                page: list[Any] = []
+                try:
+                    with spending:
+                        page.extend(map(_copied, islice(found, ROWS_AT_A_TIME)))
+                except QueryError:
+                    # What came before it is as right as if it had been asked for alone.
+                    if page:
+                        yield page
+                    raise
                 if not page:
                     return
                 yield page

@@ -61,6 +61,12 @@ class QueryRows:
                 return row
             self._page = iter(await anext(self._pages))
 
+    def pages(self) -> AsyncGenerator[Sequence[Any]]:
+        """
+        The same rows as they are computed, for those who handle many at a time: 256 of them, fewer in the last page.
+        """
+        return self._pages
+
     async def aclose(self) -> None:
         """
         Stop asking.
@@ -132,8 +138,8 @@ class DataIndex:
 
         path: What of them it is sorted by, such as ``data.email``.
 
-        state: Whether queries use it yet. One that was interrupted stays "building" until it is
-            declared again, which goes on where it stopped.
+        state: Whether queries use it yet. One that was interrupted stays "building" until the store
+            is opened for writing again, which goes on where it stopped.
 
         progress: The share of the log it covers, 0 to 1.
     """
@@ -197,6 +203,7 @@ class Spending:
         self._held_bytes = 0
         self._spent_s = 0.0
         self._deadline = 0.0
+        self._is_given_up = False
 
     def __enter__(self) -> Self:
         """
@@ -216,7 +223,13 @@ class Spending:
         """
         Whether all time is used up.
         """
-        return self._clock() > self._deadline
+        return self._is_given_up or self._clock() > self._deadline
+
+    def give_up(self) -> None:
+        """
+        Nobody waits for the answer any more: whoever works on it, in another thread, finds no time left.
+        """
+        self._is_given_up = True
 
     def out_of_time(self) -> QueryBudgetError:
         """

@@ -131,8 +131,18 @@ class Shop:
         """
         Start a command, with both outputs as pipes.
         """
+        return self._start([*EVENTSOURCE, *arguments], environment)
+
+    def start_changed(self, change: str, *arguments: str) -> Process:
+        """
+        Start a command in a process that runs *change* before, such as to tell when it has come somewhere.
+        """
+        code = f"import sys\nfrom eventsource.cli import main\n{change}\nsys.exit(main())"
+        return self._start([sys.executable, "-W", "error", "-c", code, *arguments], {})
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> Process:
         return subprocess.Popen(
-            [*EVENTSOURCE, *arguments],
+            command,
             cwd=self.directory,
             env=self.environment | environment,
             stdout=subprocess.PIPE,

@@ -18,8 +18,10 @@ from tests.store.older_files import make_older
 from tests.store.query_stores import STORES, fill, happened, rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from eventsource.store import DataIndex
 
 FIND = "STREAM e FROM events WHERE e.type == 'registered' AND e.data.email == 'b@example.com' MAP e.subject"
 
@@ -104,6 +106,15 @@ async def test_query_survives_that_its_index_is_dropped(tmp_path: Path) -> None:
         assert [first, *[row async for row in result]] == [f"/c/{n}" for n in range(3000)]
 
 
+async def eventually(store: EventStore, condition: Callable[[DataIndex], bool]) -> None:
+    """
+    Return when *condition* holds for the only index.
+    """
+    async with asyncio.timeout(30):
+        while not condition((await store.indexes())[0]):  # noqa: ASYNC110  what is built wakes nobody
+            await asyncio.sleep(0.01)
+
+
 BUILD_AND_DIE = """
 import asyncio, os, signal, sys
 from eventsource import EmbeddedEventStore
@@ -120,30 +131,97 @@ asyncio.run(main())
 """
 
 
-async def test_index_whose_building_was_killed_is_finished_later(tmp_path: Path) -> None:
+@pytest.fixture
+async def unfinished(tmp_path: Path) -> Path:
     """
-    After kill -9 it is not ready and misleads no query; declared again it goes on where it stopped.
+    A store file with 10,001 events whose index was being built when its process was killed.
     """
     path = tmp_path / "store.db"
     async with EmbeddedEventStore(path) as store:
         await fill(store, [happened(f"/c/{n}", "registered", email=f"{n}@example.com") for n in range(10_000)])
         await store.commit([happened("/b", "registered", email="b@example.com")])
-
     died = await asyncio.create_subprocess_exec(sys.executable, "-c", BUILD_AND_DIE, path)
     await died.wait()
-
-    async with EmbeddedEventStore(path) as store:
-        left = await store.indexes()
-        before = await rows(store, FIND)
-        progress: list[float] = []
-        await store.create_index("registered", "data.email", progress=progress.append)
-        after = await rows(store, FIND)
-        explanation = await store.explain(FIND)
     assert died.returncode == -signal.SIGKILL
-    assert [each.state for each in left] == [IndexState.BUILDING]
-    assert (before, after) == (["/b"], ["/b"])
-    assert progress[0] > 0.3
-    assert "registered (data.email)" in str(explanation)
+    return path
+
+
+async def test_index_whose_building_was_killed_misleads_no_query(unfinished: Path) -> None:
+    """
+    It is not ready, and a query that it would serve is answered without it.
+    """
+    async with EmbeddedEventStore(unfinished, read_only=True) as store:
+        assert [each.state for each in await store.indexes()] == [IndexState.BUILDING]
+        assert await rows(store, FIND) == ["/b"]
+
+
+async def test_index_whose_building_was_killed_is_finished_by_the_next_writer(unfinished: Path) -> None:
+    """
+    Opened for writing, the store goes on with it by itself, while it commits.
+    """
+    async with EmbeddedEventStore(unfinished) as store:
+        await store.commit([happened("/b2", "registered", email="b@example.com")])
+        await eventually(store, lambda index: index.state is IndexState.READY)
+
+        assert await rows(store, FIND) == ["/b", "/b2"]
+        assert "registered (data.email)" in str(await store.explain(FIND))
+
+
+async def test_index_whose_building_was_killed_can_be_waited_for(unfinished: Path) -> None:
+    """
+    Declared again it goes on where it stopped, and is ready then.
+    """
+    progress: list[float] = []
+    async with EmbeddedEventStore(unfinished) as store:
+        index = await store.create_index("registered", "data.email", progress=progress.append)
+
+        assert index.state is IndexState.READY
+        assert progress[0] > 0.3
+
+
+async def test_closing_does_not_wait_for_an_index(unfinished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A store that goes on with an index closes after the batch under way; the next one goes on from there.
+    """
+    monkeypatch.setattr("eventsource.store.embedded.query.data_index.BATCH_EVENTS", 1)
+    async with EmbeddedEventStore(unfinished, read_only=True) as store:
+        [before] = await store.indexes()
+    async with EmbeddedEventStore(unfinished) as store:
+        await eventually(store, lambda index: index.progress > before.progress)
+    async with EmbeddedEventStore(unfinished, read_only=True) as store:
+        [after] = await store.indexes()
+
+    assert before.progress < after.progress < 1
+
+
+async def test_unfinished_index_can_be_dropped(unfinished: Path) -> None:
+    """
+    Removing one that the store is going on with leaves nothing of it.
+    """
+    async with EmbeddedEventStore(unfinished) as store:
+        assert await store.drop_index("registered", "data.email")
+        assert await store.indexes() == ()
+    connection = apsw.Connection(str(unfinished))
+    assert connection.execute("SELECT count(*) FROM data_index_entries").get == 0
+    connection.close()
+
+
+async def test_index_that_cannot_be_finished_is_logged(unfinished: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Damage in the log ends the building, not the store.
+    """
+    connection = apsw.Connection(str(unfinished))
+    connection.execute("UPDATE events SET data = '{' WHERE position = 9000")
+    connection.close()
+
+    async with EmbeddedEventStore(unfinished) as store:
+        await eventually(store, lambda _: bool(caplog.records))
+        await store.commit([happened("/b2", "registered", email="b@example.com")])
+
+        assert [each.state for each in await store.indexes()] == [IndexState.BUILDING]
+    [record] = caplog.records
+    assert record.getMessage().startswith("index.unfinished event_type='registered' path='data.email' error=")
+    assert "is no JSON" in record.getMessage()
 
 
 async def test_older_file_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -77,6 +77,47 @@ async def test_result_can_be_left_early(store: EventStore) -> None:
     assert [row async for row in result] == []
 
 
+async def test_rows_come_in_pages_too(store: EventStore) -> None:
+    """
+    Pages have all rows in order.
+    """
+    await fill(store, [happened(n=n) for n in range(600)])
+
+    pages = [page async for page in store.query("STREAM e FROM events MAP e.data.n").pages()]
+
+    assert [n for page in pages for n in page] == list(range(600))
+    assert len(pages) > 1
+
+
+async def test_rows_before_the_end_of_the_budget_are_given(store: EventStore) -> None:
+    """
+    A budget of 300 rows is 300 rows and then the error.
+    """
+    await fill(store, [happened(n=n) for n in range(600)])
+    result = store.query("STREAM e FROM events MAP e.data.n", limits=QueryLimits(rows=300))
+
+    found = [await anext(result) for _ in range(300)]
+
+    assert found == list(range(300))
+    with pytest.raises(QueryBudgetError):
+        await anext(result)
+
+
+async def test_cancelled_query_is_not_worked_on(tmp_path: Path) -> None:
+    """
+    Whoever stops waiting leaves no thread behind that goes on for ten seconds, and that closing waits for.
+    """
+    slow = " OR ".join(f"LENGTH(REPLACE(e.data.text, 'x', 'y{number}')) == 1" for number in range(60))
+    async with connect(f"sqlite:{tmp_path / 'store.db'}") as store:
+        await fill(store, [happened(text="x" * 60_000)] * 300)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await rows(store, f"STREAM e FROM events WHERE {slow} MAP e.id", limits=QueryLimits(time_s=60))
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 3
+
+
 async def test_rows_beyond_the_budget_end_the_query(store: EventStore) -> None:
     """
     A result with more rows than allowed ends with an error that names the budget.

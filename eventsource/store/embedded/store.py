@@ -21,6 +21,7 @@ from eventsource.domain.subject import Subject
 from eventsource.errors import (
     ErasureUnfinishedError,
     NotSupportedError,
+    QueryError,
     StoreClosedError,
     StoreError,
     StoreLockedError,
@@ -33,6 +34,7 @@ from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.index_building import build_index, finish_indexes
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
@@ -44,7 +46,7 @@ from eventsource.store.embedded.schema_rows import insert_schema, read_schema_te
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
-from eventsource.store.query import ROWS_AT_A_TIME, IndexState, QueryLimits, QueryRows, Spending
+from eventsource.store.query import ROWS_AT_A_TIME, QueryLimits, QueryRows, Spending
 from eventsource.store.schema import SchemaBook, read_schemas
 
 if TYPE_CHECKING:
@@ -127,6 +129,7 @@ class EmbeddedEventStore:
         self._arrived: list[Waiting] = []
         self._head = 0
         self._grown = asyncio.Event()
+        self._building: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._feeds: set[Feed] = set()
 
@@ -137,6 +140,8 @@ class EmbeddedEventStore:
                 self._writer = await asyncio.to_thread(self._open_writer)
                 self._head = self._writer.head
             self._reader = await asyncio.to_thread(Reader, self._path)
+            if self._writer and self._writer.unfinished_indexes:
+                self._building = asyncio.create_task(finish_indexes(self._writer))
         except OSError as error:
             await self.aclose()
             raise StoreUnavailableError(str(self._path), str(error)) from error
@@ -256,17 +261,28 @@ class EmbeddedEventStore:
             run = QueryRun(plans.find(tree), spending)
             found = spending.counted(run.rows())
 
-            def next_page(connection: apsw.Connection) -> list[Any]:
+            def fill(page: list[Any], connection: apsw.Connection) -> None:
                 run.connection = connection
                 with spending:
-                    return list(islice(found, ROWS_AT_A_TIME))
+                    page.extend(islice(found, ROWS_AT_A_TIME))
 
             is_full = True
-            while is_full:
-                page = await reader.run(next_page)
-                is_full = len(page) == ROWS_AT_A_TIME
-                if page:
-                    yield page
+            try:
+                while is_full:
+                    page: list[Any] = []
+                    try:
+                        await reader.run(partial(fill, page))
+                    except QueryError:
+                        # What came before it is as right as if it had been asked for alone.
+                        if page:
+                            yield page
+                        raise
+                    is_full = len(page) == ROWS_AT_A_TIME
+                    if page:
+                        yield page
+            finally:
+                # Whoever is cancelled leaves no thread behind that computes for nobody, and that closing waits for.
+                spending.give_up()
 
         return QueryRows(pages())
 
@@ -280,15 +296,11 @@ class EmbeddedEventStore:
         path = normal_path(path)
         writer = self._open_for_commit()
         await writer.work(lambda keeper: keeper.declare(event_type, path, writer.head))
-        while True:
-            index = await writer.work(lambda keeper: keeper.build_on(event_type, path))
-            if index is None:
-                msg = f"the index on {path} of {event_type} was dropped while it was built"
-                raise NotSupportedError(msg)
-            if progress:
-                progress(index.progress)
-            if index.state is IndexState.READY:
-                return index
+        index = await build_index(writer, event_type, path, progress)
+        if index is None:
+            msg = f"the index on {path} of {event_type} was dropped while it was built"
+            raise NotSupportedError(msg)
+        return index
 
     async def drop_index(self, event_type: str, path: str) -> bool:
         path = normal_path(path)
@@ -364,6 +376,9 @@ class EmbeddedEventStore:
         writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
         for feed in self._feeds:
             feed.abort(StoreClosedError(str(self._path)))
+        if self._building:
+            self._building.cancel()
+            await asyncio.gather(self._building, return_exceptions=True)
         if reader:
             await asyncio.to_thread(reader.close)
         if writer:

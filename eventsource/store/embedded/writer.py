@@ -39,7 +39,7 @@ from eventsource.store.commit import LogEnd, check_preconditions
 from eventsource.store.embedded import commit_keys, erasure
 from eventsource.store.embedded.commit_keys import find_key
 from eventsource.store.embedded.entries import write_references
-from eventsource.store.embedded.failures import translate
+from eventsource.store.embedded.failures import DamagedDataError, translate, translate_damage
 from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
@@ -221,6 +221,13 @@ class Writer:
         The position of the last durable event.
         """
         return self._end.position
+
+    @property
+    def unfinished_indexes(self) -> tuple[tuple[str, str], ...]:
+        """
+        Type and path of the declared indexes that do not cover the whole log yet.
+        """
+        return self._indexes.unfinished
 
     def submit(self, waiting: Waiting) -> None:
         """
@@ -573,6 +580,9 @@ class Writer:
                 if is_committing:
                     # The commit record may have reached the disk although its fsync failed.
                     error = CommitOutcomeUnknownError(str(self._path), f"{type(failure).__name__}: {failure}")
+        except (DamagedDataError, UnicodeDecodeError) as failure:
+            self._roll_back()
+            error = translate_damage(failure, self._path)
         except Exception as failure:  # noqa: BLE001  or who waits would wait for ever
             self._roll_back()
             error = failure

@@ -16,9 +16,9 @@ import apsw
 import attrs
 
 from eventsource.domain.event import RecordedEvent
-from eventsource.domain.event_data import parse_json
 from eventsource.errors import QueryError
 from eventsource.gdbql import row_reader
+from eventsource.store.embedded.failures import read_data
 from eventsource.store.embedded.query.conditions import is_plain_integer
 from eventsource.store.embedded.query.sql import Sql, fetch
 from eventsource.store.query import DataIndex, IndexState, print_data_path, read_data_path
@@ -157,6 +157,8 @@ class IndexKeeper:
         self._connection = connection
         self._readers: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
         self.ready: tuple[ReadyIndex, ...] = ()
+        # Type and path of those whose building was interrupted, or is under way.
+        self.unfinished: tuple[tuple[str, str], ...] = ()
         self.reload()
 
     def reload(self) -> None:
@@ -166,7 +168,15 @@ class IndexKeeper:
         self._readers = {}
         for one in _declared(self._connection):
             self._readers.setdefault(one.event_type, []).append((one.id, one.read))
-        self.ready = ready_indexes(self._connection)
+        ready = ready_indexes(self._connection)
+        if ready != self.ready:
+            # The same ones stay the same object: statements that were made for them are kept.
+            self.ready = ready
+        self.unfinished = tuple(
+            (index.event_type, index.path)
+            for index in list_indexes(self._connection)
+            if index.state is IndexState.BUILDING
+        )
 
     def enter(self, rows: Iterable[Sequence[Any]]) -> None:
         """
@@ -284,7 +294,7 @@ def normal_path(path: str) -> str:
 
 
 def _entries(data_json: str, readers: Sequence[tuple[int, Callable[[Any], Any]]]) -> Iterator[tuple[int, Any]]:
-    row = {"data": parse_json(data_json)}
+    row = {"data": read_data(data_json)}
     for index_id, read in readers:
         item = read(row)
         if isinstance(item, (int, float, str)) and not isinstance(item, bool):

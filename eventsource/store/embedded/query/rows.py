@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.domain.event_data import parse_json
 from eventsource.domain.timestamp import format_timestamp
 from eventsource.gdbql import FIELDS, Path, walk
+from eventsource.store.embedded.failures import read_data
 from eventsource.store.query import stored_instant
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def row_maker(fields: Sequence[str], *, plain_times: bool = False) -> Callable[[
         if time_at is not None:
             row["time"] = read_time(values[time_at])
         if data_at is not None:
-            row["data"] = parse_json(values[data_at])
+            row["data"] = read_data(values[data_at])
         return {**template, **constants, **row} if constants else row
 
     return make
