@@ -20,7 +20,7 @@ from benchmarks.measurement import Aim, Unit, compare
 from eventsource import EmbeddedEventStore, Event, NewEvent, events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Iterator
 
     from benchmarks.measurement import Line, Turn
     from benchmarks.setting import Setting
@@ -47,18 +47,21 @@ async def measure(setting: Setting) -> AsyncIterator[Line]:
     """
     A line for another amount each time, one for the same.
     """
-    amounts = itertools.count(1)
+    amounts: dict[str, Iterator[int]] = {
+        "another amount each time": itertools.count(1),
+        "the same amount": itertools.repeat(100),
+    }
     commits = math.ceil(_COMMITS * setting.sizes.turn / _WRITERS) * _WRITERS
-    for what, amount in (("another amount each time", lambda: next(amounts)), ("the same amount", lambda: 100)):
-        async with EmbeddedEventStore(setting.folder / f"hot-{amount()}.db") as store:
+    for what, amount in amounts.items():
+        async with EmbeddedEventStore(setting.folder / f"hot, {what}.db") as store:
             await store.commit([_move(1_000_000) for _ in range(_HISTORY)])
             yield await compare(
                 "hot",
                 f"{_WRITERS} writers, {what}",
                 Unit.COMMITS_PER_S,
                 rounds=setting.sizes.rounds,
-                ours=_commits(store, commits, lambda: [_suffices(amount())]),
-                floors={"without the rule": _commits(store, commits, list)},
+                ours=_commits(store, commits, amount),
+                floors={"without the rule": _commits(store, commits, None)},
                 aim=_AIM,
                 warm_up=_WARM_UP,
             )
@@ -72,10 +75,10 @@ def _move(cents: int) -> NewEvent:
     return NewEvent.of(MoneyMoved(delta_cents=cents, reference="a payment"), subject=_ACCOUNT)
 
 
-def _commits(store: EmbeddedEventStore, commits: int, rules: Callable[[], list[QueryIsTrue]]) -> Turn:
+def _commits(store: EmbeddedEventStore, commits: int, amounts: Iterator[int] | None) -> Turn:
     async def write() -> None:
         for _ in range(commits // _WRITERS):
-            await store.commit([_move(-1)], rules())
+            await store.commit([_move(-1)], [] if amounts is None else [_suffices(next(amounts))])
 
     async def turn() -> float:
         start = time.perf_counter()

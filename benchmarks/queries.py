@@ -75,8 +75,8 @@ _QUESTIONS: Final = (
         f"STREAM e FROM events WHERE e.subject UNDER '{_SUBTREE}' AND e.type == '{MoneyDeposited.event_type}' "
         "GROUP BY e.subject MAP {account: e.subject, cents: SUM(e.data.cents)}",
         # The plus keeps SQLite from the index on types, which has most of the log.
-        "SELECT subject, sum(data ->> '$.cents') FROM events "
-        f"WHERE (subject = '{_SUBTREE}' OR (subject > '{_SUBTREE}/' AND subject < '{_SUBTREE}0')) "  # noqa: S608
+        "SELECT subject, sum(data ->> '$.cents') FROM events "  # noqa: S608
+        f"WHERE (subject = '{_SUBTREE}' OR (subject > '{_SUBTREE}/' AND subject < '{_SUBTREE}0')) "
         f"AND +type = '{MoneyDeposited.event_type}' GROUP BY subject",
         lambda row: {"account": row[0], "cents": row[1]},
         calls=2,

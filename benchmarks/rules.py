@@ -143,7 +143,7 @@ class _Log:
             length,
             writing,
             connections.enter_context(closing(_bare(path))),
-            connections.enter_context(closing(_bare(path, statementcachesize=0))),
+            connections.enter_context(closing(_bare(path, statements=0))),
             indexes,
             Guards(writing, indexes),
             itertools.cycle(map(Account.subject_of, map(str, setting.random.sample(range(count), min(count, 20_000))))),
@@ -160,8 +160,8 @@ class _Log:
         return self.bare.execute(text).fetchall()[0]
 
 
-def _bare(path: Path, **options: int) -> apsw.Connection:
-    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, **options)
+def _bare(path: Path, *, statements: int = 100) -> apsw.Connection:
+    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=statements)
 
 
 def _each(connection: apsw.Connection, prepare: Callable[[], Sequence[Any]], do: Callable[[Any], object]) -> Turn:

@@ -101,8 +101,7 @@ class QueryRun:
         plan = self._plan
         if plan.groups is None:
             return None
-        if self._indexes is None:
-            self._indexes = ready_indexes(self._open())
+        self._look_for_indexes()
         while True:
             access = self._choose(after=0, in_order=False)
             if is_countable(plan):
@@ -161,8 +160,7 @@ class QueryRun:
 
     def _pages(self, size: int, after: int) -> Iterator[list[tuple[Any, ...]]]:
         plan = self._plan
-        if self._indexes is None:
-            self._indexes = ready_indexes(self._open())
+        self._look_for_indexes()
         before: int | None = None
         while True:
             access = self._choose(after=after, until=before, in_order=True)
@@ -249,6 +247,11 @@ class QueryRun:
 
     # --- Statements ---
 
+    def _look_for_indexes(self) -> None:
+        if self._indexes is None:
+            # Most queries ask nothing that a declared index could find.
+            self._indexes = ready_indexes(self._open()) if self._plan.data_bounds else ()
+
     def _choose(self, *, after: int, until: int | None = None, in_order: bool) -> Access:
         connection = self._open()
         if self._until is None:
@@ -267,8 +270,7 @@ class QueryRun:
         """
         How the events would be found. Set `connection` before.
         """
-        if self._indexes is None:
-            self._indexes = ready_indexes(self._open())
+        self._look_for_indexes()
         return self._choose(after=0, in_order=self._plan.groups is None)
 
     def statement(self, access: Access) -> Sql:
