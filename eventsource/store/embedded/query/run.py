@@ -141,6 +141,11 @@ class QueryRun:
         The events that fit behind a position, in the order wanted. Set `connection` before each step.
         """
         plan, spending = self._plan, self._spending
+        if plan.short_statement is not None and not after and self._until is None:
+            found = self._fetch(self._open(), plan.short_statement)
+            spending.check_time()
+            yield from map(plan.make_row, found)
+            return
         most = plan.rows_wanted
         size = _FIRST_PAGE if most is None else max(1, min(most, _PAGE))
         query = plan.query
@@ -287,17 +292,19 @@ class QueryRun:
         """
         connection = self._open()
         if access.entries_of is None or connection.in_transaction:
-            with self._timed(connection):
-                return connection.execute(statement.text, statement.values).fetchall()
+            return self._fetch(connection, statement)
         # One transaction, so that the index is there while its entries are read.
         connection.execute("BEGIN")
         try:
             if not is_there(connection, access.entries_of):
                 raise _IndexGoneError
-            with self._timed(connection):
-                return connection.execute(statement.text, statement.values).fetchall()
+            return self._fetch(connection, statement)
         finally:
             connection.execute("COMMIT")
+
+    def _fetch(self, connection: apsw.Connection, statement: Sql) -> list[tuple[Any, ...]]:
+        with self._timed(connection):
+            return connection.execute(statement.text, statement.values).fetchall()
 
     @contextmanager
     def _timed(self, connection: apsw.Connection) -> Generator[None]:
