@@ -142,9 +142,9 @@ class QueryRun:
         """
         plan, spending = self._plan, self._spending
         if plan.short_statement is not None and not after and self._until is None:
-            found = self._fetch(self._open(), plan.short_statement)
+            only_page = self._fetch(self._open(), plan.short_statement)
             spending.check_time()
-            yield from map(plan.make_row, found)
+            yield from map(plan.make_row, only_page)
             return
         most = plan.rows_wanted
         size = _FIRST_PAGE if most is None else max(1, min(most, _PAGE))
