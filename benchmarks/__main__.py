@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import platform
 import tempfile
@@ -75,9 +76,9 @@ async def run(
         for name in names:
             status.update(name)
             async for line in BENCHMARKS[name](setting):
+                figure = "refused" if math.isinf(line.ours) else f"{line.ours:,.0f} {line.unit}"
                 terminal.print(
-                    f"{name}: {line.what}: {line.ours:,.0f} {line.unit}, {line.floors[0].ratio:.2f} of the floor",
-                    soft_wrap=True,
+                    f"{name}: {line.what}: {figure}, {line.floors[0].ratio:.2f} of the floor", soft_wrap=True
                 )
                 lines.append(line)
                 status.update(name)

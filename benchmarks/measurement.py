@@ -14,7 +14,7 @@ from typing import Annotated
 import attrs
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-# One turn of a contender: does its work and returns the figure, in the line's unit.
+# One turn of a contender: does its work and returns the figure, in the line's unit; infinity if that was refused.
 Turn = Callable[[], Awaitable[float]]
 
 # Four digits say more than one run can know.
@@ -83,7 +83,7 @@ class Line(BaseModel):
 
         what: What was measured, with its size.
 
-        ours: Our median.
+        ours: Our median; infinity where the work was refused, which is null as JSON.
 
         floors: The floor, and others that explain the way up from it.
 

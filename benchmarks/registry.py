@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import audit, commits, guard, load, opening, projection, rebuild, seen, streaming
+from benchmarks import audit, commits, guard, hot, load, opening, projection, queries, rebuild, rules, seen, streaming
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "commits": commits.measure,
     "guard": guard.measure,
+    "rules": rules.measure,
+    "hot": hot.measure,
+    "queries": queries.measure,
     "load": load.measure,
     "rebuild": rebuild.measure,
     "projection": projection.measure,

@@ -51,7 +51,7 @@ class Sizes:
     turn: float = 1.0
 
 
-FULL = Sizes(rounds=21, long_rounds=5, medium=50_000, large=1_000_000)
+FULL = Sizes(rounds=21, long_rounds=5, medium=100_000, large=1_000_000)
 QUICK = Sizes(rounds=7, long_rounds=3, medium=10_000, large=100_000)
 
 

@@ -4,6 +4,7 @@ The table that a person reads.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -37,7 +38,7 @@ def draw(lines: Sequence[Line], peers: Sequence[Peer]) -> Table:
         first, *others = line.floors
         table.add_row(
             f"{line.benchmark}: {line.what}",
-            f"[bold]{_print(line.ours)}[/] {line.unit}",
+            _bold(line),
             _print(first.figure),
             _ratio(first),
             first.name,
@@ -47,6 +48,10 @@ def draw(lines: Sequence[Line], peers: Sequence[Peer]) -> Table:
         for other in others:
             table.add_row("", "", _print(other.figure), _ratio(other), other.name, style="dim")
     return table
+
+
+def _bold(line: Line) -> str:
+    return "[bold]refused[/]" if math.isinf(line.ours) else f"[bold]{_print(line.ours)}[/] {line.unit}"
 
 
 def _aim(line: Line) -> str:

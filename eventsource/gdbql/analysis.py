@@ -4,7 +4,7 @@ Questions about trees: what stores and compilers need to know before they evalua
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from eventsource.gdbql.aggregates import AGGREGATE_FUNCTIONS
 from eventsource.gdbql.fields import FIELDS
@@ -51,11 +51,16 @@ def version_guard(query: Query) -> VersionGuard | None:
         return None
     if query.skip or query.limit == 0:
         return None
-    subject = _equal_constant(query.where, Path(("subject",)))
-    version = _equal_constant(query.projection, Aggregate("COUNT"))
-    if isinstance(subject, str) and type(version) is int:
-        return VersionGuard(subject, version)
-    return None
+    # Asked of each guard that is new: most compare something else.
+    version = _equal_constant(query.projection, _COUNT)
+    if type(version) is not int:
+        return None
+    subject = _equal_constant(query.where, _SUBJECT)
+    return VersionGuard(subject, version) if isinstance(subject, str) else None
+
+
+_SUBJECT: Final = Path(("subject",))
+_COUNT: Final = Aggregate("COUNT")
 
 
 def conjuncts(expression: Expression | None) -> tuple[Expression, ...]:

@@ -10,12 +10,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from benchmarks.__main__ import main, run
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.peer import Peer
 from benchmarks.registry import BENCHMARKS
 from benchmarks.setting import Sizes
+from benchmarks.table import draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,6 +128,30 @@ async def test_the_ratio_is_taken_pair_by_pair() -> None:
     )
 
     assert line.floors[0].ratio == 0.8
+
+
+async def test_what_is_refused_has_no_figure() -> None:
+    """
+    Work that is refused takes for ever: the table says so, JSON has null, and no aim is reached.
+    """
+    line = await compare(
+        "x",
+        "y",
+        Unit.MICROSECONDS,
+        rounds=3,
+        warm_up=0,
+        ours=_giving([math.inf, 5, math.inf]),
+        floors={"floor": _giving([10, 10, 10])},
+        aim=Aim(figure=100),
+    )
+    console = Console(width=200)
+    with console.capture() as table:
+        console.print(draw([line], []))
+
+    assert line.is_met is False
+    assert line.floors[0].ratio == 0
+    assert json.loads(line.model_dump_json())["ours"] is None
+    assert "refused" in table.get()
 
 
 @pytest.mark.parametrize(

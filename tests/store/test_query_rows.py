@@ -333,3 +333,45 @@ async def test_rule_sees_earlier_commits_of_its_group(store: EventStore) -> None
 
     assert sum(isinstance(outcome, PreconditionFailedError) for outcome in outcomes) == 33
     assert await store.count() == 7
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("STREAM e FROM events ORDER BY e.time DESC LIMIT 3 MAP e.data.n", [99, 98, 97]),
+        ("STREAM e FROM events LIMIT 3 MAP e.data.n", [0, 1, 2]),
+        ("STREAM e FROM events SKIP 98 LIMIT 3 MAP e.data.n", [98, 99]),
+        ("STREAM e FROM events LIMIT 2 MAP 'constant'", ["constant", "constant"]),
+        ("STREAM e FROM events LIMIT 0 MAP e.data.n", []),
+        ("STREAM e FROM events WHERE e.type == 'odd' ORDER BY e.time DESC LIMIT 2 MAP e.data.n", [99, 97]),
+        ("STREAM e FROM events WHERE e.type == 'odd' ORDER BY e.time DESC SKIP 1 LIMIT 2 MAP e.data.n", [97, 95]),
+        ("STREAM e FROM events WHERE 'odd' == e.type ORDER BY e.time LIMIT 2 MAP e.data.n", [1, 3]),
+        ("STREAM e FROM events WHERE e.subject == '/things/3' ORDER BY e.time DESC LIMIT 2 MAP e.data.n", [93, 83]),
+        ("STREAM e FROM events WHERE e.type IN ['odd'] ORDER BY e.time DESC LIMIT 1 MAP e.data.n", [99]),
+        ("STREAM e FROM events WHERE e.type IN ['odd', 'even'] ORDER BY e.time DESC LIMIT 2 MAP e.data.n", [99, 98]),
+        ("STREAM e FROM events WHERE e.type != 'odd' ORDER BY e.time DESC LIMIT 2 MAP e.data.n", [98, 96]),
+        (
+            "STREAM e FROM events WHERE e.type == 'odd' AND e.data.n < 50 ORDER BY e.time DESC LIMIT 1 MAP e.data.n",
+            [49],
+        ),
+        ("STREAM e FROM events WHERE e.type == 'odd' ORDER BY e.data.n LIMIT 2 MAP e.data.n", [1, 3]),
+        ("STREAM e FROM events WHERE e.type == 'none' LIMIT 2 MAP e.data.n", []),
+    ],
+)
+async def test_the_first_or_last_few_events(store: EventStore, query: str, expected: list[object]) -> None:
+    """
+    A few events from either end, of all, of a type or of a subject, whatever else is asked of them.
+    """
+    await fill(store, [happened(f"/things/{n % 10}", "odd" if n % 2 else "even", n=n) for n in range(100)])
+
+    assert await rows(store, query) == expected
+
+
+async def test_few_events_still_have_a_time_limit(store: EventStore) -> None:
+    """
+    A result of few rows ends with an error, too, when there is no time for it.
+    """
+    await fill(store, [happened(n=n) for n in range(10)])
+
+    with pytest.raises(QueryBudgetError):
+        await rows(store, "STREAM e FROM events LIMIT 3", limits=QueryLimits(time_s=1e-9))

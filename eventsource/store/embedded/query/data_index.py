@@ -9,6 +9,7 @@ always looked at again. Booleans, null, lists and objects have no entries.
 
 from __future__ import annotations
 
+import functools
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +57,7 @@ _TYPE: Final = RecordedEvent._fields.index("type")
 _DATA: Final = RecordedEvent._fields.index("data_json")
 
 _MAX_CHARACTERS: Final = 200
+_MAX_READERS: Final = 1024
 _FORMAT_WITH_INDEXES: Final = 2
 
 _INSERT: Final = "INSERT OR IGNORE INTO data_index_entries (index_id, value, position) VALUES (?, ?, ?)"
@@ -342,12 +344,18 @@ def _checked(row: Sequence[Any]) -> _Declared:
     if list(map(type, row)) == _KINDS:
         index_id, event_type, path, built_to, built_until = row
         with suppress(QueryError):
-            return _Declared(index_id, event_type, path, built_to, built_until, row_reader(read_data_path(path)))
+            return _Declared(index_id, event_type, path, built_to, built_until, _reader_of(path))
     raise apsw.CorruptError(_NO_INDEX)
 
 
 _KINDS: Final = [int, str, str, int, int]
 _NO_INDEX: Final = "the table of declared indexes holds a row that is none"
+
+
+@functools.lru_cache(maxsize=_MAX_READERS)
+def _reader_of(path: str) -> Callable[[Any], Any]:
+    # Queries look which indexes there are at each step; reading a path takes longer than finding a few events.
+    return row_reader(read_data_path(path))
 
 
 def _has_indexes(connection: apsw.Connection) -> bool:

@@ -37,7 +37,7 @@ from eventsource.store.embedded.query.conditions import (
 from eventsource.store.embedded.query.functions import SQL_NAME, SqlFunction
 from eventsource.store.embedded.query.groups import GroupPlan, PreparedOverGroups, compile_groups
 from eventsource.store.embedded.query.rows import ALL_FIELDS, columns_of, fields_of, row_maker
-from eventsource.store.embedded.query.sql import Sql, joined
+from eventsource.store.embedded.query.sql import Sql, joined, sql
 from eventsource.store.query import print_data_path
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 # More are decided by the reference: SQLite allows 1,000 levels in an expression.
 _MAX_CONDITIONS_IN_SQL: Final = 100
+# As many as a page has at the most.
+_MAX_AT_ONCE: Final = 1000
 
 
 @attrs.frozen(eq=False)
@@ -226,6 +228,27 @@ class Plan:
         if query.is_grouped or query.distinct or self.sorts or query.limit is None:
             return None
         return query.skip + query.limit
+
+    @functools.cached_property
+    def short_statement(self) -> Sql | None:
+        """
+        The statement that gives all events at once, where few are wanted and need not be searched for.
+
+        That is so where the log, or what an index has of one value, begins or ends with them.
+        """
+        most = self.rows_wanted
+        if most is None or most > _MAX_AT_ONCE or len(self.conditions) > 1:
+            return None
+        where = Sql("")
+        if self.conditions:
+            search = next((each for each in self.searches if each.is_exact and each.is_single), None)
+            if search is None:
+                return None
+            where = sql("WHERE {}", search.sql)
+        columns = ", ".join(f"e.{column}" for column in self.columns) or "1"
+        direction = " DESC" if self.is_descending else ""
+        text = f"SELECT {columns} FROM events AS e {{}} ORDER BY e.position{direction} LIMIT {{}}"  # noqa: S608  from constants
+        return sql(text, where, Sql("?", (most,)))
 
     def _conditions(self) -> Iterator[Condition]:
         for number, expression in enumerate(conjuncts(self.query.where)):

@@ -40,7 +40,8 @@ class OneGroup:
         self.rule = Rule(query.where, found or (Aggregate("COUNT"),))
         # Without a row of its result a query is not true.
         self._has_row = query.skip == 0 and query.limit != 0 and query.projection is not None
-        self._reads = None if _plain_comparison(query) else self._build_readers()
+        self._plain = _plain_comparison(query)
+        self._reads = None if self._plain else self._build_readers()
 
     def _build_readers(self) -> tuple[Reader | None, Reader]:
         found = self.rule.aggregates
@@ -61,11 +62,10 @@ class OneGroup:
         """
         if not self._has_row:
             return False
-        if self._reads is None:
-            comparison = _plain_comparison(self.query)
-            assert comparison is not None  # noqa: S101  else there are readers
-            operator, right = comparison
+        if self._plain is not None:
+            operator, right = self._plain
             return compares(operator, results[0], right)
+        assert self._reads is not None  # noqa: S101  else it is a plain comparison
         having, project = self._reads
         group = Group([], results)
         return (having is None or is_truthy(having(group))) and is_truthy(project(group))

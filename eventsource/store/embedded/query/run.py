@@ -101,8 +101,7 @@ class QueryRun:
         plan = self._plan
         if plan.groups is None:
             return None
-        if self._indexes is None:
-            self._indexes = ready_indexes(self._open())
+        self._look_for_indexes()
         while True:
             access = self._choose(after=0, in_order=False)
             if is_countable(plan):
@@ -142,6 +141,11 @@ class QueryRun:
         The events that fit behind a position, in the order wanted. Set `connection` before each step.
         """
         plan, spending = self._plan, self._spending
+        if plan.short_statement is not None and not after and self._until is None:
+            only_page = self._fetch(self._open(), plan.short_statement)
+            spending.check_time()
+            yield from map(plan.make_row, only_page)
+            return
         most = plan.rows_wanted
         size = _FIRST_PAGE if most is None else max(1, min(most, _PAGE))
         query = plan.query
@@ -161,8 +165,7 @@ class QueryRun:
 
     def _pages(self, size: int, after: int) -> Iterator[list[tuple[Any, ...]]]:
         plan = self._plan
-        if self._indexes is None:
-            self._indexes = ready_indexes(self._open())
+        self._look_for_indexes()
         before: int | None = None
         while True:
             access = self._choose(after=after, until=before, in_order=True)
@@ -249,6 +252,11 @@ class QueryRun:
 
     # --- Statements ---
 
+    def _look_for_indexes(self) -> None:
+        if self._indexes is None:
+            # Most queries ask nothing that a declared index could find.
+            self._indexes = ready_indexes(self._open()) if self._plan.data_bounds else ()
+
     def _choose(self, *, after: int, until: int | None = None, in_order: bool) -> Access:
         connection = self._open()
         if self._until is None:
@@ -267,8 +275,7 @@ class QueryRun:
         """
         How the events would be found. Set `connection` before.
         """
-        if self._indexes is None:
-            self._indexes = ready_indexes(self._open())
+        self._look_for_indexes()
         return self._choose(after=0, in_order=self._plan.groups is None)
 
     def statement(self, access: Access) -> Sql:
@@ -285,17 +292,19 @@ class QueryRun:
         """
         connection = self._open()
         if access.entries_of is None or connection.in_transaction:
-            with self._timed(connection):
-                return connection.execute(statement.text, statement.values).fetchall()
+            return self._fetch(connection, statement)
         # One transaction, so that the index is there while its entries are read.
         connection.execute("BEGIN")
         try:
             if not is_there(connection, access.entries_of):
                 raise _IndexGoneError
-            with self._timed(connection):
-                return connection.execute(statement.text, statement.values).fetchall()
+            return self._fetch(connection, statement)
         finally:
             connection.execute("COMMIT")
+
+    def _fetch(self, connection: apsw.Connection, statement: Sql) -> list[tuple[Any, ...]]:
+        with self._timed(connection):
+            return connection.execute(statement.text, statement.values).fetchall()
 
     @contextmanager
     def _timed(self, connection: apsw.Connection) -> Generator[None]:
