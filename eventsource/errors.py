@@ -9,6 +9,7 @@ Every error of the package.
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
     │   └── EventDecodingError
     ├── QueryError
@@ -29,6 +30,8 @@ Every error of the package.
     │   ├── StoreUnavailableError
     │   ├── StoreCorruptedError
     │   ├── CommitOutcomeUnknownError
+    │   ├── DamagedLineError
+    │   ├── AnswerTooLargeError
     │   ├── EventNotFoundError (LookupError)
     │   ├── SubjectNotFoundError (LookupError)
     │   ├── ErasureUnfinishedError
@@ -41,6 +44,14 @@ Every error of the package.
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
     │       └── ConflictError
+    ├── RequestError
+    │   ├── InvalidJsonError (ValueError)
+    │   ├── InvalidRequestError (ValueError)
+    │   ├── RequestTooLargeError (ValueError)
+    │   ├── UnauthenticatedError
+    │   ├── ForbiddenError
+    │   └── RequestRefusedError
+    ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── NotAReadModelDatabaseError
     └── ProjectionError
@@ -207,6 +218,21 @@ class EventTooLargeError(EventError, ValueError):
         self.subject = subject
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class MalformedEventError(EventError, ValueError):
+    """
+    A JSON text is not an event as Genesis DB writes it.
+
+    Attributes:
+        reason: What is missing or wrong, in words; no values, they may be personal.
+    """
+
+    code = "malformed-event"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not an event: {reason}")
+        self.reason = reason
 
 
 class SchemaViolationError(EventError, ValueError):
@@ -445,7 +471,7 @@ class InvalidStoreUrlError(StoreError, ValueError):
     code = "invalid-store-url"
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"not a store URL: {url!r}: {reason}; write 'memory:' or 'sqlite:PATH'")
+        super().__init__(f"not a store URL: {url!r}: {reason}; write 'memory:', 'sqlite:PATH' or 'http://HOST:PORT'")
         self.url = url
 
 
@@ -574,22 +600,59 @@ class StoreCorruptedError(StoreError):
 
 class CommitOutcomeUnknownError(StoreError):
     """
-    An I/O error came while the commit was being made durable: it may be stored, or not.
+    The commit was sent or was being made durable when something broke: it may be stored, or not.
 
     Read the subject to find out; do not simply send the commit again, unless its
-    preconditions make the repeat harmless, or it has an idempotency key.
+    preconditions make the repeat harmless, or it has an idempotency key. Over HTTP the store's
+    ``resolve`` does that, as far as it can be decided.
 
     Attributes:
         reason: What was found, in words.
+
+        attempt: What was sent, for ``resolve``; None where there is nothing more to find out by it.
     """
 
     code = "commit-outcome-unknown"
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, *, attempt: object = None) -> None:
         super().__init__(
             f"a commit to {name} may or may not have been stored ({reason}): read the subject before you repeat it"
         )
         self.reason = reason
+        self.attempt = attempt
+
+
+class DamagedLineError(StoreError):
+    """
+    A line of a server's answer cannot be read. What came before it is good; nothing is skipped.
+
+    Attributes:
+        line: Which line of the answer, counted from 1.
+
+        reason: What is wrong with it, in words; nothing of it is quoted, it may be personal.
+    """
+
+    code = "damaged-line"
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line} of the answer is damaged: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+class AnswerTooLargeError(StoreError):
+    """
+    A server's answer is larger than what is accepted.
+
+    Attributes:
+        limit_bytes: The largest that is.
+    """
+
+    code = "answer-too-large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the answer is larger than {limit_bytes} bytes: ask for less, or allow more")
+        self.limit_bytes = limit_bytes
 
 
 class EventNotFoundError(StoreError, LookupError):
@@ -801,6 +864,134 @@ class ConflictError(PreconditionFailedError):
     """
 
     code = "conflict"
+
+
+class RequestError(EventSourceError):
+    """
+    A request over HTTP is refused as such, whatever is stored.
+    """
+
+    code = "request"
+
+
+class InvalidJsonError(RequestError, ValueError):
+    """
+    Bytes are not JSON that means the same to every reader.
+
+    Beside malformed text that is a member named twice, NaN or an infinity, half of a surrogate pair,
+    bytes that are no UTF-8, and deep nesting.
+
+    Attributes:
+        reason: What was found, in words; no values, they may be personal.
+    """
+
+    code = "invalid-json"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not JSON: {reason}")
+        self.reason = reason
+
+
+class InvalidRequestError(RequestError, ValueError):
+    """
+    A request does not have the form that its endpoint takes.
+
+    Attributes:
+        place: Where in the body, such as ``events[0].subject``; empty for the whole.
+
+        reason: What is wrong there, in words; no values, they may be personal.
+    """
+
+    code = "invalid-request"
+
+    def __init__(self, reason: str, *, place: str = "") -> None:
+        super().__init__(f"{place}: {reason}" if place else reason)
+        self.place = place
+        self.reason = reason
+
+
+class RequestTooLargeError(RequestError, ValueError):
+    """
+    A request has a larger body than the server takes.
+
+    Attributes:
+        limit_bytes: The largest it takes; None where the server did not say.
+    """
+
+    code = "request-too-large"
+
+    def __init__(self, limit_bytes: int | None = None) -> None:
+        limit = "what the server takes" if limit_bytes is None else f"{limit_bytes} bytes"
+        super().__init__(f"the body is larger than {limit}")
+        self.limit_bytes = limit_bytes
+
+
+class UnauthenticatedError(RequestError):
+    """
+    A request carries no token, or one that the server does not know.
+    """
+
+    code = "unauthenticated"
+
+    def __init__(self) -> None:
+        super().__init__("no token, or not one that is known here: send 'Authorization: Bearer TOKEN'")
+
+
+class ForbiddenError(RequestError):
+    """
+    The token of a request is known, but it does not allow this.
+
+    Attributes:
+        role: What it would take: "read", "write" or "administrator"; None where the server did not say.
+    """
+
+    code = "forbidden"
+
+    def __init__(self, role: str | None = None) -> None:
+        super().__init__("this token does not allow it" + (f": it takes the {role} token" if role else ""))
+        self.role = role
+
+
+class RequestRefusedError(RequestError):
+    """
+    A server refused for a reason of its own, which no other class here stands for.
+
+    Attributes:
+        status: The HTTP status.
+
+        refusal: The server's word for it, such as "not-found"; empty if it sent none.
+
+        text: What it said.
+    """
+
+    code = "request-refused"
+
+    def __init__(self, text: str, *, status: int, refusal: str = "") -> None:
+        super().__init__(f"HTTP {status}: {text}")
+        self.status = status
+        self.refusal = refusal
+        self.text = text
+
+
+class AddressUnavailableError(EventSourceError):
+    """
+    A server cannot listen at an address: another program does, or the address is none of this machine.
+
+    Attributes:
+        host: The address.
+
+        port: The port.
+
+        reason: What the system said.
+    """
+
+    code = "address-unavailable"
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen at {host} port {port}: {reason}; choose another port, or 0 for a free one")
+        self.host = host
+        self.port = port
+        self.reason = reason
 
 
 class AggregateNotFoundError(EventSourceError, LookupError):

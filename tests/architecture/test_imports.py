@@ -31,13 +31,13 @@ def test_import_contracts_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_front_door_is_light() -> None:
     """
-    Importing the package loads neither the command line, a browser page, an HTTP client nor what checks schemas.
+    Importing the package loads no command line, browser page, HTTP client or server, and nothing that checks schemas.
     """
     # Not rich: structlog imports it wherever it finds it. The contract "extras" sees to our part.
     code = """
 import sys
 import eventsource
-heavy = {"eventsource.cli", "httpx", "jsonschema_rs", "nicegui", "typer"}
+heavy = {"eventsource.cli", "eventsource.server", "httpx", "jsonschema_rs", "nicegui", "typer", "uvicorn"}
 print(*sorted(heavy & sys.modules.keys()))
 """
 

@@ -1,0 +1,108 @@
+"""
+A JSON array that is read item by item as it comes, however long it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from eventsource.errors import InvalidJsonError
+from eventsource.wire.strict_json import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+_SPACES = re.compile(r"[ \t\n\r]*")
+# An item is no larger than an event with all that may stand around its data.
+_MAX_ITEM_CHARACTERS = 1024 * 1024
+
+_scan = json.JSONDecoder().raw_decode
+
+
+async def read_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+    """
+    The items of a JSON array, each read as strictly as by `read_json`.
+
+    Raises:
+        InvalidJsonError: It is none, or not to its end; the items before that have been given out.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    text = ""
+    # What may come next: the opening bracket, an item, or what stands between two items.
+    awaited = "["
+    async for block in blocks:
+        text += _decoded(decoder, block)
+        start = 0
+        while True:
+            start = _skip_spaces(text, start)
+            if start == len(text):
+                break
+            if awaited == "[":
+                _expect(text[start], "[")
+                start, awaited = start + 1, "first item"
+            elif awaited == "end":
+                _refuse("more after its end")
+            elif awaited == "first item" and text[start] == "]":
+                start, awaited = start + 1, "end"
+            elif awaited == ",":
+                _expect(text[start], ",]")
+                awaited = "item" if text[start] == "," else "end"
+                start += 1
+            else:
+                end = _item_end(text, start)
+                if end is None:
+                    break
+                yield read_json(text[start:end].encode())
+                start, awaited = end, ","
+        text = text[start:]
+    _decoded(decoder, b"", final=True)
+    if awaited != "end":
+        _refuse("it ends too early")
+
+
+def _item_end(text: str, start: int) -> int | None:
+    """
+    Where the item ends that begins at *start*; None if that has not come yet.
+    """
+    # Of a number nobody knows whether more digits come; no array of numbers is read here.
+    if text[start] not in '{["':
+        _refuse("an item is neither an object, nor a list, nor a text")
+    try:
+        return _scan(text, start)[1]
+    except RecursionError:
+        _refuse("nested too deep")
+    except ValueError as error:
+        if isinstance(error, json.JSONDecodeError) and _may_be_cut(error, text, start):
+            return None
+        _refuse("an item is malformed")
+
+
+def _may_be_cut(error: json.JSONDecodeError, text: str, start: int) -> bool:
+    if len(text) - start > _MAX_ITEM_CHARACTERS:
+        return False
+    # An unfinished text is reported where it begins; all else where the input ends, give or take a cut literal.
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text) - len("-Infinity")
+
+
+def _skip_spaces(text: str, start: int) -> int:
+    match = _SPACES.match(text, start)
+    return match.end() if match else start
+
+
+def _expect(found: str, allowed: str) -> None:
+    if found not in allowed:
+        _refuse(f"expected {' or '.join(allowed)}")
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> str:
+    try:
+        return decoder.decode(block, final)
+    except UnicodeDecodeError:
+        _refuse("bytes that are no UTF-8")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise InvalidJsonError(reason)
