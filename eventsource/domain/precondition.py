@@ -4,11 +4,16 @@ Preconditions: what must hold at a commit's place in the log, or nothing of it i
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.gdbql import Aggregate, Comparison, Constant, Path, Query, print_query
+
+# Subjects that a query writes as they are.
+_PLAIN = re.compile(r"[A-Za-z0-9/_.:@+~-]+")
 
 
 @attrs.frozen
@@ -46,6 +51,9 @@ class SubjectIsAtVersion:
         """
         The same as GDBQL.
         """
+        if _PLAIN.fullmatch(self.subject):
+            # What the printer would say, in a fiftieth of the time: over HTTP each guarded commit carries it.
+            return f"STREAM e FROM events WHERE e.subject == '{self.subject}' MAP COUNT() == {self.version}"
         return print_query(
             Query(
                 where=Comparison("==", Path(("subject",)), Constant(str(self.subject))),

@@ -68,11 +68,7 @@ class CommitRequest:
             SchemaViolationError: One breaks the schema of its type, and there is no key.
             InvalidSchemaError, MissingExtraError: A schema cannot be checked.
         """
-        if not events:
-            msg = "a commit needs at least one event"
-            raise ValueError(msg)
-        for event in events:
-            _check_size(event, source)
+        check_events(events, source=source)
         if key is None:
             schemas.check(events)
             return cls(tuple(events), tuple(preconditions), source)
@@ -84,6 +80,21 @@ class CommitRequest:
             # The commit may have been made before there was the schema, and this is the repeat.
             violation = error
         return cls(tuple(events), tuple(preconditions), source, own_key, violation)
+
+
+def check_events(events: Sequence[NewEvent], *, source: str) -> None:
+    """
+    Check what can be told from the events alone.
+
+    Raises:
+        ValueError: There are none.
+        EventTooLargeError: One is larger than a Genesis DB takes.
+    """
+    if not events:
+        msg = "a commit needs at least one event"
+        raise ValueError(msg)
+    for event in events:
+        _check_size(event, source)
 
 
 def _check_size(event: NewEvent, source: str) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import attrs
 
+from eventsource.domain.event import NewEvent
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
 
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -47,17 +47,18 @@ class IdempotencyKey:
         if not _KEY.fullmatch(text):
             msg = "an idempotency key is 1 to 255 visible ASCII characters, without white space"
             raise ValueError(msg)
-        content = [
-            [attrs.asdict(event, recurse=False, filter=_is_given) for event in events],
-            [_described(precondition) for precondition in preconditions],
-        ]
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return cls(text, sha256(canonical.encode()).digest())
+        content = [list(map(_given, events)), list(map(_described, preconditions))]
+        return cls(text, sha256(_print(content).encode()).digest())
 
 
-def _is_given(attribute: attrs.Attribute[Any], value: object) -> bool:
+# Made once: each commit under a key is printed.
+_print = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_DEFAULTS = tuple((field.name, field.default) for field in attrs.fields(NewEvent))
+
+
+def _given(event: NewEvent) -> dict[str, Any]:
     # A field that is added later counts too, and leaves the digests of commits that do not use it as they are stored.
-    return bool(value != attribute.default)
+    return {name: value for name, default in _DEFAULTS if (value := getattr(event, name)) != default}
 
 
 def _described(precondition: Precondition) -> list[str]:

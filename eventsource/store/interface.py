@@ -145,7 +145,7 @@ class EventStore(Protocol):
     """
     Commits events under preconditions, and reads them in one order that never changes.
 
-    Every kind gives the same answers to the same calls; the contract suite in ``tests/contract``
+    Every kind gives the same answers to the same calls; the suite `eventsource.testing.contract`
     runs against each of them.
     """
 

@@ -15,7 +15,7 @@ from eventsource import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
-from eventsource.gdbql import parse, version_guard
+from eventsource.gdbql import VersionGuard, parse, print_query, version_guard
 
 
 @pytest.mark.parametrize("kind", [SubjectIsNew, SubjectExists, lambda subject: SubjectIsAtVersion(subject, 1)])
@@ -46,6 +46,17 @@ def test_version_as_gdbql() -> None:
     precondition = SubjectIsAtVersion("/accounts/42", 3)
 
     assert precondition.query == "STREAM e FROM events WHERE e.subject == '/accounts/42' MAP COUNT() == 3"
+
+
+@pytest.mark.parametrize("subject", ["/accounts/42", "/a.b/c:d@e+f~g-h_i", "/o'brien", "/Zürich", '/a"b', "/a\\b"])
+def test_a_version_prints_as_the_printer_prints_it(subject: str) -> None:
+    """
+    Whichever way the text is made, it is the one form that the query has.
+    """
+    text = SubjectIsAtVersion(subject, 7).query
+
+    assert print_query(parse(text)) == text
+    assert version_guard(parse(text)) == VersionGuard(subject, 7)
 
 
 def test_preconditions_are_values() -> None:

@@ -54,7 +54,7 @@ class SchemaBook:
             raise SchemaExistsError(event_type)
         if len(self._texts) >= MAX_SCHEMAS:
             raise InvalidSchemaError(event_type, f"there are {MAX_SCHEMAS} schemas already")
-        text = _to_text(event_type, schema)
+        text = to_schema_text(event_type, schema)
         self._validators[event_type] = _validator(event_type, text)
         self._texts[event_type] = text
         return text
@@ -107,7 +107,13 @@ def read_schemas(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {event_type: parse_json(texts[event_type]) for event_type in sorted(texts)}
 
 
-def _to_text(event_type: str, schema: Mapping[str, Any]) -> str:
+def to_schema_text(event_type: str, schema: Mapping[str, Any]) -> str:
+    """
+    A schema as canonical JSON.
+
+    Raises:
+        InvalidSchemaError: It is no JSON object, or too large.
+    """
     # Callers without a type checker, and bodies of requests.
     if not isinstance(schema, Mapping):
         raise InvalidSchemaError(event_type, "it is no JSON object")

@@ -1,0 +1,485 @@
+"""
+Requests and answers: prepared, sent, and their failures given names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import httpx
+
+from eventsource.domain.event_data import to_canonical_json
+from eventsource.errors import (
+    AnswerTooLargeError,
+    RequestRefusedError,
+    StoreClosedError,
+    StoreUnavailableError,
+)
+from eventsource.genesisdb.backoff import Backoff, read_retry_after
+from eventsource.genesisdb.transport import LONG_LIVED, Transport
+from eventsource.wire.failures import read_failure
+from eventsource.wire.ndjson import LineSplitter
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+
+    from eventsource.domain.precondition import Precondition
+    from eventsource.errors import EventSourceError
+    from eventsource.genesisdb.settings import Settings
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+Lines = list[tuple[int, bytes]]
+
+# Nothing was sent when one of these is raised.
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+
+_OK = range(200, 300)
+# Tried again, where that is harmless: the server is busy or starting, or one before it lost it.
+_PASSING = frozenset({429, 502, 503, 504})
+
+
+@attrs.frozen
+class Limits:
+    """
+    How long to wait and how much to accept.
+
+    Attributes:
+        connect_s: For a connection, in seconds.
+
+        read_s: For an answer, and for each next part of it.
+
+        write_s: For room to send.
+
+        pool_s: For one of the connections, when all are in use.
+
+        liveness_s: How long an observed stream may say nothing, not even that it is alive.
+
+        answer_bytes: The largest answer that is held in memory.
+
+        line_bytes: The longest line of a stream.
+
+        tries: How often a read is tried before it fails.
+
+        commit_tries: How often a commit is tried, where a repeat is harmless.
+    """
+
+    connect_s: float = attrs.field(default=5.0, validator=attrs.validators.gt(0))
+    read_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    write_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    pool_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    liveness_s: float = attrs.field(default=20.0, validator=attrs.validators.gt(0))
+    answer_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=attrs.validators.gt(0))
+    line_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=attrs.validators.gt(0))
+    tries: int = attrs.field(default=4, validator=attrs.validators.ge(1))
+    commit_tries: int = attrs.field(default=6, validator=attrs.validators.ge(1))
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@attrs.frozen
+class Reply:
+    """
+    An answer that was read to its end.
+
+    Attributes:
+        is_cut: It was not: the body is what came of it.
+    """
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    is_cut: bool = False
+
+    @property
+    def is_ok(self) -> bool:
+        """
+        Whether the server did what was asked.
+        """
+        return self.status in _OK
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """
+        How long the server wants us to wait, in seconds.
+        """
+        return read_retry_after(self.headers.get("retry-after"))
+
+
+class Exchange:
+    """
+    Sends requests to one server.
+
+    Args:
+        http: A client to send by, kept open; None is a transport of its own.
+
+        tls: How that transport verifies servers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        http: httpx.AsyncClient | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int | None = None,
+    ) -> None:
+        if http is not None and (tls is not None or max_connections is not None):
+            msg = "give either an httpx.AsyncClient or the settings of the client's own connections, not both"
+            raise ValueError(msg)
+        self.settings = settings
+        self.limits = limits
+        self._http = http
+        self._transport = Transport(
+            tls=tls, **({} if max_connections is None else {"max_connections": max_connections})
+        )
+        self._prepared: dict[tuple[str, str | None, bool], tuple[httpx.URL, httpx.Headers]] = {}
+        self._timeout = {
+            "connect": limits.connect_s,
+            "read": limits.read_s,
+            "write": limits.write_s,
+            "pool": limits.pool_s,
+        }
+        self._under_way = 0
+        self._is_closed = False
+        # Waiters, not events: a client may be used in one event loop after another.
+        self._pausing: set[asyncio.Future[None]] = set()
+        self._draining: set[asyncio.Future[None]] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        """
+        Whether it was closed.
+        """
+        return self._is_closed
+
+    async def aclose(self) -> None:
+        """
+        Let the requests under way that have an end come to it, and close all connections.
+        """
+        self._is_closed = True
+        _wake(self._pausing)
+        if self._under_way:
+            drained = asyncio.get_running_loop().create_future()
+            self._draining.add(drained)
+            await drained
+        await self._transport.aclose()
+
+    async def pause(self, seconds: float) -> None:
+        """
+        Wait, but not for a client that is closed.
+
+        Raises:
+            StoreClosedError: It is.
+        """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._pausing.add(waiter)
+        alarm = loop.call_later(seconds, _wake, {waiter})
+        try:
+            await waiter
+        finally:
+            alarm.cancel()
+            self._pausing.discard(waiter)
+        self.check_open()
+
+    def check_open(self) -> None:
+        """
+        Raise if it was closed.
+
+        Raises:
+            StoreClosedError: It was.
+        """
+        if self._is_closed:
+            raise StoreClosedError(self.settings.url)
+
+    # Answers as a whole.
+
+    async def get(self, path: str, *, accept: str = JSON, tries: int | None = None) -> Reply:
+        """
+        Ask for something; tried again where that may help.
+
+        Raises:
+            EventSourceError: As `failure` makes it, or no answer came.
+        """
+        return await self._ask("GET", path, None, accept, tries)
+
+    async def ask(self, path: str, body: bytes, *, accept: str = JSON) -> Reply:
+        """
+        Post a question, which changes nothing; otherwise as `get`.
+        """
+        return await self._ask("POST", path, body, accept, None)
+
+    async def _ask(self, method: str, path: str, body: bytes | None, accept: str, tries: int | None) -> Reply:
+        backoff = Backoff()
+        left = tries or self.limits.tries
+        while True:
+            left -= 1
+            try:
+                reply = await self.send(method, path, body, accept=accept)
+            except httpx.TransportError as error:
+                if left <= 0 or self._is_closed:
+                    raise self.unavailable(error) from error
+                await self.pause(backoff.pause_s())
+                continue
+            if reply.is_ok:
+                return reply
+            if left <= 0 or reply.status not in _PASSING:
+                raise self.failure(reply)
+            await self.pause(backoff.pause_s(reply.retry_after_s))
+
+    async def post(self, path: str, body: bytes | AsyncIterator[bytes]) -> Reply:
+        """
+        Post what changes something; sent once.
+
+        Raises:
+            EventSourceError: As `failure` makes it, or no answer came: then it may have been done.
+        """
+        try:
+            reply = await self.send("POST", path, body)
+        except httpx.TransportError as error:
+            raise self.unavailable(error) from error
+        if not reply.is_ok:
+            raise self.failure(reply)
+        return reply
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        *,
+        accept: str = JSON,
+        idempotency_key: str | None = None,
+        may_be_cut: bool = False,
+    ) -> Reply:
+        """
+        Send once, and read the answer whatever its status.
+
+        Args:
+            may_be_cut: The status alone is worth something.
+
+        Raises:
+            httpx.TransportError: No answer, or not all of it.
+            AnswerTooLargeError: More of it than is held in memory.
+        """
+        self.check_open()
+        self._under_way += 1
+        try:
+            response = await self._open(method, path, body, accept=accept, idempotency_key=idempotency_key)
+            try:
+                return await self.reply(response)
+            except (httpx.TransportError, AnswerTooLargeError):
+                if may_be_cut:
+                    return Reply(response.status_code, response.headers, b"", is_cut=True)
+                raise
+            finally:
+                await response.aclose()
+        finally:
+            self._under_way -= 1
+            if self._under_way == 0:
+                _wake(self._draining)
+
+    # Answers line by line.
+
+    async def lines(self, path: str, body: bytes | None = None, *, accept: str = NDJSON) -> AsyncGenerator[Lines]:
+        """
+        Ask, and give the lines of the answer with their numbers, as they come, many at a time.
+
+        It is tried again until the first line has come.
+
+        Raises:
+            DamagedLineError: The last line was cut, or one is too long.
+            StoreUnavailableError: The connection went.
+            EventSourceError: As `failure` makes it.
+        """
+        backoff = Backoff()
+        left = self.limits.tries
+        has_begun = False
+        while True:
+            left -= 1
+            retry_after_s = None
+            try:
+                async with self.opened("GET" if body is None else "POST", path, body, accept=accept) as response:
+                    if response.status_code in _OK:
+                        splitter = LineSplitter(max_line_bytes=self.limits.line_bytes)
+                        async for part in parts(response):
+                            if found := splitter.feed(part):
+                                has_begun = True
+                                yield found
+                                self.check_open()
+                        splitter.finish()
+                        return
+                    reply = await self.reply(response)
+                    if left <= 0 or reply.status not in _PASSING:
+                        raise self.failure(reply)
+                    retry_after_s = reply.retry_after_s
+            except httpx.TransportError as error:
+                self.check_open()
+                if has_begun or left <= 0:
+                    raise self.unavailable(error) from error
+            await self.pause(backoff.pause_s(retry_after_s))
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        accept: str = NDJSON,
+        is_long_lived: bool = False,
+    ) -> AsyncGenerator[httpx.Response]:
+        """
+        An answer whose head is here, whatever its status. It is closed on leaving.
+
+        Args:
+            is_long_lived: The answer does not end; if it is silent for too long it is given up.
+
+        Raises:
+            httpx.TransportError: No answer.
+        """
+        self.check_open()
+        response = await self._open(method, path, body, accept=accept, is_long_lived=is_long_lived)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def reply(self, response: httpx.Response) -> Reply:
+        """
+        Read an answer to its end, one that was opened.
+        """
+        return Reply(response.status_code, response.headers, await _read(response, self.limits.answer_bytes))
+
+    # Failures.
+
+    def failure(self, reply: Reply, preconditions: Sequence[Precondition] = ()) -> EventSourceError:
+        """
+        What an answer that is no success means.
+        """
+        if 300 <= reply.status < 400:  # noqa: PLR2004  the redirects
+            # A POST that is sent elsewhere carries the token with it, and may become a GET.
+            text = "the server sends us elsewhere, and redirects are not followed: give its own URL"
+            return RequestRefusedError(text, status=reply.status)
+        body = self.settings.hide_token(reply.body)
+        return read_failure(reply.status, body, server=self.settings.url, preconditions=preconditions)
+
+    def unavailable(self, error: httpx.TransportError) -> EventSourceError:
+        """
+        What it means that no answer came.
+        """
+        if self._is_closed:
+            return StoreClosedError(self.settings.url)
+        return StoreUnavailableError(self.settings.url, describe(error))
+
+    # Sending.
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes] | None,
+        *,
+        accept: str,
+        idempotency_key: str | None = None,
+        is_long_lived: bool = False,
+    ) -> httpx.Response:
+        url, headers = self._prepare(path, accept, has_body=body is not None)
+        if idempotency_key is not None:
+            # A list of pairs: setting a header of httpx's looks through all of them several times.
+            headers = httpx.Headers([*headers.raw, (b"Idempotency-Key", idempotency_key.encode("ascii"))])
+        extensions: dict[str, Any] = {"timeout": self._timeout}
+        if is_long_lived:
+            extensions = {"timeout": {**self._timeout, "read": self.limits.liveness_s}, LONG_LIVED: True}
+        if self._http is None:
+            # httpx's own client would cost more than all the rest of a commit.
+            request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
+            return await self._transport.handle_async_request(request)
+        request = self._http.build_request(method, url, headers=headers, content=body, extensions=extensions)
+        return await self._http.send(request, stream=True, follow_redirects=False)
+
+    def _prepare(self, path: str, accept: str, *, has_body: bool) -> tuple[httpx.URL, httpx.Headers]:
+        key = (path, accept, has_body)
+        if key not in self._prepared:
+            url = httpx.URL(self.settings.base + path)
+            headers = httpx.Headers(
+                {
+                    "Host": url.netloc.decode("ascii"),
+                    "Accept": accept,
+                    # Lines that are packed together would arrive late.
+                    "Accept-Encoding": "identity",
+                    "User-Agent": "eventsource-genesisdb",
+                }
+            )
+            if has_body:
+                headers["Content-Type"] = JSON
+            # A ping shows whether the server is there, not who asks.
+            if self.settings.token and path != "/status/ping":
+                headers["Authorization"] = f"Bearer {self.settings.token}"
+            self._prepared[key] = (url, headers)
+        return self._prepared[key]
+
+
+def _wake(waiters: set[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+    waiters.clear()
+
+
+def stream_body(subject: str, options: Mapping[str, Any]) -> bytes:
+    """
+    The body of ``POST /stream`` and ``POST /observe``.
+
+    Raises:
+        UnstorableDataError: Something in it has no JSON form.
+    """
+    body: dict[str, Any] = {"subject": str(subject)}
+    if options:
+        body["options"] = dict(options)
+    return to_canonical_json(body).encode()
+
+
+def parts(response: httpx.Response) -> AsyncIterator[bytes]:
+    """
+    The body as it comes, unpacked if something on the way has packed it.
+    """
+    # httpx's own reader costs as much as the transport; a body that is not packed needs none of it.
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  for the type checkers
+    return stream.__aiter__()
+
+
+async def _read(response: httpx.Response, limit_bytes: int) -> bytes:
+    found: list[bytes] = []
+    size = 0
+    async for part in parts(response):
+        size += len(part)
+        if size > limit_bytes:
+            raise AnswerTooLargeError(limit_bytes)
+        found.append(part)
+    return found[0] if len(found) == 1 else b"".join(found)
+
+
+def describe(error: Exception) -> str:
+    """
+    A failure of the transport in words.
+    """
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,107 @@
+"""
+Where a Genesis DB is, and the token it asks for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Self
+
+import attrs
+import httpx
+
+from eventsource.errors import InvalidStoreUrlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+URL_VARIABLE = "GENESISDB_API_URL"
+VERSION_VARIABLE = "GENESISDB_API_VERSION"
+TOKEN_VARIABLE = "GENESISDB_AUTH_TOKEN"  # noqa: S105  the name of a variable
+DEFAULT_VERSION = "v1"
+
+# What may stand in a header; a line break in it would start another one.
+_TOKEN = re.compile(r"[!-~]+")
+_VERSION = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@attrs.frozen
+class Settings:
+    """
+    How to reach a Genesis DB.
+
+    Attributes:
+        url: Of the server, such as ``http://localhost:8080``; without a slash at its end.
+
+        version: Of the API.
+
+        token: Sent with each request but pings; None sends none. It appears in no text made here.
+    """
+
+    url: str
+    version: str = DEFAULT_VERSION
+    token: str | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        url: str | None = None,
+        version: str | None = None,
+        token: str | None = None,
+        *,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """
+        Take what is given, and the rest from the environment.
+
+        Raises:
+            InvalidStoreUrlError: There is no URL, or it is not one of a server: another kind than http
+                and https, a user or password in it, a query, no host.
+            ValueError: The version or the token cannot be sent.
+        """
+        url = url or environ.get(URL_VARIABLE, "")
+        version = version or environ.get(VERSION_VARIABLE) or DEFAULT_VERSION
+        token = token or environ.get(TOKEN_VARIABLE) or None
+        if not url:
+            raise InvalidStoreUrlError(url, f"give a URL, or set {URL_VARIABLE}")
+        if not _VERSION.fullmatch(version):
+            msg = f"{version!r} is no version of the API: such as 'v1'"
+            raise ValueError(msg)
+        if token is not None and not _TOKEN.fullmatch(token):
+            msg = "the token has a character that a header cannot carry, such as a space or a line break"
+            raise ValueError(msg)
+        return cls(_check_url(url), version, token)
+
+    @property
+    def base(self) -> str:
+        """
+        What the path of each endpoint follows.
+        """
+        return f"{self.url}/api/{self.version}"
+
+    def hide_token(self, text: bytes) -> bytes:
+        """
+        *text* without the token: a server may send back what it was sent.
+        """
+        return text.replace(self.token.encode(), "…".encode()) if self.token else text
+
+
+def _check_url(url: str) -> str:
+    # Whatever stands before an @ may be a password.
+    shown = re.sub(r"//[^/?#]*@", "//…@", url)
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        raise InvalidStoreUrlError(shown, "it cannot be read") from None
+    if parsed.scheme not in {"http", "https"}:
+        raise InvalidStoreUrlError(shown, "a Genesis DB is reached by http or https")
+    if parsed.userinfo or "@" in parsed.netloc.decode():
+        raise InvalidStoreUrlError(
+            shown, "a URL is no place for secrets: give the token as token=, or set " + TOKEN_VARIABLE
+        )
+    if not parsed.host:
+        raise InvalidStoreUrlError(shown, "it has no host")
+    if parsed.query or parsed.fragment:
+        raise InvalidStoreUrlError(re.sub("[?#].*", "…", shown), "it has a query or a fragment")
+    return url.rstrip("/")

@@ -1,0 +1,332 @@
+"""
+Observing: each event once and in order, whatever happens to the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eventsource import (
+    DamagedLineError,
+    EventNotFoundError,
+    StoreClosedError,
+    StoreUnavailableError,
+    UnauthenticatedError,
+)
+from eventsource.genesisdb import Client, Limits
+from eventsource.testing.contract.chance import rounds
+from tests.genesisdb.stub import Request, Talk, event, lines, serving
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncIterator
+
+QUICK = Limits(liveness_s=0.2, read_s=1, connect_s=1, tries=2)
+HEARTBEAT = '{"payload":""}\n'
+
+
+class Log:
+    """
+    A log that is streamed, queried for its newest event and observed; *misbehave* may break off an observation.
+    """
+
+    def __init__(self, rng: random.Random | None = None) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._rng = rng
+        self._grown = asyncio.Event()
+
+    def add(self, count: int = 1) -> None:
+        """
+        Commit events.
+        """
+        for _ in range(count):
+            self.events.append(event(len(self.events) + 1, data={"text": "Zürich 😀"}))
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def __call__(self, request: Request, talk: Talk) -> None:
+        """
+        Answer one request.
+        """
+        if request.path.endswith("/q"):
+            await talk.answer(lines(*self.events[-1:]))
+            return
+        bound = (request.json().get("options") or {}).get("lowerBound")
+        place = 0
+        if bound is not None:
+            ids = [stored["id"] for stored in self.events]
+            if bound not in ids:
+                details = {"error": "no", "code": "event-not-found", "details": {"event_id": bound}}
+                await talk.answer(json.dumps(details), status="404 Not Found")
+                return
+            place = ids.index(bound) + 1
+        if request.path.endswith("/stream"):
+            await talk.answer(lines(*self.events[place:]))
+        else:
+            await self._observe(talk, place if bound is not None else len(self.events))
+
+    async def _observe(self, talk: Talk, place: int) -> None:
+        await talk.begin()
+        await talk.chunk(HEARTBEAT)
+        while True:
+            text = lines(*self.events[place:]).encode() or HEARTBEAT.encode()
+            place = len(self.events)
+            if self._rng is not None and self._rng.random() < 0.4:
+                # Anywhere, within a line and within a character too.
+                await talk.chunk(text[: self._rng.randrange(1, len(text) + 1)])
+                if self._rng.random() < 0.3:
+                    await talk.chunk("")
+                talk.cut()
+                return
+            await talk.chunk(text)
+            try:
+                async with asyncio.timeout(0.05):
+                    await self._grown.wait()
+            except TimeoutError:
+                pass
+
+
+async def take(events: AsyncIterator[Any], count: int) -> list[str]:
+    """
+    The ids of the first events.
+    """
+    found: list[str] = []
+    async with asyncio.timeout(20):
+        async for each in events:
+            found.append(each["id"])
+            if len(found) == count:
+                break
+    return found
+
+
+def ids(first: int, last: int) -> list[str]:
+    """
+    Those of events *first* to *last*.
+    """
+    return [f"id-{number}" for number in range(first, last + 1)]
+
+
+async def test_without_a_bound_only_what_follows_comes() -> None:
+    """
+    As with Genesis DB itself; but the place is fixed, so that nothing is lost when the connection goes.
+    """
+    log = Log()
+    log.add(3)
+    async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+        seen = asyncio.create_task(take(client.observe_events("/a"), 2))
+        await asyncio.sleep(0.1)
+        log.add(2)
+
+        assert await seen == ids(4, 5)
+        assert stub.of("/observe")[0].json() == {"subject": "/a", "options": {"lowerBound": "id-3"}}
+
+
+async def test_a_lower_bound_gives_what_lies_behind_it_and_what_follows() -> None:
+    """
+    History and live stream are one.
+    """
+    log = Log()
+    log.add(5)
+    async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+        seen = asyncio.create_task(take(client.observe_events("/a", {"lower_bound": "id-2"}), 5))
+        await asyncio.sleep(0.1)
+        log.add(2)
+
+        assert await seen == ids(3, 7)
+
+
+async def test_an_event_committed_between_history_and_live_stream_is_not_lost() -> None:
+    """
+    The first event of an empty store may come at any moment of the opening.
+    """
+    for moment in ("/q", "/stream", "/observe"):
+        for before in (True, False):
+            log = Log()
+            is_first = True
+
+            async def behave(
+                request: Request, talk: Talk, log: Log = log, moment: str = moment, *, before: bool = before
+            ) -> None:
+                nonlocal is_first
+                is_the_moment = is_first and request.path.endswith(moment)
+                if is_the_moment:
+                    is_first = False
+                if is_the_moment and before:
+                    log.add()
+                if is_the_moment and not before:
+                    asyncio.get_running_loop().call_later(0.02, log.add)
+                await log(request, talk)
+
+            async with serving(behave) as stub, Client(stub.url, limits=QUICK) as client:
+                seen = asyncio.create_task(take(client.observe_events("/a"), 1))
+                await asyncio.sleep(0.1)
+                if not log.events or (moment, before) == ("/q", True):
+                    # What was there when it asked is history.
+                    log.add()
+
+                assert await seen == ([log.events[-1]["id"]] if (moment, before) == ("/q", True) else ["id-1"])
+
+
+async def test_connections_cut_at_random_lose_and_repeat_nothing(rng: random.Random) -> None:
+    """
+    Cut within lines and characters, ended in good order, again and again: each event comes once, in order.
+    """
+    for _ in range(rounds(6, 200)):
+        log = Log(rng)
+        log.add(rng.choice([0, 1, 10]))
+        async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+            first = len(log.events) + 1
+            seen = asyncio.create_task(take(client.observe_events("/a"), 40))
+            await asyncio.sleep(0.05)
+            while not seen.done():
+                log.add(rng.randrange(4))
+                await asyncio.sleep(rng.choice([0, 0.005]))
+
+            assert await seen == ids(first, first + 39)
+
+
+async def test_silence_beyond_the_limit_is_a_lost_connection() -> None:
+    """
+    A server that says nothing, not even that it is alive, is asked again.
+    """
+    log = Log()
+    log.add(2)
+    asked = 0
+
+    async def silent_once(request: Request, talk: Talk) -> None:
+        nonlocal asked
+        if request.path.endswith("/observe"):
+            asked += 1
+            if asked == 1:
+                await talk.begin()
+                await asyncio.sleep(30)
+        await log(request, talk)
+
+    async with serving(silent_once) as stub, Client(stub.url, limits=QUICK) as client:
+        seen = asyncio.create_task(take(client.observe_events("/a"), 1))
+        await asyncio.sleep(0.1)
+        log.add()
+
+        assert await seen == ["id-3"]
+        assert asked == 2
+
+
+async def test_silence_with_heartbeats_is_none() -> None:
+    """
+    As long as the server is alive nothing is opened again.
+    """
+    log = Log()
+    log.add()
+    async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+        seen = asyncio.create_task(take(client.observe_events("/a"), 1))
+        await asyncio.sleep(0.6)
+        log.add()
+
+        assert await seen == ["id-2"]
+        assert len(stub.of("/observe")) == 1
+
+
+async def test_a_busy_server_is_asked_again_after_what_it_says() -> None:
+    """
+    503 with Retry-After during a restart is waited out.
+    """
+    log = Log()
+    log.add()
+    asked: list[float] = []
+
+    async def restarting(request: Request, talk: Talk) -> None:
+        if request.path.endswith("/observe"):
+            asked.append(asyncio.get_running_loop().time())
+            if len(asked) == 1:
+                await talk.answer(status="503 Service Unavailable", headers="retry-after: 1\r\n")
+                return
+        await log(request, talk)
+
+    async with serving(restarting) as stub, Client(stub.url, limits=QUICK) as client:
+        seen = asyncio.create_task(take(client.observe_events("/a"), 1))
+        await asyncio.sleep(0.1)
+        log.add()
+
+        assert await seen == ["id-2"]
+        assert asked[1] - asked[0] >= 1
+
+
+async def test_a_damaged_line_ends_it_with_its_number() -> None:
+    """
+    What cannot be read is not skipped.
+    """
+    log = Log()
+
+    async def damaged(request: Request, talk: Talk) -> None:
+        if request.path.endswith("/observe"):
+            await talk.begin()
+            await talk.chunk(HEARTBEAT + lines(event(1)) + '{"id": "secret\n')
+        else:
+            await log(request, talk)
+
+    async with serving(damaged) as stub, Client(stub.url, limits=QUICK) as client:
+        with pytest.raises(DamagedLineError) as failure:
+            await take(client.observe_events("/a"), 2)
+
+        assert failure.value.line >= 2
+        assert "secret" not in str(failure.value)
+
+
+async def test_an_unknown_bound_and_a_wrong_token_are_errors() -> None:
+    """
+    They would be the same at every try.
+    """
+    log = Log()
+    async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+        with pytest.raises(EventNotFoundError):
+            await take(client.observe_events("/a", {"lower_bound": "nobody"}), 1)
+
+    async def locked(_: Request, talk: Talk) -> None:
+        await talk.answer("no", status="401 Unauthorized")
+
+    async with serving(locked) as stub, Client(stub.url, limits=QUICK) as client:
+        with pytest.raises(UnauthenticatedError):
+            await take(client.observe_events("/a"), 1)
+
+
+async def test_a_server_that_was_never_there_is_an_error() -> None:
+    """
+    At the start it is more likely a wrong address than a restart.
+    """
+    async with Client("http://127.0.0.1:9", limits=QUICK) as client:
+        with pytest.raises(StoreUnavailableError):
+            await take(client.observe_events("/a"), 1)
+
+
+async def test_closing_the_client_ends_a_waiting_observer() -> None:
+    """
+    It does not wait for ever, nor try again.
+    """
+    log = Log()
+    log.add()
+    async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+        seen = asyncio.create_task(take(client.observe_events("/a"), 1))
+        await asyncio.sleep(0.05)
+        await client.aclose()
+
+        with pytest.raises(StoreClosedError):
+            await seen
+
+
+async def test_observers_take_no_place_of_commits() -> None:
+    """
+    More observers than connections are allowed: requests go on.
+    """
+    log = Log()
+    log.add()
+    async with serving(log) as stub, Client(stub.url, limits=QUICK, max_connections=2) as client:
+        observers = [asyncio.create_task(take(client.observe_events("/a"), 1)) for _ in range(10)]
+        await asyncio.sleep(0.2)
+
+        assert len(await client.stream_events("/a")) == 1
+        log.add()
+        assert await asyncio.gather(*observers) == [["id-2"]] * 10
