@@ -14,6 +14,7 @@ from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, de
 from eventsource.cli.options import Json, show_help_if_alone
 from eventsource.cli.output import ReaderLeftError, to_json, write_error, write_lines
 from eventsource.cli.query import query
+from eventsource.cli.serve import serve
 from eventsource.cli.signals import InterruptedBySignal, interrupted_by_signals
 from eventsource.cli.stream import stream
 
@@ -31,6 +32,7 @@ app.command(epilog=EXIT_CODES_HELP)(stream)
 app.command(epilog=EXIT_CODES_HELP)(query)
 app.command(epilog=EXIT_CODES_HELP)(audit)
 app.command(epilog=EXIT_CODES_HELP)(ping)
+app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")
 

@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eventsource.errors import (
+    AddressUnavailableError,
     DeclarationError,
     EventDecodingError,
     EventNotFoundError,
     EventSourceError,
     InvalidStoreUrlError,
     InvalidSubjectError,
+    MissingExtraError,
     NotAReadModelDatabaseError,
     NotSupportedError,
     ProjectorFailedError,
@@ -44,7 +46,7 @@ class ExitCode(enum.IntEnum):
     FAILED = 1
     # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
     USAGE = 2
-    # The store or the read-model database cannot be opened, read or written to.
+    # The store or the read-model database cannot be opened, read or written to, or nobody can listen at the address.
     UNAVAILABLE = 3
 
 
@@ -218,13 +220,14 @@ def exit_code_of(error: Exception) -> ExitCode:
             | EventNotFoundError()
             | InvalidStoreUrlError()
             | InvalidSubjectError()
+            | MissingExtraError()
             | NotSupportedError()
             | NotAReadModelDatabaseError()
             | QuerySyntaxError()
             | QueryLimitError()
         ):
             return ExitCode.USAGE
-        case StoreError() | SQLAlchemyError():
+        case StoreError() | SQLAlchemyError() | AddressUnavailableError():
             return ExitCode.UNAVAILABLE
         case _:
             return ExitCode.FAILED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from types import FrameType
 
 Result = TypeVar("Result")
@@ -48,9 +48,14 @@ def interrupted_by_signals() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def run(
+    work: Coroutine[Any, Any, Result], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> Result:
     """
     Run the coroutine of a command.
+
+    Args:
+        loop_factory: Makes the event loop; by default asyncio's own.
     """
 
     async def catching() -> Result | InterruptedBySignal:
@@ -60,7 +65,8 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         except InterruptedBySignal as interrupted:
             return interrupted
 
-    result = asyncio.run(catching())
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        result = runner.run(catching())
     if isinstance(result, InterruptedBySignal):
         raise result
     return result

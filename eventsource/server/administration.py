@@ -1,0 +1,102 @@
+"""
+What an administrator does: erase, register schemas, make and restore backups.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eventsource.errors import EventSourceError, InvalidRequestError
+from eventsource.server.exchange import JSON, NDJSON, Departure, print_json
+from eventsource.wire.bodies import EraseBody, SchemaBody, read_body
+from eventsource.wire.json_array import read_array
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from eventsource.server.exchange import Exchange
+    from eventsource.server.service import Service
+
+# As many events of a backup are printed before the others may work.
+_EVENTS_AT_A_TIME = 256
+
+
+async def erase(service: Service, exchange: Exchange) -> None:
+    """
+    ``POST /erase``.
+    """
+    body = read_body(EraseBody, await exchange.read_body(service.settings.limits.body_bytes))
+    try:
+        erased = await service.store.erase(body.subject)
+    finally:
+        # Also where bytes are left in the files: nobody shall read the data any more.
+        service.tails.forget()
+    await exchange.answer_json({"success": True, "erased": erased})
+
+
+async def register_schema(service: Service, exchange: Exchange) -> None:
+    """
+    ``POST /schema/register``.
+    """
+    body = read_body(SchemaBody, await exchange.read_body(service.settings.limits.body_bytes))
+    try:
+        await service.store.register_schema(body.type, body.definition)
+    except EventSourceError:
+        raise
+    except ValueError as error:
+        raise InvalidRequestError(str(error), place="type") from None
+    await exchange.answer_json({"success": True})
+
+
+async def schemas(service: Service, exchange: Exchange) -> None:
+    """
+    ``GET /schema/get``.
+    """
+    found = await service.store.schemas()
+    if exchange.wants_lines():
+        lines = "".join(print_json({"type": name, "schema": schema}) + "\n" for name, schema in found.items())
+        await exchange.answer(lines.encode(), NDJSON)
+    else:
+        await exchange.answer_json(found)
+
+
+async def create_backup(service: Service, exchange: Exchange) -> None:
+    """
+    ``GET /backup/create``: one JSON array, an event a line, which `restore_backup` takes as it is.
+    """
+    events = service.store.backup()
+    # An error at the first step is an answer of its own.
+    first = await anext(events, None)
+    async with Departure(exchange) as departure:
+        await exchange.begin(JSON)
+        lines = [] if first is None else [print_json(first)]
+        before = b"["
+        async for event in events:
+            lines.append(print_json(event))
+            if len(lines) >= _EVENTS_AT_A_TIME:
+                if departure.has_left:
+                    return
+                await exchange.send_block(before + ",\n".join(lines).encode())
+                lines, before = [], b",\n"
+        separator = before if lines or before == b"[" else b""
+        await exchange.send_block(separator + ",\n".join(lines).encode() + b"]\n")
+        await exchange.end()
+
+
+async def restore_backup(service: Service, exchange: Exchange) -> None:
+    """
+    ``POST /backup/restore``: into an empty store only.
+    """
+    blocks = exchange.body_blocks(service.settings.limits.restore_bytes)
+    restored = await service.store.restore(_events(read_array(blocks)))
+    await exchange.answer_json({"success": True, "restored": restored})
+
+
+async def _events(values: AsyncIterator[Any]) -> AsyncIterator[dict[str, Any]]:
+    index = 0
+    async for value in values:
+        if not isinstance(value, dict):
+            reason = "an event is a JSON object"
+            raise InvalidRequestError(reason, place=f"[{index}]")
+        yield value
+        index += 1

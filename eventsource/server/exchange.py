@@ -1,0 +1,240 @@
+"""
+One request and its answer, over plain ASGI.
+
+Web frameworks make objects of each request and each answer; on the routes that matter that costs
+more than the work itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from eventsource.errors import RequestRefusedError, RequestTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+JSON = b"application/json"
+NDJSON = b"application/x-ndjson"
+TEXT = b"text/plain; charset=utf-8"
+
+# The headers that anything here looks at.
+_READ = frozenset({
+    b"accept",
+    b"authorization",
+    b"content-encoding",
+    b"content-length",
+    b"idempotency-key",
+    b"origin",
+})  # fmt: skip
+
+# As much is handed to the connection at a time; while it is not taken nothing further is made.
+_BLOCK_BYTES = 256 * 1024
+
+print_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+class ClientLeftError(Exception):
+    """
+    The client closed its connection before it had sent its whole request.
+    """
+
+
+class Exchange:
+    """
+    One request and its answer.
+
+    Attributes:
+        headers: Of the request, those that are looked at, by lower-case name.
+
+        status: Of the answer; 0 as long as it has not begun.
+
+        answer_headers: What every answer carries beside what its endpoint says.
+    """
+
+    __slots__ = ("_receive", "_send", "answer_headers", "headers", "scope", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in _READ}
+        self.answer_headers: list[tuple[bytes, bytes]] = []
+        self.status = 0
+
+    def wants_lines(self) -> bool:
+        """
+        Whether the client asked for NDJSON.
+        """
+        return NDJSON in self.headers.get(b"accept", b"")
+
+    async def read_body(self, limit_bytes: int) -> bytes:
+        """
+        The whole body of the request.
+
+        Raises:
+            RequestTooLargeError: It is larger than *limit_bytes*.
+            RequestRefusedError: It is compressed.
+            ClientLeftError: It did not come.
+        """
+        self._check_encoding(limit_bytes)
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        # Most bodies come in one piece.
+        if message.get("more_body") or message["type"] != "http.request":
+            return b"".join([block async for block in self._blocks(limit_bytes, message)])
+        if len(body) > limit_bytes:
+            raise RequestTooLargeError(limit_bytes)
+        return body
+
+    async def body_blocks(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        """
+        The body of the request as it comes.
+
+        Raises:
+            RequestTooLargeError: It is larger than *limit_bytes*.
+            RequestRefusedError: It is compressed.
+            ClientLeftError: It did not come to its end.
+        """
+        self._check_encoding(limit_bytes)
+        async for block in self._blocks(limit_bytes, await self._receive()):
+            yield block
+
+    async def wait_until_client_leaves(self) -> None:
+        """
+        Return when the connection is closed, or the answer complete. Not before the body was read.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def answer(
+        self,
+        body: bytes,
+        content_type: bytes = JSON,
+        *,
+        status: int = 200,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """
+        Send a whole answer.
+        """
+        self.status = status
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", content_type),
+                    (b"content-length", b"%d" % len(body)),
+                    *self.answer_headers,
+                    *headers,
+                ],
+            }
+        )
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def answer_json(
+        self, value: object, *, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """
+        Send a JSON value as the whole answer.
+        """
+        await self.answer(print_json(value).encode(), status=status, headers=headers)
+
+    async def begin(self, content_type: bytes = NDJSON) -> None:
+        """
+        Begin an answer that comes in blocks: send its status, 200, and its headers.
+        """
+        self.status = 200
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                # Neither a browser nor a proxy (nginx reads the third) shall wait for more of it or keep it.
+                "headers": [
+                    (b"content-type", content_type),
+                    (b"cache-control", b"no-store"),
+                    (b"x-accel-buffering", b"no"),
+                    *self.answer_headers,
+                ],
+            }
+        )
+
+    async def send_block(self, block: bytes) -> None:
+        """
+        Send a part of the answer; returns when the client has taken most of what it was sent before.
+        """
+        if len(block) <= _BLOCK_BYTES:
+            await self._send({"type": "http.response.body", "body": block, "more_body": True})
+            return
+        view = memoryview(block)
+        for start in range(0, len(block), _BLOCK_BYTES):
+            part = bytes(view[start : start + _BLOCK_BYTES])
+            await self._send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def end(self) -> None:
+        """
+        Complete an answer that came in blocks. Without it the client sees that it was cut.
+        """
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def _check_encoding(self, limit_bytes: int) -> None:
+        headers = self.headers
+        if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() != b"identity":
+            # A few bytes may unpack to very many.
+            text = "a compressed body is not accepted"
+            raise RequestRefusedError(text, status=415, refusal="unsupported-encoding")
+        length = headers.get(b"content-length", b"0")
+        # uvicorn's parser has checked that it is a number.
+        if len(length) > len(str(limit_bytes)) or int(length) > limit_bytes:
+            raise RequestTooLargeError(limit_bytes)
+
+    async def _blocks(self, limit_bytes: int, message: Message) -> AsyncIterator[bytes]:
+        size = 0
+        while message["type"] == "http.request":
+            block: bytes = message.get("body", b"")
+            size += len(block)
+            if size > limit_bytes:
+                raise RequestTooLargeError(limit_bytes)
+            yield block
+            if not message.get("more_body"):
+                return
+            message = await self._receive()
+        raise ClientLeftError
+
+
+class Departure:
+    """
+    Notices that the client of an exchange has left. Use it as ``async with``.
+    """
+
+    def __init__(self, exchange: Exchange, *, told: Callable[[], object] | None = None) -> None:
+        self._exchange = exchange
+        self._told = told
+        self._waiting: asyncio.Task[None] | None = None
+
+    @property
+    def has_left(self) -> bool:
+        """
+        Whether it has.
+        """
+        return self._waiting is not None and self._waiting.done()
+
+    async def __aenter__(self) -> Self:
+        self._waiting = asyncio.ensure_future(self._exchange.wait_until_client_leaves())
+        if self._told is not None:
+            told = self._told
+            self._waiting.add_done_callback(lambda _: told())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)

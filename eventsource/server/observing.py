@@ -1,0 +1,232 @@
+"""
+Observing: events that are there, then each new one as it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from eventsource.server.exchange import Departure
+from eventsource.server.tail import Interest
+from eventsource.wire.bodies import ObserveBody, read_body
+
+if TYPE_CHECKING:
+    from eventsource.server.exchange import Exchange
+    from eventsource.server.service import Service
+    from eventsource.server.tail import Tail
+    from eventsource.wire.bodies import ObserveOptions
+
+# Source: every official SDK skips a line with the single member payload, empty.
+HEARTBEAT = b'{"payload":""}\n'
+
+
+async def observe(service: Service, exchange: Exchange) -> None:
+    """
+    ``POST /observe``.
+    """
+    body = read_body(ObserveBody, await exchange.read_body(service.settings.limits.body_bytes))
+    interest = Interest(body.to_subject(), body.options.latest_by_event_type or None)
+    bell = asyncio.Event()
+    async with Departure(exchange, told=bell.set) as departure, service.tails.observed(bell) as tail:
+        observer = _Observer(service, exchange, interest, tail=tail, departure=departure, bell=bell)
+        start = await observer.find_start(body.options)
+        await exchange.begin()
+        # At once, since some clients and proxies wait for a first byte.
+        await observer.beat()
+        if body.options.upper_bound:
+            await observer.read_to_upper_bound(start, body.options)
+        else:
+            await observer.follow(start)
+        await exchange.end()
+
+
+@attrs.frozen
+class _Start:
+    """
+    Where an observer begins.
+
+    Attributes:
+        after: Id of the event to begin behind; None is the first event of the store.
+
+        include: Begin at it.
+
+        has_history: Whether there may be events that were committed before it came.
+    """
+
+    after: str | None
+    include: bool = False
+    has_history: bool = True
+
+
+class _Observer:
+    """
+    One observed stream.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        exchange: Exchange,
+        interest: Interest,
+        *,
+        tail: Tail,
+        departure: Departure,
+        bell: asyncio.Event,
+    ) -> None:
+        self._service = service
+        self._store = service.store
+        self._exchange = exchange
+        self._interest = interest
+        self._tail = tail
+        self._departure = departure
+        self._bell = bell
+        self._beats = tail.beats
+        self._sent_at = time.monotonic()
+
+    async def find_start(self, options: ObserveOptions) -> _Start:
+        """
+        Where to begin.
+
+        Raises:
+            EventNotFoundError: A bound is not in the store.
+        """
+        for bound in (options.upper_bound, options.lower_bound):
+            if bound:
+                await self._check_bound(bound)
+        if options.lower_bound:
+            return _Start(options.lower_bound, bool(options.include_lower_bound_event))
+        if options.from_start:
+            return _Start(None)
+        last = await self._store.last_event("/")
+        return _Start(last.id if last else None, has_history=False)
+
+    async def beat(self) -> None:
+        """
+        Send a heartbeat.
+        """
+        self._sent_at = time.monotonic()
+        await self._exchange.send_block(HEARTBEAT)
+
+    async def read_to_upper_bound(self, start: _Start, options: ObserveOptions) -> None:
+        """
+        Send what lies before the upper bound. It has been committed, or it would not be known: so this ends.
+        """
+        if not start.has_history:
+            return
+        stream = self._store.stream(
+            self._interest.subject,
+            lower_bound=start.after,
+            include_lower_bound=start.include,
+            upper_bound=options.upper_bound,
+            include_upper_bound=bool(options.include_upper_bound_event),
+            latest_by_type=self._interest.type,
+        )
+        try:
+            async for page in stream.pages():
+                if self._is_over():
+                    return
+                await self._send(self._interest.lines(page.events))
+        finally:
+            await stream.aclose()
+
+    async def follow(self, start: _Start) -> None:
+        """
+        Send what there is, then what comes, until the client leaves or the server stops.
+        """
+        if self._interest.type is not None and start.has_history:
+            start = await self._send_latest(start)
+        while not self._is_over():
+            position, start = await self._catch_up(start)
+            start = await self._follow_tail(position, start)
+
+    async def _check_bound(self, event_id: str) -> None:
+        stream = self._store.stream("/", lower_bound=event_id, upper_bound=event_id)
+        try:
+            async for _ in stream.pages():
+                break
+        finally:
+            await stream.aclose()
+
+    async def _send_latest(self, start: _Start) -> _Start:
+        """
+        Of what is there, only the last event of the type in each subject.
+        """
+        last = await self._store.last_event("/")
+        if last is None:
+            return start
+        stream = self._store.stream(
+            self._interest.subject,
+            lower_bound=start.after,
+            include_lower_bound=start.include,
+            upper_bound=last.id,
+            include_upper_bound=True,
+            latest_by_type=self._interest.type,
+        )
+        try:
+            async for page in stream.pages():
+                if self._is_over():
+                    break
+                await self._send(self._interest.lines(page.events))
+        finally:
+            await stream.aclose()
+        return _Start(last.id)
+
+    async def _catch_up(self, start: _Start) -> tuple[int, _Start]:
+        """
+        Send what lies behind *start*, from the store.
+
+        Returns:
+            Up to where all is sent, as a position and as an event.
+        """
+        position = 0
+        stream = self._store.observe(self._interest.subject, lower_bound=start.after, include_lower_bound=start.include)
+        try:
+            async for page in stream.pages():
+                position = page.position
+                await self._send(self._interest.lines(page.events))
+                if page.events:
+                    start = _Start(page.events[-1].id)
+                if page.caught_up or self._is_over():
+                    break
+        finally:
+            await stream.aclose()
+        return position, start
+
+    async def _follow_tail(self, position: int, start: _Start) -> _Start:
+        """
+        Send what comes behind *position*. Ends where the tail does not reach back so far, or with all.
+        """
+        tail, bell = self._tail, self._bell
+        while not self._is_over():
+            bell.clear()
+            stretches = tail.read(position)
+            if stretches is None:
+                return start
+            for stretch in stretches:
+                lines = stretch.lines(self._interest, after=position)
+                if lines:
+                    await self._send(lines)
+                    if self._is_over():
+                        return start
+                position, start = stretch.until, _Start(stretch.last_id)
+            if self._beats != tail.beats:
+                self._beats = tail.beats
+                await self.beat()
+            elif not stretches:
+                await bell.wait()
+        return start
+
+    async def _send(self, lines: bytes) -> None:
+        if lines:
+            self._sent_at = time.monotonic()
+            await self._exchange.send_block(lines)
+        elif time.monotonic() - self._sent_at > self._service.settings.heartbeat_s:
+            # Long history with little in it for this observer.
+            await self.beat()
+
+    def _is_over(self) -> bool:
+        return self._tail.is_over or self._departure.has_left

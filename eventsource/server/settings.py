@@ -1,0 +1,121 @@
+"""
+How a server is set up: tokens, limits and deadlines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import attrs
+
+from eventsource.server.tokens import Tokens
+from eventsource.store.interface import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eventsource.store.query import QueryLimits
+
+_MIB = 2**20
+
+
+@attrs.frozen
+class ServerLimits:
+    """
+    What one client may take, so that there is something left for the others.
+
+    Attributes:
+        body_bytes: The largest body of a request; more is answered with 413.
+
+        restore_bytes: The same for a backup that is restored.
+
+        header_bytes: The largest address and headers of a request together.
+
+        connections: How many there may be at a time; one more is answered with 503 and closed.
+
+        header_s: Seconds in which the headers must have come.
+
+        body_s: Seconds in which the body must have come, and one more for each 64 KiB of it.
+
+        idle_s: Seconds that an open connection may wait for its next request.
+
+        stall_s: Seconds in which a client must take at least something of what waits for it.
+
+        queries: How many queries run at a time; the others wait, so that reading goes on.
+
+        waiting_queries: How many may wait; one more is answered with 503.
+
+        query: What one query may use up.
+    """
+
+    body_bytes: int = attrs.field(default=8 * _MIB, validator=attrs.validators.gt(0))
+    restore_bytes: int = attrs.field(default=1024 * _MIB, validator=attrs.validators.gt(0))
+    header_bytes: int = attrs.field(default=32 * 1024, validator=attrs.validators.gt(0))
+    connections: int = attrs.field(default=2048, validator=attrs.validators.gt(0))
+    header_s: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+    body_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    idle_s: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
+    stall_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    queries: int = attrs.field(default=2, validator=attrs.validators.gt(0))
+    waiting_queries: int = attrs.field(default=64, validator=attrs.validators.gt(0))
+    query: QueryLimits = DEFAULT_LIMITS
+
+
+@attrs.frozen
+class ServerSettings:
+    """
+    How a server is set up.
+
+    Attributes:
+        tokens: Who may do what.
+
+        heartbeat_s: Seconds between two heartbeats of an observed stream. The official Python SDK gives up after
+            five seconds of silence.
+
+        metrics: Whether there is ``GET /metrics``.
+
+        cors_origin: Which web pages may call the server: an origin, ``*`` for all, None for none. A page needs a
+            token all the same.
+
+        limits: What one client may take.
+    """
+
+    tokens: Tokens
+    heartbeat_s: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
+    metrics: bool = False
+    cors_origin: str | None = "*"
+    limits: ServerLimits = ServerLimits()
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, tokens: Tokens | None = None) -> Self:
+        """
+        As the environment variables say that Genesis DB knows.
+
+        Args:
+            tokens: In place of those of the environment.
+
+        Raises:
+            ValueError: There is no ``GENESISDB_AUTH_TOKEN`` and no *tokens*, or a token is none.
+        """
+        if tokens is None:
+            tokens = read_tokens(environ)
+        if tokens is None:
+            msg = "GENESISDB_AUTH_TOKEN is not set"
+            raise ValueError(msg)
+        # Two names in public sources, an older and a newer one.
+        switches = ("GENESISDB_METRICS", "GENESISDB_PROMETHEUS_METRICS")
+        return cls(tokens, metrics=any(environ.get(name, "").strip().lower() == "true" for name in switches))
+
+
+def read_tokens(environ: Mapping[str, str]) -> Tokens | None:
+    """
+    The tokens in the environment; None without ``GENESISDB_AUTH_TOKEN``.
+
+    Raises:
+        ValueError: One is set that no client could send, for example to nothing.
+    """
+    if "GENESISDB_AUTH_TOKEN" not in environ:
+        return None
+    return Tokens(
+        environ["GENESISDB_AUTH_TOKEN"], environ.get("GENESISDB_WRITE_TOKEN"), environ.get("GENESISDB_READ_TOKEN")
+    )

@@ -1,0 +1,177 @@
+"""
+A server to try requests on, and the clients that make them: over real sockets, in this event loop.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import attrs
+import httpx
+
+from eventsource import EventStore, connect
+from eventsource.server import ServerLimits, ServerSettings, Tokens, serve
+
+ADMINISTRATOR = "administrator-canary-1234567890"
+WRITER = "writer-canary-1234567890"
+READER = "reader-canary-1234567890"
+TOKENS = Tokens(ADMINISTRATOR, WRITER, READER)
+
+# Machines are shared: what takes a moment may take a while.
+PATIENCE_S = 20.0
+
+HEARTBEAT = {"payload": ""}
+
+_NO_LIMITS = httpx.Limits(max_connections=None)
+
+
+def event(subject: str = "/accounts/1", **members: Any) -> dict[str, Any]:
+    """
+    An event as an SDK sends it.
+    """
+    return {"source": "io.example", "subject": subject, "type": "io.example.opened", "data": {"cents": 1}, **members}
+
+
+@attrs.frozen
+class Served:
+    """
+    A store that is served, and a client with the administrator's token.
+    """
+
+    url: str
+    store: EventStore
+    http: httpx.AsyncClient
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """
+        Where it listens.
+        """
+        parts = httpx.URL(self.url)
+        return parts.host, parts.port or 80
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        """
+        Ask an endpoint.
+        """
+        return await self.http.get(f"/api/v1{path}", **options)
+
+    async def post(self, path: str, body: object = None, **options: Any) -> httpx.Response:
+        """
+        Send an endpoint a JSON body.
+        """
+        return await self.http.post(f"/api/v1{path}", json=body, **options)
+
+    async def commit(self, *events: dict[str, Any], **members: Any) -> list[dict[str, Any]]:
+        """
+        Commit events; returns them as recorded.
+        """
+        response = await self.post("/commit", {"events": events, **members})
+        assert response.status_code == 200, response.text
+        recorded: list[dict[str, Any]] = response.json()["events"]
+        return recorded
+
+    async def stream(self, subject: str = "/", **options: Any) -> list[dict[str, Any]]:
+        """
+        The events of a subject.
+        """
+        response = await self.post("/stream", {"subject": subject, "options": options})
+        assert response.status_code == 200, response.text
+        return lines(response)
+
+    async def query(self, query: str) -> list[Any]:
+        """
+        The rows of a result.
+        """
+        response = await self.post("/q", {"query": query})
+        assert response.status_code == 200, response.text
+        return lines(response)
+
+    @asynccontextmanager
+    async def observe(self, subject: str = "/", **options: Any) -> AsyncGenerator["Observed"]:
+        """
+        Observe a subject; the first heartbeat has been read.
+        """
+        body = {"subject": subject, "options": options}
+        async with self.http.stream("POST", "/api/v1/observe", json=body) as response:
+            observed = Observed(response, response.aiter_bytes())
+            if response.status_code == 200:
+                assert await observed.next_line() == HEARTBEAT
+            yield observed
+
+
+class Observed:
+    """
+    An observed stream.
+    """
+
+    def __init__(self, response: httpx.Response, blocks: AsyncIterator[bytes]) -> None:
+        self.response = response
+        self._blocks = blocks
+        self._rest = b""
+
+    async def next_line(self) -> Any:
+        """
+        The next line, heartbeats too; None at the end.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while b"\n" not in self._rest:
+                block = await anext(self._blocks, None)
+                if block is None:
+                    assert self._rest == b""
+                    return None
+                self._rest += block
+        line, _, self._rest = self._rest.partition(b"\n")
+        return json.loads(line)
+
+    async def next_event(self) -> Any:
+        """
+        The next event; None at the end.
+        """
+        while (line := await self.next_line()) == HEARTBEAT:
+            pass
+        return line
+
+    async def events(self, count: int) -> list[Any]:
+        """
+        So many events.
+        """
+        return [await self.next_event() for _ in range(count)]
+
+
+@asynccontextmanager
+async def serving(
+    store: EventStore | None = None, *, settings: ServerSettings | None = None, **changes: Any
+) -> AsyncGenerator[Served]:
+    """
+    Serve a store, by default an empty one in memory, with a heartbeat that tests need not wait for.
+    """
+    limits = {name: changes.pop(name) for name in list(changes) if name in attrs.fields_dict(ServerLimits)}
+    settings = settings or ServerSettings(TOKENS, **{"heartbeat_s": 0.2, "limits": ServerLimits(**limits), **changes})
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(connect("memory:")) if store is None else store
+        async with serve(served, settings) as url:
+            headers = {"authorization": f"Bearer {ADMINISTRATOR}"}
+            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S, limits=_NO_LIMITS) as http:
+                yield Served(url, served, http)
+
+
+def lines(response: httpx.Response) -> list[Any]:
+    """
+    The values of an NDJSON body, each line of which ends in a newline.
+    """
+    assert response.headers["content-type"] == "application/x-ndjson"
+    assert not response.content or response.content.endswith(b"\n")
+    return [json.loads(line) for line in response.content.split(b"\n")[:-1]]
+
+
+def failure(response: httpx.Response) -> tuple[int, str]:
+    """
+    The status and the code of a refusal.
+    """
+    body = response.json()
+    assert response.headers["content-type"] == "application/json"
+    assert body["error"]
+    return response.status_code, body["code"]
