@@ -1,86 +1,73 @@
 """
 The kinds of event store that the contract holds for.
-
-A further kind is one more function here: whatever it starts (a server, say) it also stops.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore
+from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore, connect
+from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.testing.contract import Capability, StoreKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
+    from eventsource.testing.contract.kinds import OpenIn
 
-def random_id() -> str:
-    """
-    What the stores themselves make ids with.
-    """
-    return str(uuid.uuid4())
+_TOKEN = "contract-token"  # noqa: S105  of a server on this machine, for a test
 
 
-class OpenStore(Protocol):
-    """
-    Opens a new, empty store of one kind.
-    """
-
-    def __call__(
-        self,
-        *,
-        source: str = "io.example.contract",
-        clock: Callable[[], int] = time.time_ns,
-        new_id: Callable[[], str] = random_id,
-    ) -> AbstractAsyncContextManager[EventStore]:
-        """
-        Time and ids come from *clock* and *new_id*, wherever in the store they are made.
-        """
-        ...
-
-
-class StoreKind(Protocol):
-    """
-    Opens a new, empty store that keeps what it has to keep in *folder*.
-    """
-
-    def __call__(
-        self, folder: Path, *, source: str, clock: Callable[[], int], new_id: Callable[[], str]
-    ) -> AbstractAsyncContextManager[EventStore]:
-        """
-        As `OpenStore`, with everything given.
-        """
-        ...
-
-
-@asynccontextmanager
-async def memory(
+def memory(
     folder: Path,  # noqa: ARG001  it keeps nothing
     *,
     source: str,
     clock: Callable[[], int],
     new_id: Callable[[], str],
-) -> AsyncGenerator[EventStore]:
+) -> AbstractAsyncContextManager[EventStore]:
     """
     The store in memory.
     """
-    async with InMemoryEventStore(source=source, clock=clock, new_id=new_id) as store:
-        yield store
+    return InMemoryEventStore(source=source, clock=clock, new_id=new_id)
 
 
-@asynccontextmanager
-async def embedded(
+def embedded(
     folder: Path, *, source: str, clock: Callable[[], int], new_id: Callable[[], str]
-) -> AsyncGenerator[EventStore]:
+) -> AbstractAsyncContextManager[EventStore]:
     """
     The store in one SQLite file.
     """
-    async with EmbeddedEventStore(folder / "store.db", source=source, clock=clock, new_id=new_id) as store:
-        yield store
+    return EmbeddedEventStore(folder / "store.db", source=source, clock=clock, new_id=new_id)
 
 
-KINDS: dict[str, StoreKind] = {"memory": memory, "embedded": embedded}
+def over_http(behind: OpenIn) -> OpenIn:
+    """
+    A server over a new store of another kind, and the store that is its client.
+    """
+
+    @asynccontextmanager
+    async def opened(
+        folder: Path, *, source: str, clock: Callable[[], int], new_id: Callable[[], str]
+    ) -> AsyncGenerator[EventStore]:
+        # The client fills in its own source, so the one of the store behind must not show.
+        async with (
+            behind(folder, source="io.example.behind", clock=clock, new_id=new_id) as inner,
+            serve(inner, ServerSettings(Tokens(_TOKEN), heartbeat_s=0.2), grace_s=0.1) as url,
+            connect(url, token=_TOKEN, source=source) as store,
+        ):
+            yield store
+
+    return opened
+
+
+# There are no positions on the wire, and a call takes its time on it.
+_HTTP_LACKS = frozenset({Capability.POSITIONS, Capability.DIRECT})
+
+KINDS = {
+    "memory": StoreKind(memory),
+    "embedded": StoreKind(embedded),
+    "http-memory": StoreKind(over_http(memory), _HTTP_LACKS, effort=0.1),
+    "http-embedded": StoreKind(over_http(embedded), _HTTP_LACKS, effort=0.1),
+}

@@ -31,8 +31,8 @@ from eventsource import (
     SubjectNotFoundError,
 )
 from eventsource.domain.event_data import to_canonical_json
-from tests.contract.chance import rounds
-from tests.contract.samples import PATIENCE_S, noted
+from eventsource.testing.contract.chance import rounds
+from eventsource.testing.contract.samples import PATIENCE_S, noted
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

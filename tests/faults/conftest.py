@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.chance import seeded_random
+from eventsource.testing.contract.chance import seeded_random
 
 if TYPE_CHECKING:
     import random

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EmbeddedEventStore, RecordedEvent, StoreError
-from tests.contract.chance import rounds
+from eventsource.testing.contract.chance import rounds
 from tests.faults.outcomes import commit_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from eventsource import (
     StoreFullError,
     StoreUnavailableError,
 )
-from tests.contract.chance import IS_LONG
+from eventsource.testing.contract.chance import IS_LONG
 from tests.faults.disk import Change, Delete, Opened, Sync, Truncate, Write, watched_disk
 from tests.faults.outcomes import Outcomes, check_reopened, commit_of
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EmbeddedEventStore, ErasureUnfinishedError, NewEvent, StoreError
-from tests.contract.chance import IS_LONG
+from eventsource.testing.contract.chance import IS_LONG
 from tests.faults.disk import watched_disk
 from tests.faults.test_io_errors import FailingDisk, input_output_error, no_space_left
 

@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from eventsource import EmbeddedEventStore
-from tests.contract.chance import rounds
+from eventsource.testing.contract.chance import rounds
 from tests.faults.committer import committer
 from tests.faults.outcomes import Outcomes
 

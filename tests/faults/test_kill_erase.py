@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from eventsource import EmbeddedEventStore, NewEvent
-from tests.contract.chance import rounds
+from eventsource.testing.contract.chance import rounds
 from tests.faults.eraser import TYPE, eraser
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EmbeddedEventStore, StoreError
-from tests.contract.chance import rounds
+from eventsource.testing.contract.chance import rounds
 from tests.faults.outcomes import commit_of
 from tests.faults.power_cut import Acknowledged, PowerCut, Step, recorded_disk
 

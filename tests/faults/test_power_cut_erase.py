@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventsource import EmbeddedEventStore, NewEvent
-from tests.contract.chance import rounds
+from eventsource.testing.contract.chance import rounds
 from tests.faults.disk import Sync, Write
 from tests.faults.power_cut import Acknowledged, PowerCut, Step, recorded_disk
 

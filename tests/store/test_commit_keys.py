@@ -26,8 +26,8 @@ from eventsource import (
 from eventsource.store.embedded import writer
 from eventsource.store.embedded.commit_keys import forget_request
 from eventsource.store.idempotency import IdempotencyKey
-from tests.contract.chance import rounds, seeded_random
-from tests.contract.samples import noted, read
+from eventsource.testing.contract.chance import rounds, seeded_random
+from eventsource.testing.contract.samples import noted, read
 from tests.store import keyed_committer
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EmbeddedEventStore, InMemoryEventStore, InvalidStoreUrlError, StoreReadOnlyError, connect
-from tests.contract.samples import commit_each, noted
+from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.testing.contract.samples import commit_each, noted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,27 @@ async def test_a_store_for_reading_refuses_commits(tmp_path: Path) -> None:
         assert await reader.count() == 1
         with pytest.raises(StoreReadOnlyError):
             await reader.commit([noted("/a")])
+
+
+async def test_a_servers_store_for_reading_refuses_commits() -> None:
+    """
+    Over HTTP likewise, though the token would allow them.
+    """
+    async with InMemoryEventStore() as behind, serve(behind, ServerSettings(Tokens("a-token"))) as url:
+        await commit_each(behind, ["/a"])
+        async with connect(url, read_only=True, token="a-token") as reader:  # noqa: S106  nobody's
+            assert await reader.count() == 1
+            for write in (
+                reader.commit([noted("/a")]),
+                reader.erase("/a"),
+                reader.create_index("io.example.noted", "data.number"),
+                reader.drop_index("io.example.noted", "data.number"),
+                reader.register_schema("io.example.noted", {}),
+                reader.restore([]),
+            ):
+                with pytest.raises(StoreReadOnlyError):
+                    await write
+        assert await behind.count() == 1
 
 
 @pytest.mark.parametrize(

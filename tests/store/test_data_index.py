@@ -5,6 +5,7 @@ Declared indexes: building, finishing after a crash, dropping; and files of the 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -214,6 +215,7 @@ async def test_index_that_cannot_be_finished_is_logged(unfinished: Path, caplog:
     connection.execute("UPDATE events SET data = '{' WHERE position = 9000")
     connection.close()
 
+    caplog.set_level(logging.WARNING, logger="eventsource")
     async with EmbeddedEventStore(unfinished) as store:
         await eventually(store, lambda _: bool(caplog.records))
         await store.commit([happened("/b2", "registered", email="b@example.com")])

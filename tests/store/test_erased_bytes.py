@@ -13,8 +13,8 @@ import pytest
 
 from eventsource import EmbeddedEventStore, ErasureUnfinishedError, NewEvent, StoreReadOnlyError
 from eventsource.store.embedded import erasure
-from tests.contract.chance import rounds, seeded_random
-from tests.contract.samples import NOTED, noted, read
+from eventsource.testing.contract.chance import rounds, seeded_random
+from eventsource.testing.contract.samples import NOTED, noted, read
 from tests.store.older_files import make_older
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from eventsource import EmbeddedEventStore, NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
 from eventsource.store.embedded.file import FORMAT
-from tests.contract.samples import commit_each, noted, read
+from eventsource.testing.contract.samples import commit_each, noted, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

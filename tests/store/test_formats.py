@@ -11,7 +11,7 @@ import pytest
 
 from eventsource import EmbeddedEventStore, StoreUnavailableError
 from eventsource.store.embedded.file import FORMAT
-from tests.contract.samples import NOTED, commit_each, noted, read
+from eventsource.testing.contract.samples import NOTED, commit_each, noted, read
 from tests.store.older_files import describe, make_older
 
 if TYPE_CHECKING:

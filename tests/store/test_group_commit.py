@@ -19,7 +19,7 @@ from eventsource import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
-from tests.contract.samples import PATIENCE_S, commit_each, noted, read
+from eventsource.testing.contract.samples import PATIENCE_S, commit_each, noted, read
 from tests.store.wal import transactions
 
 if TYPE_CHECKING:

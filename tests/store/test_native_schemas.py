@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eventsource.store.schema.native import TYPES, to_json_schema
 from eventsource.store.schema.validator import DataValidator
-from tests.contract.chance import rounds
+from eventsource.testing.contract.chance import rounds
 
 NAMES = st.sampled_from(["a", "b", "c", "ä", "required", "type", "$ref", "properties"])
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, -2.0, 10**30, "", "a"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eventsource import EmbeddedEventStore, EventNotFoundError, NotAStoreError, StoreReadOnlyError
-from tests.contract.samples import PATIENCE_S, commit_each, noted, read, take
+from eventsource.testing.contract.samples import PATIENCE_S, commit_each, noted, read, take
 from tests.store.other_process import other_writer
 
 

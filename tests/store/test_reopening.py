@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EmbeddedEventStore, PreconditionFailedError, SubjectIsAtVersion, SubjectIsNew
-from tests.contract.samples import commit_each, noted, read
+from eventsource.testing.contract.samples import commit_each, noted, read
 
 if TYPE_CHECKING:
     from pathlib import Path

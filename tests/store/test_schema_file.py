@@ -22,7 +22,7 @@ from eventsource import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from tests.contract.samples import NOTED, noted
+from eventsource.testing.contract.samples import NOTED, noted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 
 from eventsource import EmbeddedEventStore
 from eventsource.domain.hash_chain import event_hash
-from tests.contract.samples import noted
+from eventsource.testing.contract.samples import noted
 
 if TYPE_CHECKING:
     from pathlib import Path

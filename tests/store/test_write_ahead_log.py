@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from eventsource import EmbeddedEventStore
-from tests.contract.samples import noted
+from eventsource.testing.contract.samples import noted
 from tests.store.wal import size_bytes
 
 if TYPE_CHECKING:

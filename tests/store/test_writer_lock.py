@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EmbeddedEventStore, NotAStoreError, StoreClosedError, StoreLockedError
-from tests.contract.samples import commit_each, noted, read
+from eventsource.testing.contract.samples import commit_each, noted, read
 from tests.store.other_process import other_writer, run_and_tell
 
 if TYPE_CHECKING:

@@ -20,11 +20,12 @@ from eventsource import (
     SubjectIsAtVersion,
     SubjectNotFoundError,
 )
-from tests.contract.samples import NOTED, commit_each, noted, read
+from eventsource.testing.contract.kinds import Capability, needs
+from eventsource.testing.contract.samples import NOTED, commit_each, noted, read
 
 if TYPE_CHECKING:
     from eventsource import EventStore, RecordedEvent
-    from tests.contract.kinds import OpenStore
+    from eventsource.testing.contract.kinds import OpenStore
 
 ADA = {
     "name": "Ada",
@@ -67,6 +68,7 @@ def but_for_data(events: list[RecordedEvent]) -> list[RecordedEvent]:
     return [event._replace(data_json="") for event in events]
 
 
+@needs(Capability.WHOLE)
 async def test_data_by_reference_is_read_like_any_other(store: EventStore) -> None:
     """
     Until it is erased nobody sees a difference, and the log is intact.
@@ -161,6 +163,7 @@ async def test_a_subject_without_events_is_refused(store: EventStore, subject: s
         await store.erase("people")
 
 
+@needs(Capability.WHOLE)
 async def test_queries_do_not_find_erased_values(store: EventStore) -> None:
     """
     Neither with an index nor without one, also when the same was asked before.
@@ -178,6 +181,7 @@ async def test_queries_do_not_find_erased_values(store: EventStore) -> None:
     assert await rows(store, "STREAM e FROM events WHERE e.data.email == '7@example.com' MAP e.id") == []
 
 
+@needs(Capability.WHOLE)
 async def test_guards_see_what_is_left(store: EventStore) -> None:
     """
     A rule that was decided before is decided anew from what the events hold now.

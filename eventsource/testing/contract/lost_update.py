@@ -8,11 +8,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from eventsource import Aggregate, Event, Repository, RetryPolicy, handles
-from tests.contract.chance import rounds
-from tests.contract.samples import read
+from eventsource.testing.contract.chance import rounds
+from eventsource.testing.contract.samples import read
 
 if TYPE_CHECKING:
     from eventsource import EventStore
+    from eventsource.testing.contract.kinds import StoreKind
 
 
 class PurseFilled(Event, type="io.example.contract.purse-filled"):
@@ -70,13 +71,13 @@ PURSES = 200
 AT_ONCE = 10
 
 
-async def test_no_more_is_withdrawn_than_the_balance_covers(store: EventStore) -> None:
+async def test_no_more_is_withdrawn_than_the_balance_covers(store: EventStore, store_kind: StoreKind) -> None:
     """
     Of 16 who take from a purse of 5 coins at the same time, 5 succeed and 11 are refused; 200 times.
     """
     purses = Repository(Purse, store, retry=RetryPolicy(first_pause_s=0.0005))
 
-    for first in range(0, rounds(PURSES, 20 * PURSES), AT_ONCE):
+    for first in range(0, store_kind.rounds(rounds(PURSES, 20 * PURSES)), AT_ONCE):
         fights = [_fight_over(purses, f"{number}") for number in range(first, first + AT_ONCE)]
         for succeeded, refused in await asyncio.gather(*fights):
             assert (succeeded, refused) == (5, 11)

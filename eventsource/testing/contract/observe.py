@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EventNotFoundError, InvalidSubjectError, PreconditionFailedError, StoreClosedError, SubjectIsNew
-from tests.contract.chance import rounds
-from tests.contract.samples import NOTED, OTHER, PATIENCE_S, commit_each, noted, read, take
+from eventsource.testing.contract.chance import rounds
+from eventsource.testing.contract.kinds import Capability, needs
+from eventsource.testing.contract.samples import NOTED, OTHER, PATIENCE_S, commit_each, noted, read, take
 
 if TYPE_CHECKING:
     import random
 
     from eventsource import EventStore, EventStream, RecordedEvent
-    from tests.contract.kinds import OpenStore
+    from eventsource.testing.contract.kinds import OpenStore, StoreKind
 
 
 async def until_waiting(stream: EventStream) -> list[RecordedEvent]:
@@ -159,6 +160,7 @@ async def test_only_the_scope_is_observed(
     assert [event.subject for event in following] == seen
 
 
+@needs(Capability.POSITIONS)
 async def test_events_of_other_subjects_move_the_position_on(store: EventStore) -> None:
     """
     An observer whose subject is quiet still learns how far the store has got.
@@ -184,10 +186,11 @@ async def test_every_observer_gets_every_event(store: EventStore) -> None:
 
     following = await asyncio.gather(*(store.commit([noted("/a")]) for _ in range(50)))
 
+    log = await read(store.stream())
+    assert sorted(log[5:]) == sorted(event for commit in following for event in commit)
     for seen in await asyncio.gather(*observers):
         assert seen[:5] == history
-        assert sorted(seen[5:]) == sorted(event for commit in following for event in commit)
-        assert [event.position for event in seen] == list(range(1, 56))
+        assert seen == log
 
 
 async def test_large_commits_reach_a_waiting_observer_whole(store: EventStore) -> None:
@@ -239,6 +242,9 @@ async def test_a_slow_observer_misses_nothing(store: EventStore) -> None:
             page = await anext(stream.pages())
             seen.extend(page.events)
             await asyncio.sleep(0.001)
+        # A page need not hold all there is.
+        while len(seen) < sum(range(20)):
+            seen.extend((await anext(stream.pages())).events)
     await stream.aclose()
 
     assert seen == await read(store.stream("/a"))
@@ -290,11 +296,13 @@ async def test_closing_the_store_ends_an_observer_still_in_history(open_store: O
 SUBJECTS = ["/a", "/a/b", "/a0", "/b"]
 
 
-async def test_no_event_is_lost_or_doubled_in_any_schedule(open_store: OpenStore, rng: random.Random) -> None:
+async def test_no_event_is_lost_or_doubled_in_any_schedule(
+    open_store: OpenStore, store_kind: StoreKind, rng: random.Random
+) -> None:
     """
     Observers that begin, resume and dawdle at random while others commit see exactly what the log has for them.
     """
-    for _ in range(rounds(12, 400)):
+    for _ in range(store_kind.rounds(rounds(12, 400))):
         async with open_store() as store, asyncio.timeout(PATIENCE_S):
             await store.commit([noted(rng.choice(SUBJECTS)) for _ in range(rng.choice([1, 20, 1_500]))])
             observers = [asyncio.create_task(_observe_at_random(store, rng)) for _ in range(8)]
@@ -351,11 +359,13 @@ async def _observe_at_random(store: EventStore, rng: random.Random) -> tuple[lis
     return scope, after, found
 
 
-async def test_from_now_begins_at_one_moment_in_any_schedule(open_store: OpenStore, rng: random.Random) -> None:
+async def test_from_now_begins_at_one_moment_in_any_schedule(
+    open_store: OpenStore, store_kind: StoreKind, rng: random.Random
+) -> None:
     """
     What an observer from now sees while others commit is the rest of the log from some event on, without a gap.
     """
-    for _ in range(rounds(12, 400)):
+    for _ in range(store_kind.rounds(rounds(12, 400))):
         async with open_store() as store, asyncio.timeout(PATIENCE_S):
             await store.commit([noted("/a")] * rng.choice([1, 1_500]))
             before = await store.count()
@@ -368,11 +378,11 @@ async def test_from_now_begins_at_one_moment_in_any_schedule(open_store: OpenSto
 
             log = await read(store.stream())
             assert found == log[len(log) - len(found) :]
-            assert found[0].position > before
+            assert len(log) - len(found) >= before
 
 
 async def _until_done(stream: EventStream) -> list[RecordedEvent]:
-    found = []
+    found: list[RecordedEvent] = []
     async for event in stream:
         found.append(event)
         if event.type != NOTED:

@@ -52,6 +52,13 @@ async def read(stream: EventStream) -> list[RecordedEvent]:
         return [event async for event in stream]
 
 
+async def place_of(event: RecordedEvent, store: EventStore) -> int:
+    """
+    Which of all events it is, counted from 1. Positions tell that only in some kinds of store.
+    """
+    return [each.id for each in await read(store.stream())].index(event.id) + 1
+
+
 async def take(stream: EventStream, count: int) -> list[RecordedEvent]:
     """
     The first *count* events of a stream, which is closed then.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import EventNotFoundError, InvalidSubjectError
-from tests.contract.samples import commit_each, noted, read
+from eventsource.testing.contract.samples import commit_each, noted, read
 
 if TYPE_CHECKING:
     from eventsource import EventStore

@@ -19,7 +19,8 @@ from eventsource import (
     UnstorableDataError,
 )
 from eventsource.domain.event_data import MAX_DEPTH
-from tests.contract.samples import NOTED, commit_each, noted, read
+from eventsource.testing.contract.kinds import Capability, needs
+from eventsource.testing.contract.samples import NOTED, commit_each, noted, read
 
 if TYPE_CHECKING:
     from eventsource import EventStore, RecordedEvent
@@ -120,6 +121,7 @@ async def largest(store: EventStore, character: str, width: int) -> str:
 
 
 @pytest.mark.parametrize("filling", FILLINGS.values(), ids=list(FILLINGS))
+@needs(Capability.WHOLE)
 async def test_an_event_of_just_the_largest_size_is_written(store: EventStore, filling: tuple[str, int]) -> None:
     """
     An event whose line of NDJSON takes 65,535 bytes is taken and comes back whole.
@@ -133,6 +135,7 @@ async def test_an_event_of_just_the_largest_size_is_written(store: EventStore, f
 
 
 @pytest.mark.parametrize("filling", FILLINGS.values(), ids=list(FILLINGS))
+@needs(Capability.WHOLE)
 async def test_an_event_one_byte_larger_is_refused(store: EventStore, filling: tuple[str, int]) -> None:
     """
     An event of 65,536 bytes is refused with its size, and nothing of its commit is written.
@@ -149,6 +152,7 @@ async def test_an_event_one_byte_larger_is_refused(store: EventStore, filling: t
     assert await store.count() == before
 
 
+@needs(Capability.WHOLE)
 async def test_the_stores_own_source_counts_for_the_size(store: EventStore) -> None:
     """
     An event without a source is measured with the one it will get.
@@ -206,6 +210,7 @@ def test_what_is_no_subject_cannot_be_written_to(subject: str) -> None:
         noted(subject)
 
 
+@needs(Capability.WHOLE)
 async def test_a_long_and_deep_subject_lies_under_each_of_its_ancestors(store: EventStore) -> None:
     """
     A subject of 32 segments and 1,024 bytes is found from every level above it.

@@ -1,5 +1,5 @@
 """
-The stores the contract is checked on: each test runs once for every kind.
+What the tests of the suite are given. Each of them rests on a fixture `store_kind`, which the user defines.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
-from tests.contract.chance import seeded_random
-from tests.contract.kinds import KINDS, OpenStore, StoreKind, random_id
+from eventsource.testing.contract.chance import seeded_random
+from eventsource.testing.contract.kinds import Capability, OpenStore, StoreKind, needed_by, random_id
 
 if TYPE_CHECKING:
     import random
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from eventsource import EventStore
 
 
-@pytest.fixture(params=KINDS.values(), ids=list(KINDS))
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+@pytest.fixture
+def open_store(request: pytest.FixtureRequest, store_kind: StoreKind, tmp_path: Path) -> OpenStore:
     """
     Opens stores of the kind under test, each of them new.
     """
-    kind: StoreKind = request.param
+    missing = (needed_by(request.function) | needed_by(getattr(request, "cls", None))) & store_kind.lacks
+    for capability in Capability:
+        if capability in missing:
+            pytest.skip(f"this kind of store lacks {capability.name}: {capability.value}")
     numbers = itertools.count(1)
 
     def open_new(
@@ -38,12 +42,12 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     ) -> AbstractAsyncContextManager[EventStore]:
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
-        return kind(folder, source=source, clock=clock, new_id=new_id)
+        return store_kind.open(folder, source=source, clock=clock, new_id=new_id)
 
     return open_new
 
 
-@pytest.fixture
+@pytest_asyncio.fixture
 async def store(open_store: OpenStore) -> AsyncGenerator[EventStore]:
     """
     An empty store of the kind under test.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import InvalidSubjectError
-from tests.contract.chance import rounds
-from tests.contract.samples import NOTED, commit_each, noted, read
+from eventsource.testing.contract.chance import rounds
+from eventsource.testing.contract.samples import NOTED, commit_each, noted, read
 
 if TYPE_CHECKING:
     import random

@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from eventsource.domain.hash_chain import GENESIS_HASH
-from tests.contract.samples import noted, read
+from eventsource.testing.contract.samples import noted, read
 
 if TYPE_CHECKING:
     from eventsource import EventStore

@@ -1,0 +1,90 @@
+"""
+The suite: ``from eventsource.testing.contract.suite import *`` beside a fixture `store_kind` runs all of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eventsource.testing.contract import (
+    audit,
+    backup,
+    commit,
+    count,
+    data,
+    erasure,
+    idempotency,
+    last_event,
+    lifecycle,
+    lost_update,
+    observe,
+    overview,
+    preconditions,
+    query,
+    schemas,
+    stream,
+)
+from eventsource.testing.contract.fixtures import open_store, rng, store
+from eventsource.testing.contract.kinds import Capability, needs
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = [
+    "TestAudit",
+    "TestBackup",
+    "TestCommit",
+    "TestCount",
+    "TestData",
+    "TestErasure",
+    "TestIdempotency",
+    "TestLastEvent",
+    "TestLifecycle",
+    "TestLostUpdate",
+    "TestObserve",
+    "TestOverview",
+    "TestPreconditions",
+    "TestQuery",
+    "TestSchemas",
+    "TestStream",
+    "open_store",
+    "rng",
+    "store",
+]
+
+
+def _tests_of(module: ModuleType, *needed: Capability) -> type[Any]:
+    """
+    A class for pytest to collect, so that tests of the same name in two modules are two.
+
+    Args:
+        needed: What all of its tests need.
+    """
+    tests = {
+        # Whoever runs the suite may not run pytest-asyncio in its mode `auto`.
+        name: staticmethod(pytest.mark.asyncio(test) if inspect.iscoroutinefunction(test) else test)
+        for name, test in vars(module).items()
+        if name.startswith("test_")
+    }
+    return needs(*needed)(type(module.__name__, (), {"__doc__": module.__doc__, **tests}))
+
+
+TestAudit = _tests_of(audit, Capability.WHOLE)
+TestBackup = _tests_of(backup, Capability.WHOLE)
+TestCommit = _tests_of(commit)
+TestCount = _tests_of(count)
+TestData = _tests_of(data)
+TestErasure = _tests_of(erasure)
+TestIdempotency = _tests_of(idempotency)
+TestLastEvent = _tests_of(last_event)
+TestLifecycle = _tests_of(lifecycle)
+TestLostUpdate = _tests_of(lost_update)
+TestObserve = _tests_of(observe)
+TestOverview = _tests_of(overview)
+TestPreconditions = _tests_of(preconditions)
+TestQuery = _tests_of(query, Capability.WHOLE)
+TestSchemas = _tests_of(schemas, Capability.WHOLE)
+TestStream = _tests_of(stream)
