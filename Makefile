@@ -6,6 +6,9 @@
 # make bank PORT=9000 DATA=elsewhere
 PORT ?= 8080
 DATA ?= .bank
+# make bank STORE=http://127.0.0.1:8081 WORKER=elsewhere
+STORE ?=
+WORKER ?=
 # make test ARGS="-k transfer"
 ARGS ?=
 # Tests at once: most of them wait for disks and other processes. JOBS=0 runs them one by one.
@@ -51,8 +54,9 @@ help: ## List the targets
 install: $(VENV)/.installed ## Set up .venv from the lock file (every other target does so when needed)
 	@:
 
-bank: install ## Start the example bank in a browser page until Ctrl-C (PORT=8080, DATA=.bank)
-	@$(BIN)/python -m examples.bank serve --data "$(DATA)" --port "$(PORT)"
+bank: install ## Start the example bank in a browser page until Ctrl-C (PORT=8080, DATA=.bank, STORE=http://…)
+	@$(BIN)/python -m examples.bank serve --data "$(DATA)" --port "$(PORT)" \
+		$(if $(STORE),--store "$(STORE)") $(if $(WORKER),--no-worker)
 
 test: install ## Run the whole test suite (ARGS="-k name" narrows it, JOBS=0 runs one test at a time)
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -4,6 +4,8 @@ The bank on the command line.
     python -m examples.bank import DIR --data DATADIR [--json]
     python -m examples.bank balances --data DATADIR [--json]
     python -m examples.bank serve --data DATADIR --port N
+
+With ``--store http://HOST:PORT`` the events are those of a server.
 """
 
 import asyncio
@@ -27,8 +29,7 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from eventsource import EventSourceError
-from examples.bank.bank import Bank
+from eventsource import EventSourceError, Worker
 from examples.bank.berka import BerkaError, read_files
 from examples.bank.folder import FolderError, open_bank, open_store, read_balances
 from examples.bank.importer import Progress, import_files
@@ -50,6 +51,13 @@ app = typer.Typer(
 Data = Annotated[
     Path, typer.Option("--data", metavar="DATADIR", help="The bank's data folder; made when it is not there.")
 ]
+Store = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="Where the events are: http://HOST:PORT; without it in DATADIR."),
+]
+RunsWorker = Annotated[
+    bool, typer.Option(help="Whether to run the read models here; --no-worker: another program does.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -58,6 +66,8 @@ def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with account.asc, trans.asc and so on.")],
     data: Data,
     *,
+    store: Store = None,
+    worker: RunsWorker = True,
     as_json: Json = False,
 ) -> None:
     """
@@ -65,7 +75,7 @@ def import_(
     """
     try:
         with _in_words():
-            summary = asyncio.run(_import(folder, data))
+            summary = asyncio.run(_import(folder, data, store=store, runs_worker=worker))
     except KeyboardInterrupt:
         print("Stopped. Run the same command again to go on.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -78,12 +88,12 @@ def import_(
 
 
 @app.command(name="balances")
-def balances_(data: Data, *, as_json: Json = False) -> None:
+def balances_(data: Data, *, store: Store = None, as_json: Json = False) -> None:
     """
     Print every account with its balance, also while the bank is being served.
     """
     with _in_words():
-        balances = asyncio.run(read_balances(data))
+        balances = asyncio.run(read_balances(data, store=store))
     if as_json:
         print(json.dumps([{"account": line.account, "balance_cents": line.balance_cents} for line in balances]))
         return
@@ -96,27 +106,30 @@ def serve(
     data: Data,
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    *,
+    store: Store = None,
+    worker: RunsWorker = True,
 ) -> None:
     """
     Serve the bank as a web page until Ctrl-C.
     """
     try:
         with _in_words(), _listen(host, port) as listening:
-            asyncio.run(_serve(data, listening))
+            asyncio.run(_serve(data, listening, store=store, runs_worker=worker))
     except KeyboardInterrupt:
         # Ctrl-C before the page was there; afterwards the page itself ends on it.
         pass
     print("The bank is closed.")
 
 
-async def _import(folder: Path, data: Path) -> dict[str, float]:
+async def _import(folder: Path, data: Path, *, store: str | None, runs_worker: bool) -> dict[str, float]:
     started = time.monotonic()
     files = read_files(folder)
-    async with open_store(data) as store:
+    async with open_store(data, store=store) as opened:
         progress = Progress()
         async with _bar("Booking", lambda: (progress.steps, progress.total, progress.events)):
-            await import_files(store, files, progress)
-    async with open_bank(data, while_catching_up=_read_model_bar) as bank:
+            await import_files(opened, files, progress)
+    async with open_bank(data, store=store, runs_worker=runs_worker, while_catching_up=_read_model_bar) as bank:
         totals = await bank.totals()
     return attrs.asdict(totals) | {"seconds": round(time.monotonic() - started, 2)}
 
@@ -129,20 +142,21 @@ def _listen(host: str, port: int) -> socket.socket:
         raise typer.BadParameter(msg) from error
 
 
-async def _serve(data: Path, listening: socket.socket) -> None:
+async def _serve(data: Path, listening: socket.socket, *, store: str | None, runs_worker: bool) -> None:
     # Takes a second to import, and the other commands need nothing of it.
     from examples.bank.page import serve_page  # noqa: PLC0415
 
     # Whoever ends it politely means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    async with open_bank(data, while_catching_up=_read_model_bar) as bank:
+    async with open_bank(data, store=store, runs_worker=runs_worker, while_catching_up=_read_model_bar) as bank:
         await serve_page(bank, listening)
 
 
-def _read_model_bar(bank: Bank) -> AbstractAsyncContextManager[None]:
+def _read_model_bar(worker: Worker) -> AbstractAsyncContextManager[None]:
     def look() -> tuple[int, int, int]:
-        done, total = bank.caught_up_so_far()
-        return done, total, done
+        running = worker.progress.values()
+        done = sum(progress.checkpoint.events for progress in running)
+        return done, sum(progress.total for progress in running), done
 
     return _bar("Read models", look)
 

@@ -21,8 +21,8 @@ from eventsource import (
     InvalidSubjectError,
     PreconditionFailedError,
     Projector,
+    ReadModelDatabase,
     Repository,
-    Worker,
 )
 from examples.bank import balances, ledger, rules, statements
 from examples.bank.account import Account, account_of, transfer
@@ -70,7 +70,9 @@ class Bank:
     Args:
         store: Where the events are.
 
-        worker: Runs *projectors*, on the database where the read models are.
+        database: Where the read models are.
+
+        projectors: What fills them: run by a worker of this program, or watched.
 
         today: The date of what is booked now.
     """
@@ -78,7 +80,7 @@ class Bank:
     def __init__(
         self,
         store: EventStore,
-        worker: Worker,
+        database: ReadModelDatabase,
         projectors: Sequence[Projector],
         *,
         today: Callable[[], date],
@@ -86,7 +88,7 @@ class Bank:
         self.store = store
         self.accounts = Repository(Account, store)
         self.customers = Repository(Customer, store)
-        self._worker = worker
+        self._database = database
         self._projectors = projectors
         self._today = today
 
@@ -218,7 +220,7 @@ class Bank:
         The rule that did not hold as the bank's own refusal, with the figures of now; None for no rule of ours.
         """
         # What the rule saw is in the read models then.
-        await self._worker.caught_up()
+        await self.caught_up()
         if rule == rules.UNIQUE_EMAIL:
             return EmailTakenError(asked.email)
         if rule == rules.DAILY_LIMIT:
@@ -318,7 +320,7 @@ class Bank:
         """
         Ask the read models anything: *question* gets a connection that only reads.
         """
-        return await self._worker.database.read(question)
+        return await self._database.read(question)
 
     async def seen(self, event_id: str, *, timeout_s: float = _PATIENCE_S) -> None:
         """
@@ -330,12 +332,16 @@ class Bank:
         for projector in self._projectors:
             await projector.seen(event_id, timeout_s)
 
-    def caught_up_so_far(self) -> tuple[int, int]:
+    async def caught_up(self, *, timeout_s: float = _PATIENCE_S) -> None:
         """
-        How many events the read models have taken, and how many they were to take; of all of them together.
+        Wait until all read models hold everything that is in the store now.
+
+        Raises:
+            ProjectionError: They do not get there, or not in time.
         """
-        running = self._worker.progress.values()
-        return sum(progress.checkpoint.events for progress in running), sum(progress.total for progress in running)
+        newest = await self.store.last_event()
+        if newest is not None:
+            await self.seen(newest.id, timeout_s=timeout_s)
 
 
 @attrs.frozen
