@@ -28,6 +28,7 @@ class Unit(Enum):
 
     COMMITS_PER_S = "commits/s"
     EVENTS_PER_S = "events/s"
+    DELIVERIES_PER_S = "deliveries/s"
     MICROSECONDS = "µs"
     MILLISECONDS = "ms"
     MEBIBYTES = "MiB"
@@ -37,7 +38,7 @@ class Unit(Enum):
         """
         Whether the larger figure wins.
         """
-        return self in {Unit.COMMITS_PER_S, Unit.EVENTS_PER_S}
+        return self in {Unit.COMMITS_PER_S, Unit.EVENTS_PER_S, Unit.DELIVERIES_PER_S}
 
 
 @attrs.frozen

@@ -6,7 +6,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import audit, commits, guard, hot, load, opening, projection, queries, rebuild, rules, seen, streaming
+from benchmarks import (
+    audit,
+    client,
+    commits,
+    fanout,
+    guard,
+    hot,
+    load,
+    opening,
+    projection,
+    queries,
+    rebuild,
+    rules,
+    seen,
+    server,
+    streaming,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,4 +43,7 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "audit": audit.measure,
     "opening": opening.measure,
     "streaming": streaming.measure,
+    "client": client.measure,
+    "server": server.measure,
+    "fanout": fanout.measure,
 }

@@ -39,6 +39,8 @@ class Sizes:
 
         small, medium, large: Events of the ready-made logs.
 
+        observers, observed_s: How many observe, and for how many seconds.
+
         turn: How long a turn is; 1 lasts long enough to be compared.
     """
 
@@ -48,11 +50,13 @@ class Sizes:
     small: int = 1_000
     medium: int
     large: int
+    observers: int
+    observed_s: float
     turn: float = 1.0
 
 
-FULL = Sizes(rounds=21, long_rounds=5, medium=100_000, large=1_000_000)
-QUICK = Sizes(rounds=7, long_rounds=3, medium=10_000, large=100_000)
+FULL = Sizes(rounds=21, long_rounds=5, medium=100_000, large=1_000_000, observers=1_000, observed_s=60)
+QUICK = Sizes(rounds=7, long_rounds=3, medium=10_000, large=100_000, observers=100, observed_s=4)
 
 
 @attrs.frozen

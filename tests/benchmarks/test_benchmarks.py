@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     from benchmarks.measurement import Turn
 
-TINY = Sizes(rounds=1, long_rounds=1, aggregates=(20,), small=50, medium=100, large=300, turn=0.1)
+TINY = Sizes(
+    rounds=1,
+    long_rounds=1,
+    aggregates=(20,),
+    small=50,
+    medium=100,
+    large=300,
+    observers=5,
+    observed_s=0.3,
+    turn=0.1,
+)
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
