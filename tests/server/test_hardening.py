@@ -69,6 +69,33 @@ async def test_body_that_never_ends_is_not_waited_for() -> None:
         assert await served.stream("/") == []
 
 
+async def test_two_hundred_slow_clients_of_each_kind_are_gone_in_time_while_others_are_served() -> None:
+    """
+    Half a header, a body that stays away, a connection that stays open for nothing: 600 of them at once.
+    """
+    kinds = {
+        "half a header": b"POST /api/v1/commit HTTP/1.1\r\nhost: a\r\nx-",
+        "half a body": request("POST", "/api/v1/commit", COMMIT, token=WRITER)[:-5],
+        "idle": request("GET", "/api/v1/status/ping"),
+    }
+    async with serving(header_s=1.0, body_s=1.0, idle_s=1.0) as served, AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(connected(served)) for _ in range(200 * len(kinds))]
+        began = time.monotonic()
+        for number, raw in enumerate(slow):
+            await raw.send(list(kinds.values())[number % len(kinds)])
+        leaving = asyncio.gather(*(raw.is_closed() for raw in slow))
+        served_meanwhile = 0
+        while not leaving.done():
+            assert await is_well(served)
+            served_meanwhile += 1
+
+        assert all(await leaving)
+        # What they may take is a second; the rest is this machine's.
+        assert time.monotonic() - began < 10
+        assert served_meanwhile > 10
+        assert await served.stream("/") == []
+
+
 async def test_blank_lines_between_requests_do_not_keep_a_connection() -> None:
     """
     They begin no request, and are waited for only so long.
