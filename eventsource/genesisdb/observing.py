@@ -117,8 +117,9 @@ class Following:
                         self._backoff.reset()
                         yield Batch(lines, is_caught_up=True)
                         self._exchange.check_open()
-            except httpx.TransportError as error:
-                await self._pause(describe(error), error)
+            except (httpx.TransportError, StoreUnavailableError) as error:
+                # The latter where history was read again, of a stream that was empty so far.
+                await self._pause(_reason(error), error)
             except _BusyError as busy:
                 await self._pause(str(busy), retry_after_s=busy.retry_after_s)
             else:
@@ -223,6 +224,10 @@ class Following:
         pause_s = self._backoff.pause_s(retry_after_s)
         log.warning("observe.reconnecting", subject=self._subject, reason=reason, pause_s=round(pause_s, 3))
         await self._exchange.pause(pause_s)
+
+
+def _reason(error: httpx.TransportError | StoreUnavailableError) -> str:
+    return error.reason if isinstance(error, StoreUnavailableError) else describe(error)
 
 
 class _BusyError(Exception):

@@ -113,13 +113,16 @@ async def _disturb(server: Server, path: Path, outcomes: Outcomes, rng: random.R
             for task in range(3)
         ]
         stack.push_async_callback(_end, [*writing, *following])
+        # A server that is not there at the start is an error; later it is waited for.
+        await asyncio.gather(*(observer.wait_for(1) for observer in observers))
         for _ in range(CYCLES_PER_STORE):
             await asyncio.sleep(rng.uniform(0, 0.5))
             await server.kill()
             # Sometimes it is away long enough to be noticed.
             await asyncio.sleep(rng.choice((0, 0, 0.1)))
             await server.start(*arguments)
-            assert not any(task.done() for task in [*writing, *following])
+            for task in [*writing, *following]:
+                assert not task.done(), task
         is_over.set()
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*writing)
