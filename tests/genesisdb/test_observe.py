@@ -18,6 +18,7 @@ from eventsource import (
     UnauthenticatedError,
 )
 from eventsource.genesisdb import Client, Limits
+from eventsource.store.genesisdb import GenesisDBEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.genesisdb.stub import Request, Talk, event, lines, serving
 
@@ -330,3 +331,51 @@ async def test_observers_take_no_place_of_commits() -> None:
         assert len(await client.stream_events("/a")) == 1
         log.add()
         assert await asyncio.gather(*observers) == [["id-2"]] * 10
+
+
+class AwayForAWhile(Log):
+    """
+    A log that cuts its first observation, and then does not stream for a while.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observed = self.streamed = 0
+
+    async def __call__(self, request: Request, talk: Talk) -> None:
+        """
+        Answer one request, or cut it.
+        """
+        self.streamed += request.path.endswith("/stream")
+        self.observed += request.path.endswith("/observe")
+        if request.path.endswith("/stream") and 2 < self.streamed < 8:
+            talk.cut()
+        elif request.path.endswith("/observe") and self.observed == 1:
+            await talk.begin()
+            await talk.chunk(HEARTBEAT)
+            await asyncio.sleep(0.05)
+            talk.cut()
+        else:
+            await super().__call__(request, talk)
+
+
+async def test_observer_of_an_empty_stream_waits_where_history_cannot_be_read_again() -> None:
+    """
+    Once it has begun, a server that goes away is waited for, also while there is no event yet to go on behind.
+    """
+    log = AwayForAWhile()
+    async with serving(log) as stub, GenesisDBEventStore(stub.url, limits=QUICK) as store:
+
+        async def first() -> str:
+            async for recorded in store.observe("/a"):
+                return recorded.id
+            return ""
+
+        seen = asyncio.create_task(first())
+        async with asyncio.timeout(20):
+            while log.streamed < 8:  # noqa: ASYNC110  the stub tells nobody
+                await asyncio.sleep(0.01)
+        log.add()
+
+        async with asyncio.timeout(20):
+            assert await seen == "id-1"
