@@ -42,6 +42,7 @@ from eventsource.store.query import (
     print_data_path,
     read_data_path,
     stored_instant,
+    work_clock,
 )
 from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
@@ -375,7 +376,7 @@ class InMemoryEventStore:
         return LogEntry(self._events[position - 1], self._references.get(position), self._imported_times.get(position))
 
     def _holds(self, query: Query) -> bool:
-        spending = Spending(QueryLimits(time_s=PRECONDITION_TIME_S), during="precondition", clock=time.thread_time)
+        spending = Spending(QueryLimits(time_s=PRECONDITION_TIME_S), during="precondition", clock=work_clock())
         with spending:
             return self._prepared.find(query).is_true(self._rows_until(len(self._events), spending))
 

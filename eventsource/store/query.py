@@ -182,6 +182,30 @@ def stored_instant(time_ns: int) -> Instant:
     return instant
 
 
+# What a page of rows or a stretch of a statement takes, many times over.
+_MOST_BETWEEN_LOOKS_S = 0.05
+
+
+def work_clock() -> Callable[[], float]:
+    """
+    A clock of this thread's own work, in seconds, for whoever looks at it often.
+
+    Other programs do not move it. What passes between two looks counts 50 ms at most: a garbage
+    collection of a large program stops all its threads for longer, and is not the rule's to pay.
+    """
+    worked = 0.0
+    last = time.thread_time()
+
+    def look() -> float:
+        nonlocal worked, last
+        now = time.thread_time()
+        worked += min(now - last, _MOST_BETWEEN_LOOKS_S)
+        last = now
+        return worked
+
+    return look
+
+
 class Spending:
     """
     What a query has used up of its limits.

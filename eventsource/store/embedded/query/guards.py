@@ -36,7 +36,7 @@ from eventsource.store.embedded.query.rows import ALL_FIELDS, COLUMNS, fields_of
 from eventsource.store.embedded.query.rule import OneGroup, Rule, one_group
 from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.query.sql import Sql, joined, sql
-from eventsource.store.query import QueryLimits, Spending
+from eventsource.store.query import QueryLimits, Spending, work_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -181,7 +181,7 @@ class Guards:
         guard = self._guards.find(query)
         if guard is None:
             flush()
-            spending = Spending(_LIMITS, during="precondition", clock=time.thread_time)
+            spending = Spending(_LIMITS, during="precondition", clock=work_clock())
             run = QueryRun(plans.find(query), spending, until=until)
             run.connection = self._connection
             run.use_indexes(self._indexes.ready)
@@ -211,7 +211,7 @@ class Guards:
             return None
         lookup, texts = found
         flush()
-        with Spending(_LIMITS, during="precondition", clock=time.thread_time) as spending:
+        with Spending(_LIMITS, during="precondition", clock=work_clock()) as spending:
             return lookup.results(texts, self._connection, spending)
 
     def _carry_forward(self, running: _Running, until: int, flush: Callable[[], None]) -> None:
@@ -224,7 +224,7 @@ class Guards:
             running.position = until
             return
         flush()
-        spending = Spending(_LIMITS, during="precondition", clock=time.thread_time)
+        spending = Spending(_LIMITS, during="precondition", clock=work_clock())
         with spending:
             while running.position < until:
                 start = time.perf_counter()
