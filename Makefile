@@ -12,7 +12,7 @@ WORKER ?=
 # make test ARGS="-k transfer"
 ARGS ?=
 # Tests at once: most of them wait for disks and other processes. JOBS=0 runs them one by one.
-JOBS ?= 4
+JOBS ?= 3
 
 VENV := .venv
 PEERS := .venv-peers
