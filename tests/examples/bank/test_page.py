@@ -414,6 +414,8 @@ async def test_everything_can_be_done_with_the_keyboard(bank: BankPage) -> None:
     await keyboard.press("Space")
 
     await expect(bank.answer("Deposit")).to_contain_text(f"Account {account} holds 3.00.")
+    # The list is drawn anew with the new balance, and a link that is replaced loses the focus.
+    await expect(bank.row("Keyboard User")).to_contain_text("3.00")
     link = bank.row("Keyboard User").get_by_role("link")
     await link.focus()
     await keyboard.press("Enter")
