@@ -5,12 +5,13 @@ Subclass `Aggregate`, `Event` and `Projector`; open a store with `connect`; load
 a `Repository`; keep read models up to date with a `Worker`.
 """
 
-from eventsource.commands import Repository, RetryPolicy
+from eventsource.commands import Repository, RetryPolicy, current_metadata, with_metadata
 from eventsource.domain import (
     Aggregate,
     Event,
     EventTypes,
     Guard,
+    Metadata,
     NewEvent,
     Precondition,
     QueryIsTrue,
@@ -144,6 +145,7 @@ __all__ = [
     "InvalidStoreUrlError",
     "InvalidSubjectError",
     "MalformedEventError",
+    "Metadata",
     "MissingExtraError",
     "NewEvent",
     "NotAReadModelDatabaseError",
@@ -198,10 +200,12 @@ __all__ = [
     "Worker",
     "all_of",
     "connect",
+    "current_metadata",
     "event_types",
     "events",
     "handles",
     "one_of",
     "rebuild",
     "watch",
+    "with_metadata",
 ]

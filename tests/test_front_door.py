@@ -44,6 +44,7 @@ NAMES = [
     "InvalidStoreUrlError",
     "InvalidSubjectError",
     "MalformedEventError",
+    "Metadata",
     "MissingExtraError",
     "NewEvent",
     "NotAReadModelDatabaseError",
@@ -98,12 +99,14 @@ NAMES = [
     "Worker",
     "all_of",
     "connect",
+    "current_metadata",
     "event_types",
     "events",
     "handles",
     "one_of",
     "rebuild",
     "watch",
+    "with_metadata",
 ]
 
 

@@ -9,6 +9,7 @@ import copy
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
+from eventsource.commands.context import current_metadata
 from eventsource.commands.retry import RetryPolicy
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.event import NewEvent
@@ -111,8 +112,9 @@ class Repository(Generic[AnyAggregate]):
             PreconditionFailedError: Another rule did not hold: `name` and `asked` tell which.
             ValueError: The same subject is given twice.
         """
+        metadata = current_metadata()
         events = [
-            NewEvent.of(event, subject=aggregate.subject)
+            NewEvent.of(event, subject=aggregate.subject, metadata=metadata)
             for aggregate in aggregates
             for event in aggregate.pending_events
         ]

@@ -8,6 +8,7 @@ from eventsource.domain.event_proxy import one_of
 from eventsource.domain.event_type import EventTypes, event_types
 from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
+from eventsource.domain.metadata import Metadata
 from eventsource.domain.precondition import (
     Precondition,
     QueryIsTrue,
@@ -22,6 +23,7 @@ __all__ = [
     "Event",
     "EventTypes",
     "Guard",
+    "Metadata",
     "NewEvent",
     "Precondition",
     "QueryIsTrue",

@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ErrorType
 
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
+from eventsource.domain.metadata import METADATA_KEY, Metadata
 from eventsource.domain.subject import Subject
 from eventsource.domain.timestamp import format_timestamp, to_datetime
 from eventsource.errors import (
@@ -96,6 +97,9 @@ class Event(BaseModel):
             raise DeclarationError(msg)
         if not _NAME.fullmatch(type):
             msg = f"{cls.__qualname__}: {type!r} is no event type: 1 to 256 visible characters, no white space"
+            raise DeclarationError(msg)
+        if any(METADATA_KEY in {field.alias, field.serialization_alias} for field in cls.model_fields.values()):
+            msg = f"{cls.__qualname__}: a field is stored as {METADATA_KEY!r}, which is reserved for metadata"
             raise DeclarationError(msg)
         cls.event_type = type
         event_types.register(cls)
@@ -210,15 +214,24 @@ class NewEvent:
 
     @classmethod
     def of(
-        cls, event: Event, *, subject: str, source: str | None = None, store_data_as_reference: bool = False
+        cls,
+        event: Event,
+        *,
+        subject: str,
+        source: str | None = None,
+        store_data_as_reference: bool = False,
+        metadata: Metadata | None = None,
     ) -> Self:
         """
-        Place *event* at *subject*.
+        Place *event* at *subject*, with its *metadata* in its data.
         """
+        data = _to_data(event)
+        if metadata is not None and (stored := metadata.to_data()):
+            data[METADATA_KEY] = stored
         return cls(
             subject=Subject(subject),
             type=event.event_type,
-            data=_to_data(event),
+            data=data,
             source=source,
             store_data_as_reference=store_data_as_reference,
         )
@@ -271,6 +284,13 @@ class RecordedEvent(NamedTuple):
         """
         data: dict[str, Any] = parse_json(self.data_json)
         return data
+
+    @property
+    def metadata(self) -> Metadata:
+        """
+        What is stored about it beside what happened, parsed anew at each access.
+        """
+        return Metadata.from_data(self.data)
 
     @property
     def time(self) -> datetime:
