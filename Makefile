@@ -13,6 +13,9 @@ WORKER ?=
 ARGS ?=
 # Tests at once: most of them wait for disks and other processes. JOBS=0 runs them one by one.
 JOBS ?= 3
+# What the built wheel is tried with: what reads files of the package, starts its command, or
+# loads it the way its users do. make test-wheel WHEEL_TESTS=tests runs everything.
+WHEEL_TESTS ?= tests/test_front_door.py tests/test_errors.py tests/cli tests/docs tests/projections tests/testing
 
 VENV := .venv
 PEERS := .venv-peers
@@ -109,8 +112,8 @@ wheel: install ## Build the wheel into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
-test-wheel: wheel ## Run the suite outside the checkout against the built wheel
-	@.ci/test-wheel $(BIN)/python dist/*.whl -n $(JOBS) $(ARGS)
+test-wheel: wheel ## Install the built wheel outside the checkout, and run there what could break by it
+	@.ci/test-wheel $(BIN)/python dist/*.whl -n $(JOBS) $(WHEEL_TESTS) $(ARGS)
 
 clean: ## Remove what make and the tools have made (never a bank's data)
 	rm -rf $(VENV) $(PEERS) build dist .coverage .coverage.* .hypothesis .import_linter_cache \
