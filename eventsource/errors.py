@@ -1127,19 +1127,23 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
 
 
 class NotSeenError(ProjectionError, TimeoutError):
