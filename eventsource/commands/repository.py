@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.commands.context import current_metadata
+from eventsource.commands.loading import Loader
 from eventsource.commands.retry import RetryPolicy
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.event import NewEvent
@@ -54,6 +55,7 @@ class Repository(Generic[AnyAggregate]):
     ) -> None:
         self._class = aggregate_class
         self._store = store
+        self._loader = Loader(store)
         self._retry = retry or RetryPolicy()
 
     async def load(self, id: str) -> AnyAggregate:
@@ -64,11 +66,7 @@ class Repository(Generic[AnyAggregate]):
             AggregateNotFoundError: It has none.
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
         """
-        aggregate = self._class(id)
-        await self._read(aggregate)
-        if aggregate.version == 0:
-            raise AggregateNotFoundError(subject=aggregate.subject, aggregate=self._class.__name__)
-        return aggregate
+        return await self._loader.load(self._class, id)
 
     @asynccontextmanager
     async def create(self, id: str) -> AsyncGenerator[AnyAggregate]:
@@ -135,6 +133,7 @@ class Repository(Generic[AnyAggregate]):
             own = [next(committed) for _ in aggregate.pending_events]
             if own:
                 aggregate.mark_committed(own[-1].id)
+        self._loader.committed(*aggregates)
         return recorded
 
     async def execute(
@@ -197,15 +196,7 @@ class Repository(Generic[AnyAggregate]):
             else:
                 return result
             await asyncio.sleep(self._retry.pause_s(failures))
-            await asyncio.gather(*map(self._read, loaded))
-
-    async def _read(self, aggregate: Aggregate) -> None:
-        """
-        Fold what the store has beyond the aggregate's last event.
-        """
-        stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=aggregate.last_event_id)
-        async for page in stream.pages():
-            aggregate.fold(page.events)
+            await asyncio.gather(*map(self._loader.catch_up, loaded))
 
 
 def _describe(
