@@ -23,6 +23,8 @@ BROWSER = find_browser()
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no Chromium found; install one, or name it in CHROMIUM"),
     pytest.mark.asyncio(loop_scope="module"),
+    # One browser and one bank for all of them.
+    pytest.mark.xdist_group("page"),
 ]
 
 
