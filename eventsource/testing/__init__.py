@@ -11,10 +11,11 @@ pytest.register_assert_rewrite("eventsource.testing.contract")
 
 from eventsource.testing.clock import FixedClock, sequential_ids  # noqa: E402  the line above comes first
 from eventsource.testing.flaky_store import Fault, FlakyStore  # noqa: E402
-from eventsource.testing.scenario import AggregateScenario, Outcome, ProjectorScenario, at  # noqa: E402
+from eventsource.testing.scenario import AggregateScenario, DecisionScenario, Outcome, ProjectorScenario, at  # noqa: E402
 
 __all__ = [
     "AggregateScenario",
+    "DecisionScenario",
     "Fault",
     "FixedClock",
     "FlakyStore",
