@@ -8,6 +8,7 @@ a `Repository`; keep read models up to date with a `Worker`.
 from eventsource.commands import Repository, RetryPolicy, current_metadata, with_metadata
 from eventsource.domain import (
     Aggregate,
+    Erased,
     Event,
     EventTypes,
     Guard,
@@ -25,6 +26,8 @@ from eventsource.domain import (
     events,
     handles,
     one_of,
+    stored_types_of,
+    upcaster,
 )
 from eventsource.errors import (
     AddressUnavailableError,
@@ -54,8 +57,10 @@ from eventsource.errors import (
     InvalidSubjectError,
     MalformedEventError,
     MissingExtraError,
+    NewerEventError,
     NotAReadModelDatabaseError,
     NotAStoreError,
+    NotOneEventError,
     NotSeenError,
     NotSupportedError,
     PreconditionFailedError,
@@ -88,6 +93,7 @@ from eventsource.errors import (
     UnauthenticatedError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UpcastingError,
 )
 from eventsource.projections import Projector, ReadModelDatabase, Worker, rebuild, watch
 from eventsource.store import (
@@ -122,6 +128,7 @@ __all__ = [
     "DataIndex",
     "DeclarationError",
     "EmbeddedEventStore",
+    "Erased",
     "ErasureUnfinishedError",
     "Event",
     "EventDecodingError",
@@ -148,8 +155,10 @@ __all__ = [
     "Metadata",
     "MissingExtraError",
     "NewEvent",
+    "NewerEventError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotOneEventError",
     "NotSeenError",
     "NotSupportedError",
     "Page",
@@ -197,6 +206,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnknownEventTypeError",
     "UnstorableDataError",
+    "UpcastingError",
     "Worker",
     "all_of",
     "connect",
@@ -206,6 +216,8 @@ __all__ = [
     "handles",
     "one_of",
     "rebuild",
+    "stored_types_of",
+    "upcaster",
     "watch",
     "with_metadata",
 ]

@@ -3,9 +3,10 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
-from eventsource.domain.event_type import EventTypes, event_types
+from eventsource.domain.event_type import EventTypes, event_types, stored_types_of
 from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
 from eventsource.domain.metadata import Metadata
@@ -17,9 +18,11 @@ from eventsource.domain.precondition import (
     SubjectIsNew,
 )
 from eventsource.domain.subject import Subject
+from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "Erased",
     "Event",
     "EventTypes",
     "Guard",
@@ -37,4 +40,6 @@ __all__ = [
     "events",
     "handles",
     "one_of",
+    "stored_types_of",
+    "upcaster",
 ]
