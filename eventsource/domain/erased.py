@@ -58,7 +58,7 @@ def is_erased(data: object) -> bool:
     The marker tells. Events without one, which were stored before their class was personal, count as
     erased if there is no value left in them.
     """
-    if not isinstance(data, dict) or not data:
+    if not isinstance(data, dict):
         return True
     members = cast("dict[str, Any]", data)
     metadata: Any = members.get(METADATA_KEY)

@@ -10,7 +10,7 @@ from eventsource.domain.reading import Reading, find_problems
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from eventsource.domain.event import Event
     from eventsource.domain.upcaster import Upcaster
@@ -113,9 +113,9 @@ class EventTypes:
         )
         return (own, *older)
 
-    def can_give(self, name: str, wanted: Any) -> bool:
+    def can_give(self, name: str, wanted: Collection[str]) -> bool:
         """
-        Whether events stored with *name* may be read as one of the types in *wanted*, a mapping or set of names.
+        Whether events stored with *name* may be read as one of the types in *wanted*.
 
         Raises:
             DeclarationError: Its upcasters do not lead anywhere, or in a circle.
@@ -123,7 +123,16 @@ class EventTypes:
         if name not in self._upcasters:
             return name in wanted
         reading = self.reading(name)
-        return reading is not None and any(given in wanted for given in reading.gives)
+        return reading is not None and not reading.gives.isdisjoint(wanted)
+
+    def is_dropped(self, name: str) -> bool:
+        """
+        Whether upcasters drop all events stored with *name*: nothing is left of that type, and nobody misses it.
+        """
+        if name not in self._upcasters:
+            return False
+        reading = self.reading(name)
+        return reading is not None and not reading.gives
 
     def stored_names(self) -> tuple[str, ...]:
         """

@@ -4,9 +4,13 @@ Readings: what the versions of one stored type become.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import attrs
+
+from eventsource.domain.erased import HELD, HELD_KEY
+from eventsource.domain.event_data import to_canonical_json
+from eventsource.domain.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,17 +37,23 @@ class Reading:
 
         latest: The highest version that is known.
 
-        gives: The type names of the classes that its events may be read as.
+        gives: The type names of the classes that its events may be read as; none if they are all dropped.
 
         personal: Those of the classes that are personal: what an erased event was.
+
+        is_plain: Whether there is one form only, which is that of the class: the common case.
+
+        current_text: How the metadata ends of an event that is of today's version, and not erased.
     """
 
     stored_type: str
     event_class: type[Event] | None
     upcasters: Mapping[int, Upcaster]
     latest: int
-    gives: tuple[str, ...]
+    gives: frozenset[str]
     personal: tuple[type[Event], ...]
+    is_plain: bool
+    current_text: str
 
     @classmethod
     def of(cls, name: str, classes: Classes, upcasters: Upcasters) -> Self:
@@ -52,9 +62,21 @@ class Reading:
         """
         event_class = classes.get(name)
         own = upcasters.get(name, {})
-        gives = tuple(sorted(_given_by(name, classes, upcasters)))
-        personal = tuple(classes[given] for given in gives if classes[given].event_is_personal)
-        return cls(name, event_class, own, _latest(name, classes, upcasters), gives, personal)
+        gives = frozenset(_given_by(name, classes, upcasters))
+        personal = tuple(classes[given] for given in sorted(gives) if classes[given].event_is_personal)
+        is_plain = event_class is not None and not (own or event_class.event_is_personal)
+        latest = _latest(name, classes, upcasters)
+        return cls(name, event_class, own, latest, gives, personal, is_plain, _current_text(event_class, latest))
+
+
+def _current_text(event_class: type[Event] | None, latest: int) -> str:
+    if event_class is None:
+        # There is no such version; no text ends like this.
+        return "\0"
+    stored: dict[str, Any] = attrs.evolve(Metadata(), version=latest).to_data()
+    if event_class.event_is_personal:
+        stored[HELD_KEY] = HELD
+    return to_canonical_json(stored).removeprefix("{")
 
 
 def find_problems(name: str, classes: Classes, upcasters: Upcasters) -> list[str]:
@@ -105,7 +127,7 @@ def _versions(name: str, classes: Classes, upcasters: Upcasters) -> list[tuple[s
 def _places_after(place: tuple[str, int], upcasters: Upcasters) -> list[tuple[str, int]]:
     stored_type, version = place
     known = upcasters.get(stored_type, {}).get(version)
-    return [] if known is None else list(known.next_places())
+    return [] if known is None else list(known.places)
 
 
 def _places_from(starts: list[tuple[str, int]], upcasters: Upcasters) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from eventsource.domain.event_type import event_types
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from eventsource.domain.event import Event
 
@@ -40,8 +40,7 @@ class Upcaster:
 
         function: The pure function that makes it.
 
-        into: The classes it gives events of, each with the version its data has then; None if the
-            type stays and the version is the next one.
+        places: The type names and versions that the data it gives may be of.
 
         gives_pairs: Whether the function gives pairs of class and data; otherwise data alone, or None.
     """
@@ -49,7 +48,7 @@ class Upcaster:
     stored_type: str
     version: int
     function: Callable[[Data], Any]
-    into: tuple[tuple[type[Event], int], ...] | None = None
+    places: tuple[tuple[str, int], ...]
     gives_pairs: bool = False
 
     @property
@@ -58,15 +57,6 @@ class Upcaster:
         What messages call it.
         """
         return f"{self.function.__module__}.{self.function.__qualname__}"
-
-    def next_places(self) -> Iterator[tuple[str, int]]:
-        """
-        The stored types and versions that its data may have.
-        """
-        if self.into is None:
-            yield self.stored_type, self.version + 1
-        else:
-            yield from ((event_class.event_type, version) for event_class, version in self.into)
 
 
 @overload
@@ -111,10 +101,14 @@ def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | No
     Raises:
         DeclarationError: There is one already for this step, or it is not well formed.
     """
-    targets, gives_pairs = _to_targets(stored_type, into)
     if version < 1:
         msg = f"upcaster of {stored_type!r}: versions count from 1, not {version}"
         raise DeclarationError(msg)
+    gives_pairs = isinstance(into, list)
+    targets = into if isinstance(into, list) else [] if into is None else [into]
+    places = tuple(_to_place(stored_type, target) for target in targets)
+    if into is None:
+        places = ((stored_type, version + 1),)
 
     def declare(function: Callable[[Data], Any]) -> Callable[[Data], Any]:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -123,22 +117,13 @@ def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | No
         if inspect.isgeneratorfunction(function) and not gives_pairs:
             msg = f"upcaster {function.__qualname__} yields, so it needs a list of classes: into=[…]"
             raise DeclarationError(msg)
-        event_types.register_upcaster(Upcaster(stored_type, version, function, targets, gives_pairs))
+        event_types.register_upcaster(Upcaster(stored_type, version, function, places, gives_pairs))
         return function
 
     return declare
 
 
-def _to_targets(
-    stored_type: str, into: Target | list[Target] | None
-) -> tuple[tuple[tuple[type[Event], int], ...] | None, bool]:
-    if into is None:
-        return None, False
-    targets = into if isinstance(into, list) else [into]
-    return tuple(_to_pair(stored_type, target) for target in targets), isinstance(into, list)
-
-
-def _to_pair(stored_type: str, target: Target) -> tuple[type[Event], int]:
+def _to_place(stored_type: str, target: Target) -> tuple[str, int]:
     event_class, version = target if isinstance(target, tuple) else (target, 1)
     if not getattr(event_class, "event_type", ""):
         msg = f"upcaster of {stored_type!r}: {event_class!r} is no event class with a type name"
@@ -150,4 +135,4 @@ def _to_pair(stored_type: str, target: Target) -> tuple[type[Event], int]:
             f"the data is that it gives, such as into=({event_class.__name__}, {min(version, latest)})"
         )
         raise DeclarationError(msg)
-    return event_class, version
+    return event_class.event_type, version
