@@ -9,6 +9,7 @@ from eventsource.commands import Repository, RetryPolicy, UnitOfWork, current_me
 from eventsource.domain import (
     Aggregate,
     DecisionState,
+    Erased,
     Event,
     EventTypes,
     Guard,
@@ -27,6 +28,8 @@ from eventsource.domain import (
     handles,
     one_of,
     rule,
+    stored_types_of,
+    upcaster,
 )
 from eventsource.errors import (
     AddressUnavailableError,
@@ -56,8 +59,10 @@ from eventsource.errors import (
     InvalidSubjectError,
     MalformedEventError,
     MissingExtraError,
+    NewerEventError,
     NotAReadModelDatabaseError,
     NotAStoreError,
+    NotOneEventError,
     NotSeenError,
     NotSupportedError,
     PreconditionFailedError,
@@ -91,6 +96,7 @@ from eventsource.errors import (
     UnauthenticatedError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UpcastingError,
 )
 from eventsource.projections import Projector, ReadModelDatabase, Worker, rebuild, watch
 from eventsource.store import (
@@ -126,6 +132,7 @@ __all__ = [
     "DecisionState",
     "DeclarationError",
     "EmbeddedEventStore",
+    "Erased",
     "ErasureUnfinishedError",
     "Event",
     "EventDecodingError",
@@ -152,8 +159,10 @@ __all__ = [
     "Metadata",
     "MissingExtraError",
     "NewEvent",
+    "NewerEventError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotOneEventError",
     "NotSeenError",
     "NotSupportedError",
     "Page",
@@ -203,6 +212,7 @@ __all__ = [
     "UnitOfWork",
     "UnknownEventTypeError",
     "UnstorableDataError",
+    "UpcastingError",
     "Worker",
     "all_of",
     "connect",
@@ -214,6 +224,8 @@ __all__ = [
     "one_of",
     "rebuild",
     "rule",
+    "stored_types_of",
+    "upcaster",
     "watch",
     "with_metadata",
 ]
