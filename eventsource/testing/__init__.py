@@ -11,10 +11,18 @@ pytest.register_assert_rewrite("eventsource.testing.contract")
 
 from eventsource.testing.clock import FixedClock, sequential_ids  # noqa: E402  the line above comes first
 from eventsource.testing.flaky_store import Fault, FlakyStore  # noqa: E402
-from eventsource.testing.scenario import AggregateScenario, DecisionScenario, Outcome, ProjectorScenario, at  # noqa: E402
+from eventsource.testing.scenario import (
+    AggregateScenario,
+    CommandScenario,
+    DecisionScenario,
+    Outcome,
+    ProjectorScenario,
+    at,
+)  # noqa: E402
 
 __all__ = [
     "AggregateScenario",
+    "CommandScenario",
     "DecisionScenario",
     "Fault",
     "FixedClock",
