@@ -5,9 +5,10 @@ Subclass `Aggregate`, `Event` and `Projector`; open a store with `connect`; load
 a `Repository`; keep read models up to date with a `Worker`.
 """
 
-from eventsource.commands import Repository, RetryPolicy, current_metadata, with_metadata
+from eventsource.commands import Repository, RetryPolicy, UnitOfWork, current_metadata, decide, with_metadata
 from eventsource.domain import (
     Aggregate,
+    DecisionState,
     Event,
     EventTypes,
     Guard,
@@ -25,6 +26,7 @@ from eventsource.domain import (
     events,
     handles,
     one_of,
+    rule,
 )
 from eventsource.errors import (
     AddressUnavailableError,
@@ -73,6 +75,7 @@ from eventsource.errors import (
     RequestError,
     RequestRefusedError,
     RequestTooLargeError,
+    RuleBrokenError,
     SchemaExistsError,
     SchemaViolationError,
     StoreClosedError,
@@ -120,6 +123,7 @@ __all__ = [
     "ConflictError",
     "DamagedLineError",
     "DataIndex",
+    "DecisionState",
     "DeclarationError",
     "EmbeddedEventStore",
     "ErasureUnfinishedError",
@@ -177,6 +181,7 @@ __all__ = [
     "RequestRefusedError",
     "RequestTooLargeError",
     "RetryPolicy",
+    "RuleBrokenError",
     "SchemaExistsError",
     "SchemaViolationError",
     "StoreClosedError",
@@ -195,17 +200,20 @@ __all__ = [
     "SubjectIsNew",
     "SubjectNotFoundError",
     "UnauthenticatedError",
+    "UnitOfWork",
     "UnknownEventTypeError",
     "UnstorableDataError",
     "Worker",
     "all_of",
     "connect",
     "current_metadata",
+    "decide",
     "event_types",
     "events",
     "handles",
     "one_of",
     "rebuild",
+    "rule",
     "watch",
     "with_metadata",
 ]

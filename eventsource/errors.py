@@ -43,6 +43,7 @@ Every error of the package.
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
+    │       ├── RuleBrokenError
     │       └── ConflictError
     ├── RequestError
     │   ├── InvalidJsonError (ValueError)
@@ -74,6 +75,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from eventsource.domain.event import RecordedEvent
 
 
 class EventSourceError(Exception):
@@ -858,12 +861,50 @@ class AggregateExistsError(PreconditionFailedError):
     code = "aggregate-exists"
 
 
+class RuleBrokenError(PreconditionFailedError):
+    """
+    A rule of the application did not hold when the commit came to its place in the log: `name` says which.
+
+    The store has decided, so trying the same again is of no use.
+    """
+
+    code = "rule-broken"
+
+
 class ConflictError(PreconditionFailedError):
     """
-    Others committed to the subject after it was read. Load it again and decide again.
+    Others committed to what was read. Read it again and decide again.
+
+    Attributes:
+        events: What came between: the recorded events of what was read that were not read, oldest
+            first. They are read when the error is made, so they may be more than what was in the way;
+            empty if that could not be done.
     """
 
     code = "conflict"
+
+    def __init__(
+        self,
+        *,
+        subject: str | None,
+        precondition: str,
+        expected: str,
+        found: str,
+        name: str | None = None,
+        query: str | None = None,
+        asked: str | None = None,
+        events: tuple[RecordedEvent, ...] = (),
+    ) -> None:
+        super().__init__(
+            subject=subject,
+            precondition=precondition,
+            expected=expected,
+            found=found,
+            name=name,
+            query=query,
+            asked=asked,
+        )
+        self.events = events
 
 
 class RequestError(EventSourceError):

@@ -3,6 +3,7 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
 from eventsource.domain.event_type import EventTypes, event_types
@@ -16,10 +17,12 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
+from eventsource.domain.rule import rule
 from eventsource.domain.subject import Subject
 
 __all__ = [
     "Aggregate",
+    "DecisionState",
     "Event",
     "EventTypes",
     "Guard",
@@ -37,4 +40,5 @@ __all__ = [
     "events",
     "handles",
     "one_of",
+    "rule",
 ]

@@ -340,6 +340,13 @@ class EventSelection(Generic[AnyEvent]):
 
     # --- As GDBQL ---
 
+    @property
+    def event_classes(self) -> tuple[type[Event], ...]:
+        """
+        The classes of the events, in the order of their type names.
+        """
+        return self._classes
+
     def _clauses(self) -> Iterator[Expression]:
         if self._subjects:
             yield _is_among("subject", self._subjects)
@@ -352,9 +359,9 @@ class EventSelection(Generic[AnyEvent]):
             yield Comparison("<", Path(("time",)), Constant(_to_text(self._until)))
         yield from self._conditions
 
-    def query(self, projection: Expression) -> Query:
+    def query(self, projection: Expression | None = None) -> Query:
         """
-        What *projection* gives over these events, as the tree of a query.
+        What *projection* gives over these events, as the tree of a query; without one the events themselves.
         """
         return Query(where=conjunction(tuple(self._clauses())), projection=projection)
 

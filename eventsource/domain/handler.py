@@ -15,7 +15,7 @@ from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FunctionType
+    from types import FrameType, FunctionType
 
 Method = TypeVar("Method", bound="Callable[..., object]")
 
@@ -36,11 +36,27 @@ def handles(method: Method) -> Method:
         DeclarationError: The parameter is missing, has no annotation, or one that is no event class;
             or the method is asynchronous or a generator.
     """
-    parameters = list(inspect.signature(method).parameters.values())
-    name = getattr(method, "__qualname__", repr(method))
+    name = _name_of(method)
     if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
         msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
         raise DeclarationError(msg)
+    body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
+    setattr(method, _MARK, event_classes_of(method, body))
+    return method
+
+
+def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
+    """
+    The event classes that the first parameter of a method, behind ``self``, is annotated with.
+
+    Args:
+        body: The frame of the class statement that the method stands in.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
+    """
+    parameters = list(inspect.signature(method).parameters.values())
+    name = _name_of(method)
     if len(parameters) < 2:  # noqa: PLR2004  self and the event
         msg = f"{name} handles no event: it needs a parameter `event` after `self`"
         raise DeclarationError(msg)
@@ -49,14 +65,15 @@ def handles(method: Method) -> Method:
         msg = f"{name} does not say which event it handles: annotate `{parameters[1].name}` with the event class"
         raise DeclarationError(msg)
     if isinstance(annotation, str):
-        annotation = _evaluate(annotation, method, name)
-    classes = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
+        annotation = _evaluate(annotation, method, body)
+    classes: tuple[Any, ...] = (
+        get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
+    )
     for event_class in classes:
         if not (isinstance(event_class, type) and issubclass(event_class, Event) and event_class.event_type):
             msg = f"{name} is annotated with {event_class!r}, which is no event class with a type name"
             raise DeclarationError(msg)
-    setattr(method, _MARK, classes)
-    return method
+    return classes
 
 
 def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., Any]]]:
@@ -91,10 +108,14 @@ def methods_of(owner: type) -> Iterator[FunctionType]:
             yield attribute
 
 
-def _evaluate(annotation: str, method: Callable[..., object], name: str) -> object:
+def _name_of(method: Callable[..., object]) -> str:
+    name: str = getattr(method, "__qualname__", repr(method))
+    return name
+
+
+def _evaluate(annotation: str, method: Callable[..., object], body: FrameType) -> object:
     # `from __future__ import annotations` leaves text. The event class may be local to the function the class
-    # statement stands in: frames are this, `handles`, the class body, and what surrounds it.
-    body = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
+    # statement stands in: that is where the body was run from.
     around = body.f_back
     names: ChainMap[str, Any] = ChainMap(
         body.f_locals, around.f_locals if around else {}, getattr(method, "__globals__", {})
@@ -102,5 +123,5 @@ def _evaluate(annotation: str, method: Callable[..., object], name: str) -> obje
     try:
         return eval(annotation, {}, names)  # noqa: S307  the text is the user's own source
     except Exception as error:
-        msg = f"{name}: the annotation {annotation!r} cannot be resolved here: {error}"
+        msg = f"{_name_of(method)}: the annotation {annotation!r} cannot be resolved here: {error}"
         raise DeclarationError(msg) from error
