@@ -3,6 +3,7 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decider import Decider
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
@@ -22,6 +23,7 @@ from eventsource.domain.subject import Subject
 
 __all__ = [
     "Aggregate",
+    "Decider",
     "DecisionState",
     "Event",
     "EventTypes",
