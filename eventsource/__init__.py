@@ -20,6 +20,7 @@ from eventsource.domain import (
     Aggregate,
     Decider,
     DecisionState,
+    Erased,
     Event,
     EventTypes,
     Guard,
@@ -38,6 +39,8 @@ from eventsource.domain import (
     handles,
     one_of,
     rule,
+    stored_types_of,
+    upcaster,
 )
 from eventsource.errors import (
     AddressUnavailableError,
@@ -70,8 +73,10 @@ from eventsource.errors import (
     InvalidSubjectError,
     MalformedEventError,
     MissingExtraError,
+    NewerEventError,
     NotAReadModelDatabaseError,
     NotAStoreError,
+    NotOneEventError,
     NotSeenError,
     NotSupportedError,
     PreconditionFailedError,
@@ -106,6 +111,7 @@ from eventsource.errors import (
     UnauthenticatedError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UpcastingError,
 )
 from eventsource.projections import Projector, ReadModelDatabase, Worker, rebuild, watch
 from eventsource.store import (
@@ -148,6 +154,7 @@ __all__ = [
     "DeclarationError",
     "Dispatcher",
     "EmbeddedEventStore",
+    "Erased",
     "ErasureUnfinishedError",
     "Event",
     "EventDecodingError",
@@ -174,8 +181,10 @@ __all__ = [
     "Metadata",
     "MissingExtraError",
     "NewEvent",
+    "NewerEventError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotOneEventError",
     "NotSeenError",
     "NotSupportedError",
     "Page",
@@ -226,6 +235,7 @@ __all__ = [
     "UnitOfWork",
     "UnknownEventTypeError",
     "UnstorableDataError",
+    "UpcastingError",
     "Worker",
     "all_of",
     "connect",
@@ -237,6 +247,8 @@ __all__ = [
     "one_of",
     "rebuild",
     "rule",
+    "stored_types_of",
+    "upcaster",
     "watch",
     "with_metadata",
 ]

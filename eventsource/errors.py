@@ -11,7 +11,10 @@ Every error of the package.
     │   ├── EventTooLargeError (ValueError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
-    │   └── EventDecodingError
+    │   ├── EventDecodingError
+    │   ├── NewerEventError
+    │   ├── UpcastingError
+    │   └── NotOneEventError
     ├── QueryError
     │   ├── QuerySyntaxError (ValueError)
     │   ├── QueryStructureError (ValueError)
@@ -295,6 +298,96 @@ class EventDecodingError(EventError):
         self.event_id = event_id
         self.subject = subject
         self.problems = problems
+
+
+class NewerEventError(EventError):
+    """
+    An event was written by a newer version of the program than this one, in a form it does not know.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        version: The version it was stored with.
+
+        known: The highest version of its type that is known here.
+    """
+
+    code = "newer-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, version: int, known: int) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} ({event_type}) is of version {version}, known here is up to {known}: "
+            "a newer version of the program wrote it; update this one"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.version = version
+        self.known = known
+
+
+class UpcastingError(EventError):
+    """
+    An upcaster fails on stored data, or gives what it must not.
+
+    Attributes:
+        problem: What it did, in words; no values, they may be personal.
+
+        upcaster: Its module and name.
+
+        version: The version that it takes.
+
+        event_type: The stored type of the event.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+    """
+
+    code = "upcasting"
+
+    def __init__(
+        self, problem: str, *, upcaster: str, version: int, event_type: str, event_id: str, subject: str
+    ) -> None:
+        super().__init__(f"event {event_id} of {subject} ({event_type}): upcaster {upcaster} {problem}")
+        self.problem = problem
+        self.upcaster = upcaster
+        self.version = version
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+
+
+class NotOneEventError(EventError):
+    """
+    A recorded event was to be read as one event, and is none, several, or erased.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        count: How many events it is read as.
+
+        is_erased: Whether its data was erased.
+    """
+
+    code = "not-one-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, count: int, is_erased: bool) -> None:
+        what = "is erased" if is_erased else f"is read as {count or 'no'} events"
+        super().__init__(f"event {event_id} of {subject} ({event_type}) {what}: read it with decode_all()")
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.count = count
+        self.is_erased = is_erased
 
 
 class QueryError(EventSourceError):

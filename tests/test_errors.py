@@ -28,6 +28,11 @@ SAMPLES: list[EventSourceError] = [
     errors.MalformedEventError("it has no id"),
     errors.SchemaViolationError(event_index=0, event_type="t", subject="/a", path="$.cents", rule="type"),
     errors.EventDecodingError(event_type="t", event_id="e-1", subject="/a", problems=("cents: Field required", "b: x")),
+    errors.NewerEventError(event_type="t", event_id="e-1", subject="/a", version=3, known=2),
+    errors.UpcastingError(
+        "raised KeyError in line 7", upcaster="bank.cents", version=1, event_type="t", event_id="e-1", subject="/a"
+    ),
+    errors.NotOneEventError(event_type="t", event_id="e-1", subject="/a", count=0, is_erased=False),
     errors.QueryError("a text"),
     errors.QuerySyntaxError("expected a clause, found 'X'", query="STREAM e FROM events X", offset=21),
     errors.QueryStructureError("an aggregate cannot be taken of an aggregate"),
@@ -117,8 +122,10 @@ CODES = {
     "InvalidSubjectError": "invalid-subject",
     "MalformedEventError": "malformed-event",
     "MissingExtraError": "missing-extra",
+    "NewerEventError": "newer-event",
     "NotAReadModelDatabaseError": "not-a-read-model-database",
     "NotAStoreError": "not-a-store",
+    "NotOneEventError": "not-one-event",
     "NotSeenError": "not-seen",
     "NotSupportedError": "not-supported",
     "PreconditionFailedError": "precondition-failed",
@@ -153,6 +160,7 @@ CODES = {
     "UnauthenticatedError": "unauthenticated",
     "UnknownEventTypeError": "unknown-event-type",
     "UnstorableDataError": "unstorable-data",
+    "UpcastingError": "upcasting",
 }
 
 
