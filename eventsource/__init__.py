@@ -5,9 +5,10 @@ Subclass `Aggregate`, `Event` and `Projector`; open a store with `connect`; load
 a `Repository`; keep read models up to date with a `Worker`.
 """
 
-from eventsource.commands import Repository, RetryPolicy, current_metadata, with_metadata
+from eventsource.commands import Repository, RetryPolicy, UnitOfWork, current_metadata, decide, with_metadata
 from eventsource.domain import (
     Aggregate,
+    DecisionState,
     Erased,
     Event,
     EventTypes,
@@ -26,6 +27,7 @@ from eventsource.domain import (
     events,
     handles,
     one_of,
+    rule,
     stored_types_of,
     upcaster,
 )
@@ -78,6 +80,7 @@ from eventsource.errors import (
     RequestError,
     RequestRefusedError,
     RequestTooLargeError,
+    RuleBrokenError,
     SchemaExistsError,
     SchemaViolationError,
     StoreClosedError,
@@ -126,6 +129,7 @@ __all__ = [
     "ConflictError",
     "DamagedLineError",
     "DataIndex",
+    "DecisionState",
     "DeclarationError",
     "EmbeddedEventStore",
     "Erased",
@@ -186,6 +190,7 @@ __all__ = [
     "RequestRefusedError",
     "RequestTooLargeError",
     "RetryPolicy",
+    "RuleBrokenError",
     "SchemaExistsError",
     "SchemaViolationError",
     "StoreClosedError",
@@ -204,6 +209,7 @@ __all__ = [
     "SubjectIsNew",
     "SubjectNotFoundError",
     "UnauthenticatedError",
+    "UnitOfWork",
     "UnknownEventTypeError",
     "UnstorableDataError",
     "UpcastingError",
@@ -211,11 +217,13 @@ __all__ = [
     "all_of",
     "connect",
     "current_metadata",
+    "decide",
     "event_types",
     "events",
     "handles",
     "one_of",
     "rebuild",
+    "rule",
     "stored_types_of",
     "upcaster",
     "watch",

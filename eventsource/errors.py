@@ -46,6 +46,7 @@ Every error of the package.
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
+    │       ├── RuleBrokenError
     │       └── ConflictError
     ├── RequestError
     │   ├── InvalidJsonError (ValueError)
@@ -77,6 +78,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from eventsource.domain.event import RecordedEvent
 
 
 class EventSourceError(Exception):
@@ -951,12 +954,50 @@ class AggregateExistsError(PreconditionFailedError):
     code = "aggregate-exists"
 
 
+class RuleBrokenError(PreconditionFailedError):
+    """
+    A rule of the application did not hold when the commit came to its place in the log: `name` says which.
+
+    The store has decided, so trying the same again is of no use.
+    """
+
+    code = "rule-broken"
+
+
 class ConflictError(PreconditionFailedError):
     """
-    Others committed to the subject after it was read. Load it again and decide again.
+    Others committed to what was read. Read it again and decide again.
+
+    Attributes:
+        events: What came between: the recorded events of what was read that were not read, oldest
+            first. They are read when the error is made, so they may be more than what was in the way;
+            empty if that could not be done.
     """
 
     code = "conflict"
+
+    def __init__(
+        self,
+        *,
+        subject: str | None,
+        precondition: str,
+        expected: str,
+        found: str,
+        name: str | None = None,
+        query: str | None = None,
+        asked: str | None = None,
+        events: tuple[RecordedEvent, ...] = (),
+    ) -> None:
+        super().__init__(
+            subject=subject,
+            precondition=precondition,
+            expected=expected,
+            found=found,
+            name=name,
+            query=query,
+            asked=asked,
+        )
+        self.events = events
 
 
 class RequestError(EventSourceError):
@@ -1220,19 +1261,23 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
 
 
 class NotSeenError(ProjectionError, TimeoutError):

@@ -3,6 +3,7 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
@@ -17,11 +18,13 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
+from eventsource.domain.rule import rule
 from eventsource.domain.subject import Subject
 from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "DecisionState",
     "Erased",
     "Event",
     "EventTypes",
@@ -40,6 +43,7 @@ __all__ = [
     "events",
     "handles",
     "one_of",
+    "rule",
     "stored_types_of",
     "upcaster",
 ]

@@ -5,7 +5,6 @@ Aggregates: consistency boundaries, rebuilt from the events of one subject.
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,17 +12,29 @@ from eventsource.domain.emitted_events import emitted_event_classes
 from eventsource.domain.folding import check_unknown_events, fold_events
 from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
+from eventsource.domain.rule import asked, collect_rules
+from eventsource.domain.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.domain.folding import UnknownEvents
     from eventsource.domain.precondition import Precondition
 
 _ID = "{id}"
+
+_OF_INSTANCES = ("_id", "_subject", "_version", "_last_event_id", "_pending", "_rules", "_is_decided_by_rules")
+_OF_SUBCLASSES = (
+    "subject_template",
+    "_handlers",
+    "_erased_handlers",
+    "_unknown_events",
+    "_declared_rules",
+    "_mutable_defaults",
+)
 
 
 class Aggregate:
@@ -58,6 +69,7 @@ class Aggregate:
     subject_template: ClassVar[str] = ""
 
     _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
+    _declared_rules: ClassVar[Mapping[str, tuple[Callable[..., Any], ...]]] = {}
     _erased_handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
     _unknown_events: ClassVar[UnknownEvents] = "error"
     _mutable_defaults: ClassVar[dict[str, object]] = {}
@@ -66,11 +78,12 @@ class Aggregate:
         cls, *, subject: str = "", abstract: bool = False, unknown_events: UnknownEvents | None = None
     ) -> None:
         super().__init_subclass__()
-        _check_names(cls)
+        check_names(cls, Aggregate, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
         cls._unknown_events = check_unknown_events(cls, unknown_events or cls._unknown_events)
         cls._handlers = collect_handlers(cls)
         cls._erased_handlers = collect_erased_handlers(cls)
-        cls._mutable_defaults = _collect_mutable_defaults(cls)
+        cls._declared_rules = collect_rules(cls)
+        cls._mutable_defaults = collect_mutable_defaults(cls, Aggregate)
         if abstract:
             return
         cls.subject_template = _check_template(cls, subject or cls.subject_template)
@@ -91,8 +104,9 @@ class Aggregate:
         self._version = 0
         self._last_event_id: str | None = None
         self._pending: list[Event] = []
-        # The rules of each pending event; None where it is decided by what was read.
-        self._rules: list[tuple[Precondition, ...] | None] = []
+        # The rules of all pending events, each once, and whether they stand in place of what was read.
+        self._rules: dict[Precondition, None] = {}
+        self._is_decided_by_rules = False
         for name, default in self._mutable_defaults.items():
             setattr(self, name, copy.deepcopy(default))
 
@@ -144,17 +158,30 @@ class Aggregate:
         return tuple(self._pending)
 
     @property
+    def read_guard(self) -> Precondition | None:
+        """
+        That what was read of it is all there is; None where rules stand in place of that.
+
+        They do if each pending event was emitted under rules.
+        """
+        if self._is_decided_by_rules:
+            return None
+        return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
+
+    @property
+    def pending_rules(self) -> tuple[Precondition, ...]:
+        """
+        The rules of its pending events, each once.
+        """
+        return tuple(self._rules)
+
+    @property
     def preconditions(self) -> tuple[Precondition, ...]:
         """
-        What must hold when it is saved: still the version that was read, and the rules of its pending events.
-
-        The version is left out if each pending event was emitted under rules in place of it.
+        What must hold when it is saved: its `read_guard` and its `pending_rules`.
         """
-        rules = tuple(dict.fromkeys(rule for rules in self._rules for rule in rules or ()))
-        if self._rules and None not in self._rules:
-            return rules
-        version = SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
-        return (version, *rules)
+        guard = self.read_guard
+        return self.pending_rules if guard is None else (guard, *self.pending_rules)
 
     def emit(self, event: Event, *, guarded_by: Iterable[Precondition] | None = None) -> None:
         """
@@ -166,6 +193,9 @@ class Aggregate:
                 that leaves every decision to them needs no state, so it may run on an aggregate that
                 was not read: ``Account("42")``. With none at all the event is always committed.
 
+                What is declared with `rule` for the event counts among them, and is added to the
+                version where there is no *guarded_by*.
+
                 Rules see what was committed before, nothing of this commit: a command that may run
                 twice before the aggregate is saved counts what is pending in.
 
@@ -176,9 +206,13 @@ class Aggregate:
         if known is None:
             msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
             raise DeclarationError(msg)
+        # Asked before the event is folded: a rule speaks of the state that the command saw.
+        declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]
         known[1](self, event)
+        self._is_decided_by_rules = guarded_by is not None and (self._is_decided_by_rules or not self._pending)
         self._pending.append(event)
-        self._rules.append(None if guarded_by is None else tuple(guarded_by))
+        for rules in (guarded_by or (), *declared):
+            self._rules.update(dict.fromkeys(rules))
 
     def fold(self, events: Iterable[RecordedEvent]) -> None:
         """
@@ -214,6 +248,7 @@ class Aggregate:
         self._last_event_id = last_event_id
         self._pending.clear()
         self._rules.clear()
+        self._is_decided_by_rules = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._subject} version {self._version}>"
@@ -232,26 +267,3 @@ def _check_template(cls: type, template: str) -> str:
         msg = f"{cls.__qualname__}: {error}"
         raise DeclarationError(msg) from None
     return template
-
-
-def _check_names(cls: type) -> None:
-    taken = {name for name in vars(Aggregate) if not name.startswith("__")}
-    taken |= {"_id", "_subject", "_version", "_last_event_id", "_pending", "_rules"}
-    taken -= {"subject_template", "_handlers", "_erased_handlers", "_unknown_events", "_mutable_defaults"}
-    for base in _own_bases(cls):
-        if clash := sorted(taken & {*vars(base), *inspect.get_annotations(base)}):
-            msg = f"{cls.__qualname__} declares {clash[0]!r}, which Aggregate itself uses: choose another name"
-            raise DeclarationError(msg)
-
-
-def _own_bases(cls: type) -> list[type]:
-    return [base for base in cls.__mro__ if base not in Aggregate.__mro__]
-
-
-def _collect_mutable_defaults(cls: type) -> dict[str, object]:
-    names = {name for base in _own_bases(cls) for name in vars(base) if not name.startswith("__")} - vars(
-        Aggregate
-    ).keys()
-    defaults = {name: inspect.getattr_static(cls, name) for name in names}
-    # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
-    return {name: default for name, default in defaults.items() if type(default).__hash__ is None}

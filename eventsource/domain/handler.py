@@ -16,7 +16,7 @@ from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FunctionType
+    from types import FrameType, FunctionType
 
 Method = TypeVar("Method", bound="Callable[..., object]")
 
@@ -39,11 +39,35 @@ def handles(method: Method) -> Method:
         DeclarationError: The parameter is missing, has no annotation, or one that is no event class, or
             `Erased` of an event that is not personal; or the method is asynchronous or a generator.
     """
-    parameters = list(inspect.signature(method).parameters.values())
-    name = getattr(method, "__qualname__", repr(method))
+    name = _name_of(method)
     if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
         msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
         raise DeclarationError(msg)
+    body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
+    kinds = _annotated_kinds(method, body)
+    erased = tuple(_erased_class(kind, name) for kind in kinds if _is_erased(kind))
+    present = tuple(_event_class(kind, name) for kind in kinds if not _is_erased(kind))
+    setattr(method, _MARK, present)
+    setattr(method, _ERASED_MARK, erased)
+    return method
+
+
+def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
+    """
+    The event classes that the first parameter of a method, behind ``self``, is annotated with.
+
+    Args:
+        body: The frame of the class statement that the method stands in.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
+    """
+    return tuple(_event_class(kind, _name_of(method)) for kind in _annotated_kinds(method, body))
+
+
+def _annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
+    parameters = list(inspect.signature(method).parameters.values())
+    name = _name_of(method)
     if len(parameters) < 2:  # noqa: PLR2004  self and the event
         msg = f"{name} handles no event: it needs a parameter `event` after `self`"
         raise DeclarationError(msg)
@@ -52,15 +76,8 @@ def handles(method: Method) -> Method:
         msg = f"{name} does not say which event it handles: annotate `{parameters[1].name}` with the event class"
         raise DeclarationError(msg)
     if isinstance(annotation, str):
-        annotation = _evaluate(annotation, method, name)
-    classes = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
-    erased = tuple(_erased_class(kind, name) for kind in classes if _is_erased(kind))
-    present = tuple(kind for kind in classes if not _is_erased(kind))
-    for event_class in present:
-        _check_event_class(event_class, name)
-    setattr(method, _MARK, present)
-    setattr(method, _ERASED_MARK, erased)
-    return method
+        annotation = _evaluate(annotation, method, body)
+    return get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
 
 
 def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., Any]]]:
@@ -115,36 +132,40 @@ def methods_of(owner: type) -> Iterator[FunctionType]:
             yield attribute
 
 
+def _name_of(method: Callable[..., object]) -> str:
+    name: str = getattr(method, "__qualname__", repr(method))
+    return name
+
+
 def _is_erased(kind: object) -> bool:
     return kind is Erased or get_origin(kind) is Erased
 
 
 def _erased_class(kind: object, name: str) -> type[Event]:
-    [event_class] = get_args(kind) or (None,)
-    if event_class is None:
+    [given] = get_args(kind) or (None,)
+    if given is None:
         msg = f"{name} does not say which erased event it handles: write Erased[TheEventClass]"
         raise DeclarationError(msg)
-    _check_event_class(event_class, name)
+    event_class = _event_class(given, name)
     if not event_class.event_is_personal:
         msg = (
             f"{name} handles Erased[{event_class.__name__}], which is never erased: only events of a class declared "
             "with personal=True are"
         )
         raise DeclarationError(msg)
-    found: type[Event] = event_class
-    return found
+    return event_class
 
 
-def _check_event_class(kind: object, name: str) -> None:
+def _event_class(kind: object, name: str) -> type[Event]:
     if not (isinstance(kind, type) and issubclass(kind, Event) and kind.event_type):
         msg = f"{name} is annotated with {kind!r}, which is no event class with a type name"
         raise DeclarationError(msg)
+    return kind
 
 
-def _evaluate(annotation: str, method: Callable[..., object], name: str) -> object:
+def _evaluate(annotation: str, method: Callable[..., object], body: FrameType) -> object:
     # `from __future__ import annotations` leaves text. The event class may be local to the function the class
-    # statement stands in: frames are this, `handles`, the class body, and what surrounds it.
-    body = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
+    # statement stands in: that is where the body was run from.
     around = body.f_back
     names: ChainMap[str, Any] = ChainMap(
         body.f_locals, around.f_locals if around else {}, getattr(method, "__globals__", {})
@@ -152,5 +173,5 @@ def _evaluate(annotation: str, method: Callable[..., object], name: str) -> obje
     try:
         return eval(annotation, {}, names)  # noqa: S307  the text is the user's own source
     except Exception as error:
-        msg = f"{name}: the annotation {annotation!r} cannot be resolved here: {error}"
+        msg = f"{_name_of(method)}: the annotation {annotation!r} cannot be resolved here: {error}"
         raise DeclarationError(msg) from error
