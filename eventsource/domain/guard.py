@@ -40,7 +40,6 @@ import attrs
 
 from eventsource.domain.event import Event
 from eventsource.domain.event_proxy import record_condition, record_operand
-from eventsource.domain.event_type import stored_types_of
 from eventsource.domain.operand import Operand, count_of_events, event_data, number
 from eventsource.domain.precondition import QueryIsTrue
 from eventsource.domain.stored_form import check_each_is_one, check_members, stored_types
@@ -185,15 +184,6 @@ class EventSelection(Generic[AnyEvent]):
     _until: datetime | None = None
     _conditions: tuple[Expression, ...] = ()
     _is_as_stored: bool = False
-
-    @property
-    def stored_types(self) -> tuple[str, ...]:
-        """
-        The type names that the events may be stored with, in order.
-        """
-        if self._is_as_stored:
-            return tuple(event_class.event_type for event_class in self._classes)
-        return stored_types(self._classes)
 
     # --- Which events ---
 
@@ -398,9 +388,12 @@ class EventSelection(Generic[AnyEvent]):
     @property
     def stored_types(self) -> tuple[str, ...]:
         """
-        The names that such events are stored with: those of the classes, and older ones that upcasters lead from.
+        The names that such events are stored with, in order: those of the classes, and older ones that
+        upcasters lead from.
         """
-        return tuple(sorted({name for each in self._classes for name in stored_types_of(each)}))
+        if self._is_as_stored:
+            return tuple(event_class.event_type for event_class in self._classes)
+        return stored_types(self._classes)
 
     def _clauses(self) -> Iterator[Expression]:
         if self._subjects:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import Event, GuardError, InMemoryEventStore, NewEvent, PreconditionFailedError, events, upcaster
+from eventsource import (
+    DecisionState,
+    Event,
+    GuardError,
+    InMemoryEventStore,
+    NewEvent,
+    PreconditionFailedError,
+    UnitOfWork,
+    events,
+    handles,
+    upcaster,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,3 +154,30 @@ async def test_events_as_they_are_stored() -> None:
         f"{NAME}.registered",
         f"{NAME}.signed-up",
     )
+
+
+class Spent(DecisionState):
+    """
+    What somebody has paid.
+    """
+
+    cents: int = 0
+
+    @handles
+    def _paid(self, event: Paid) -> None:
+        self.cents += event.cents
+
+
+async def test_a_decision_state_reads_what_the_store_cannot_tell() -> None:
+    """
+    Its guard counts recorded events, so it holds over those that are split or dropped, too.
+    """
+    async with InMemoryEventStore() as store:
+        await store.commit([old("booked", cents=500), old("booked", cents=-5)])
+        work = UnitOfWork(store)
+
+        spent = await work.read(Spent(events(Paid).at(ADA)))
+        work.emit(Paid(cents=1), at=ADA)
+        await work.commit()
+
+    assert (spent.cents, spent.events_folded) == (500, 2)
