@@ -75,6 +75,9 @@ SAMPLES: list[EventSourceError] = [
     errors.RequestRefusedError("no such place", status=404, refusal="not-found"),
     errors.AddressUnavailableError("127.0.0.1", 8080, "Address already in use"),
     errors.AggregateNotFoundError(subject="/a", aggregate="Account"),
+    errors.AggregateReadOnlyError(subject="/a", aggregate="Account", version=3),
+    errors.PeriodClosedError(subject="/a/2026-07"),
+    errors.UnstorableStateError(aggregate="Account", attribute="owner", reason="a text"),
     errors.NotAReadModelDatabaseError("bank.db"),
     errors.ProjectionError("balances", "a text"),
     errors.ProjectorFailedError("balances", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada")),
@@ -91,6 +94,7 @@ CODES = {
     "AddressUnavailableError": "address-unavailable",
     "AggregateExistsError": "aggregate-exists",
     "AggregateNotFoundError": "aggregate-not-found",
+    "AggregateReadOnlyError": "aggregate-read-only",
     "AnswerTooLargeError": "answer-too-large",
     "BackupInvalidError": "backup-invalid",
     "CheckpointMismatchError": "checkpoint-mismatch",
@@ -121,6 +125,7 @@ CODES = {
     "NotOneEventError": "not-one-event",
     "NotSeenError": "not-seen",
     "NotSupportedError": "not-supported",
+    "PeriodClosedError": "period-closed",
     "PreconditionFailedError": "precondition-failed",
     "ProjectionError": "projection",
     "ProjectorFailedError": "projector-failed",
@@ -152,6 +157,7 @@ CODES = {
     "UnauthenticatedError": "unauthenticated",
     "UnknownEventTypeError": "unknown-event-type",
     "UnstorableDataError": "unstorable-data",
+    "UnstorableStateError": "unstorable-state",
     "UpcastingError": "upcasting",
 }
 

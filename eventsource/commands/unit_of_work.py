@@ -125,8 +125,10 @@ class UnitOfWork:
 
         Raises:
             ValueError: Another object takes part as the aggregate of that subject.
+            AggregateReadOnlyError: It is as of a past moment.
         """
         self._check_open()
+        aggregate.check_writable()
         if self._aggregates.setdefault(aggregate.subject, aggregate) is not aggregate:
             msg = "the same aggregate is to be saved twice in one commit"
             raise ValueError(msg)
@@ -242,7 +244,7 @@ class UnitOfWork:
             own = [next(committed) for _ in aggregate.pending_events]
             if own:
                 aggregate.mark_committed(own[-1].id)
-        self._loader.committed(*aggregates.values())
+        self._loader.committed(*aggregates.values(), events=recorded)
         return recorded
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:

@@ -1,0 +1,65 @@
+"""
+Snapshots: the state of an aggregate at a version, saved so that the events up to there need not be folded again.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+from eventsource.domain.code_description import digest
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """
+    A saved state. It is a cache: whatever is wrong with one, the events are still there.
+
+    Attributes:
+        subject: Where the aggregate's events are.
+
+        aggregate: The name of its class.
+
+        fingerprint: The fingerprint of the fold that made the state: other code never meets it.
+
+        version: How many events are in the state.
+
+        last_event_id: The last of them.
+
+        last_event_hash: That event's hash, by which a store is known to have the same events still: each
+            hash is over the one before.
+
+        state: The state as JSON text.
+
+        checksum: A digest of all the others, 64 hex digits; given only when one is read back.
+    """
+
+    subject: str
+    aggregate: str
+    fingerprint: str
+    version: int
+    last_event_id: str
+    last_event_hash: str
+    state: str
+    checksum: str = attrs.field()
+
+    @checksum.default
+    def _expected_checksum(self) -> str:
+        return digest(
+            self.subject,
+            self.aggregate,
+            self.fingerprint,
+            str(self.version),
+            self.last_event_id,
+            self.last_event_hash,
+            self.state,
+        )
+
+    @property
+    def is_intact(self) -> bool:
+        """
+        Whether nothing of it was changed since it was made.
+        """
+        return self.checksum == self._expected_checksum()
