@@ -4,7 +4,6 @@ From a store to an aggregate.
 
 from __future__ import annotations
 
-import copy
 import time
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -14,6 +13,7 @@ from eventsource.commands.periods import find_last_period
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.period_aggregate import PeriodAggregate
 from eventsource.domain.snapshot_policy import SinceSnapshot
+from eventsource.domain.state_attributes import copied
 from eventsource.errors import AggregateNotFoundError, EventNotFoundError
 from eventsource.log import get_logger
 
@@ -68,7 +68,7 @@ class Loader:
             return await self._build(aggregate_class, id) if known is None else await self._refreshed(known)
 
         shared = await self._cache.load(self._store, aggregate_class, id, refresh=refresh)
-        return copy.deepcopy(cast("AnyAggregate", shared))
+        return copied(cast("AnyAggregate", shared))
 
     async def catch_up(self, aggregate: Aggregate) -> None:
         """
@@ -156,7 +156,7 @@ class Loader:
         try:
             async for page in stream.pages():
                 if page.events:
-                    aggregate = aggregate or copy.deepcopy(known)
+                    aggregate = aggregate or copied(known)
                     aggregate.fold(page.events)
                     folded.add(page.events)
         except EventNotFoundError:
@@ -250,6 +250,10 @@ class _Origin:
     event_types: frozenset[str] = frozenset()
     load_s: float = 0.0
     purges: int | None = None
+
+    def __deepcopy__(self, _: object) -> _Origin:
+        # Each copy of an aggregate comes by here.
+        return self
 
     def since(self, version: int, types: Collection[str] = ()) -> SinceSnapshot:
         return SinceSnapshot(

@@ -4,13 +4,19 @@ Which periods an aggregate has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from eventsource.domain.event import Event
 from eventsource.domain.event_type import stored_types_of
+from eventsource.domain.period_aggregate import PeriodAggregate
+from eventsource.errors import DeclarationError, PeriodClosedError
 
 if TYPE_CHECKING:
-    from eventsource.domain.period_aggregate import PeriodAggregate
+    from collections.abc import Callable, Iterable
+
     from eventsource.store.interface import EventStore
+
+AnyPeriodAggregate = TypeVar("AnyPeriodAggregate", bound=PeriodAggregate)
 
 
 async def find_last_period(
@@ -46,3 +52,35 @@ async def periods_of(store: EventStore, aggregate_class: type[PeriodAggregate], 
     """
     subjects = await store.subjects(aggregate_class.subject_of(id))
     return tuple(sorted(name for subject in subjects if (name := aggregate_class.period_at(subject, id)) is not None))
+
+
+def close_books(
+    current: AnyPeriodAggregate, next_period: str, command: Callable[[AnyPeriodAggregate], Event | Iterable[Event]]
+) -> AnyPeriodAggregate:
+    """
+    Run the command that closes a period, and open the next with what it gives.
+
+    Returns:
+        The next period, to be saved in one commit with this one.
+
+    Raises:
+        PeriodClosedError: It is closed already.
+        DeclarationError: The command does not close it, or gives nothing to open with.
+    """
+    if current.is_closed:
+        raise PeriodClosedError(subject=current.subject)
+    given = command(current)
+    opening = [given] if isinstance(given, Event) else list(given)
+    if not current.is_closed:
+        msg = (
+            f"the command that closes the books of {type(current).__name__} must emit "
+            f"{current.closed_by.__name__}, and return what the next period opens with"
+        )
+        raise DeclarationError(msg)
+    if not opening:
+        msg = f"{type(current).__name__} cannot open period {next_period!r} with no event: return one at least"
+        raise DeclarationError(msg)
+    following = current.following(next_period)
+    for event in opening:
+        following.emit(event)
+    return following

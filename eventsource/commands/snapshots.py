@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eventsource.domain.aggregate_state import continue_at
+from eventsource.domain.aggregate_state import continue_at, passed_over
 from eventsource.domain.fingerprint import Fingerprint, fingerprint_of
 from eventsource.domain.snapshot import Snapshot
 from eventsource.domain.state_codec import StateCodec
@@ -105,7 +105,7 @@ class Snapshots:
         except Exception as error:  # noqa: BLE001  a damaged snapshot is none, whatever the damage
             await self.discard(aggregate, why=type(error).__name__)
             return Beginning(None, found.purges)
-        continue_at(aggregate, version=snapshot.version, last_event_id=snapshot.last_event_id)
+        continue_at(aggregate, snapshot)
         return Beginning(snapshot, found.purges)
 
     def take(self, aggregate: Aggregate, *, last_event: RecordedEvent, purges: int) -> None:
@@ -133,6 +133,7 @@ class Snapshots:
             aggregate=fold.name,
             fingerprint=fold.fingerprint.text,
             version=aggregate.version,
+            passed_over=passed_over(aggregate),
             last_event_id=last_event.id,
             last_event_hash=last_event.hash,
             state=state,

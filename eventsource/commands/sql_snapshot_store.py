@@ -32,6 +32,7 @@ _snapshots = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("subject", String(1024), nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("passed_over", BigInteger, nullable=False),
     Column("last_event_id", String(200), nullable=False),
     Column("last_event_hash", String(64), nullable=False),
     Column("state", Text, nullable=False),

@@ -15,6 +15,8 @@ from eventsource.errors import UnstorableStateError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eventsource.domain.snapshot import Snapshot
+
 
 def own_bases(aggregate_class: type[Aggregate]) -> list[type]:
     """
@@ -56,12 +58,20 @@ def put_state(aggregate: Aggregate, state: Mapping[str, object]) -> None:
     vars(aggregate).update(state)
 
 
-def continue_at(aggregate: Aggregate, *, version: int, last_event_id: str) -> None:
+def continue_at(aggregate: Aggregate, snapshot: Snapshot) -> None:
     """
-    Say that so many events are in its state, the last of them with that id.
+    Say that what is in the state of an aggregate is what was in that of *snapshot*.
     """
-    aggregate._version = version  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
-    aggregate._last_event_id = last_event_id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+    aggregate._version = snapshot.version  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+    aggregate._passed_over = snapshot.passed_over  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+    aggregate._last_event_id = snapshot.last_event_id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+
+
+def passed_over(aggregate: Aggregate) -> int:
+    """
+    How many of the events in its version its class has no handler for.
+    """
+    return aggregate._passed_over  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
 
 
 def state_types(aggregate_class: type[Aggregate]) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class At(SnapshotPolicy):
         if not event_classes or not all(event_class.event_type for event_class in event_classes):
             msg = "At(...) wants event classes with a type name, at least one"
             raise DeclarationError(msg)
-        self.__attrs_init__(event_classes)  # type: ignore[attr-defined]  # pyright: ignore  made by attrs
+        self.__attrs_init__(event_classes)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  made by attrs
 
     def is_due(self, since: SinceSnapshot) -> bool:
         """
