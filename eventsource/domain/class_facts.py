@@ -9,6 +9,7 @@ import enum
 import functools
 import inspect
 from contextlib import suppress
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 import attrs
@@ -38,6 +39,9 @@ def is_made_by_others(cls: type[Any], name: str, value: object) -> bool:
     Whether an attribute of a class says nothing that somebody wrote there.
     """
     if name in _NO_FACTS or name.startswith(("__pydantic", "_abc_")):
+        return True
+    if isinstance(value, FunctionType) and value.__code__.co_filename.startswith("<attrs generated"):
+        # It is made of the fields; one of them has a number in it that is another one in each process.
         return True
     if callable(value) or isinstance(value, _DESCRIPTORS):
         return False
