@@ -61,6 +61,9 @@ Every error of the package.
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
+    ├── AggregateReadOnlyError
+    ├── PeriodClosedError
+    ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
     └── ProjectionError
         ├── ProjectorFailedError
@@ -1221,6 +1224,67 @@ class AggregateNotFoundError(EventSourceError, LookupError):
         super().__init__(f"no {aggregate} at {subject}: it has no events")
         self.subject = subject
         self.aggregate = aggregate
+
+
+class AggregateReadOnlyError(EventSourceError):
+    """
+    An aggregate that was loaded as of a past moment was to emit an event or to be saved.
+
+    Attributes:
+        subject: Where its events are.
+
+        aggregate: The name of the aggregate class.
+
+        version: How many events it had at that moment.
+    """
+
+    code = "aggregate-read-only"
+
+    def __init__(self, *, subject: str, aggregate: str, version: int) -> None:
+        super().__init__(
+            f"{aggregate} {subject} is as it was at version {version}, and the past is read only: "
+            "load it without `at` to change it"
+        )
+        self.subject = subject
+        self.aggregate = aggregate
+        self.version = version
+
+
+class PeriodClosedError(EventSourceError):
+    """
+    An event was to be emitted in a period whose books are closed.
+
+    Attributes:
+        subject: The period.
+    """
+
+    code = "period-closed"
+
+    def __init__(self, *, subject: str) -> None:
+        super().__init__(f"the books of {subject} are closed: load it again to go on in the period that follows")
+        self.subject = subject
+
+
+class UnstorableStateError(EventSourceError, TypeError):
+    """
+    The state of an aggregate would not come out of a snapshot as it went in, so none is taken.
+
+    Attributes:
+        aggregate: The name of the aggregate class.
+
+        attribute: Which attribute is to blame; None for the class as a whole.
+
+        reason: What is wrong with it.
+    """
+
+    code = "unstorable-state"
+
+    def __init__(self, *, aggregate: str, attribute: str | None, reason: str) -> None:
+        place = f"{aggregate}.{attribute}" if attribute else aggregate
+        super().__init__(f"no snapshots of {aggregate}: {place}: {reason}")
+        self.aggregate = aggregate
+        self.attribute = attribute
+        self.reason = reason
 
 
 class NotAReadModelDatabaseError(EventSourceError):
