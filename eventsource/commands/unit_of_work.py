@@ -78,6 +78,7 @@ class UnitOfWork:
         self._emitted: list[tuple[Event, str]] = []
         self._required: list[Precondition] = []
         self._is_committed = False
+        self._recorded: tuple[RecordedEvent, ...] = ()
 
     # --- Reading ---
 
@@ -253,6 +254,7 @@ class UnitOfWork:
             )
             raise refusal from error
         self._is_committed = True
+        self._recorded = recorded
         committed = iter(recorded)
         for aggregate in aggregates.values():
             own = [next(committed) for _ in aggregate.pending_events]
@@ -260,6 +262,13 @@ class UnitOfWork:
                 aggregate.mark_committed(own[-1].id)
         self._readings.loader.committed(*aggregates.values())
         return recorded
+
+    @property
+    def recorded(self) -> tuple[RecordedEvent, ...]:
+        """
+        What was committed; nothing before.
+        """
+        return self._recorded
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []
