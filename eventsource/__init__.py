@@ -102,8 +102,10 @@ from eventsource.store import (
     Page,
     QueryLimits,
     QueryRows,
+    ScopedEventStore,
     StoreStatus,
     connect,
+    scoped,
 )
 
 __all__ = [
@@ -179,6 +181,7 @@ __all__ = [
     "RetryPolicy",
     "SchemaExistsError",
     "SchemaViolationError",
+    "ScopedEventStore",
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
@@ -206,6 +209,7 @@ __all__ = [
     "handles",
     "one_of",
     "rebuild",
+    "scoped",
     "watch",
     "with_metadata",
 ]

@@ -78,6 +78,7 @@ NAMES = [
     "RetryPolicy",
     "SchemaExistsError",
     "SchemaViolationError",
+    "ScopedEventStore",
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
@@ -105,6 +106,7 @@ NAMES = [
     "handles",
     "one_of",
     "rebuild",
+    "scoped",
     "watch",
     "with_metadata",
 ]
