@@ -5,9 +5,11 @@ Subclass `Aggregate`, `Event` and `Projector`; open a store with `connect`; load
 a `Repository`; keep read models up to date with a `Worker`.
 """
 
-from eventsource.commands import Repository, RetryPolicy, current_metadata, with_metadata
+from eventsource.commands import Repository, RetryPolicy, UnitOfWork, current_metadata, decide, with_metadata
 from eventsource.domain import (
     Aggregate,
+    DecisionState,
+    Erased,
     Event,
     EventTypes,
     Guard,
@@ -25,6 +27,9 @@ from eventsource.domain import (
     events,
     handles,
     one_of,
+    rule,
+    stored_types_of,
+    upcaster,
 )
 from eventsource.errors import (
     AddressUnavailableError,
@@ -54,8 +59,10 @@ from eventsource.errors import (
     InvalidSubjectError,
     MalformedEventError,
     MissingExtraError,
+    NewerEventError,
     NotAReadModelDatabaseError,
     NotAStoreError,
+    NotOneEventError,
     NotSeenError,
     NotSupportedError,
     PreconditionFailedError,
@@ -73,6 +80,7 @@ from eventsource.errors import (
     RequestError,
     RequestRefusedError,
     RequestTooLargeError,
+    RuleBrokenError,
     SchemaExistsError,
     SchemaViolationError,
     StoreClosedError,
@@ -88,6 +96,7 @@ from eventsource.errors import (
     UnauthenticatedError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UpcastingError,
 )
 from eventsource.projections import Projector, ReadModelDatabase, Worker, rebuild, watch
 from eventsource.store import (
@@ -122,8 +131,10 @@ __all__ = [
     "ConflictError",
     "DamagedLineError",
     "DataIndex",
+    "DecisionState",
     "DeclarationError",
     "EmbeddedEventStore",
+    "Erased",
     "ErasureUnfinishedError",
     "Event",
     "EventDecodingError",
@@ -150,8 +161,10 @@ __all__ = [
     "Metadata",
     "MissingExtraError",
     "NewEvent",
+    "NewerEventError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotOneEventError",
     "NotSeenError",
     "NotSupportedError",
     "Page",
@@ -179,6 +192,7 @@ __all__ = [
     "RequestRefusedError",
     "RequestTooLargeError",
     "RetryPolicy",
+    "RuleBrokenError",
     "SchemaExistsError",
     "SchemaViolationError",
     "ScopedEventStore",
@@ -198,18 +212,24 @@ __all__ = [
     "SubjectIsNew",
     "SubjectNotFoundError",
     "UnauthenticatedError",
+    "UnitOfWork",
     "UnknownEventTypeError",
     "UnstorableDataError",
+    "UpcastingError",
     "Worker",
     "all_of",
     "connect",
     "current_metadata",
+    "decide",
     "event_types",
     "events",
     "handles",
     "one_of",
     "rebuild",
+    "rule",
     "scoped",
+    "stored_types_of",
+    "upcaster",
     "watch",
     "with_metadata",
 ]

@@ -11,7 +11,10 @@ Every error of the package.
     │   ├── EventTooLargeError (ValueError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
-    │   └── EventDecodingError
+    │   ├── EventDecodingError
+    │   ├── NewerEventError
+    │   ├── UpcastingError
+    │   └── NotOneEventError
     ├── QueryError
     │   ├── QuerySyntaxError (ValueError)
     │   ├── QueryStructureError (ValueError)
@@ -43,6 +46,7 @@ Every error of the package.
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
+    │       ├── RuleBrokenError
     │       └── ConflictError
     ├── RequestError
     │   ├── InvalidJsonError (ValueError)
@@ -74,6 +78,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from eventsource.domain.event import RecordedEvent
 
 
 class EventSourceError(Exception):
@@ -288,6 +294,96 @@ class EventDecodingError(EventError):
         self.event_id = event_id
         self.subject = subject
         self.problems = problems
+
+
+class NewerEventError(EventError):
+    """
+    An event was written by a newer version of the program than this one, in a form it does not know.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        version: The version it was stored with.
+
+        known: The highest version of its type that is known here.
+    """
+
+    code = "newer-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, version: int, known: int) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} ({event_type}) is of version {version}, known here is up to {known}: "
+            "a newer version of the program wrote it; update this one"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.version = version
+        self.known = known
+
+
+class UpcastingError(EventError):
+    """
+    An upcaster fails on stored data, or gives what it must not.
+
+    Attributes:
+        problem: What it did, in words; no values, they may be personal.
+
+        upcaster: Its module and name.
+
+        version: The version that it takes.
+
+        event_type: The stored type of the event.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+    """
+
+    code = "upcasting"
+
+    def __init__(
+        self, problem: str, *, upcaster: str, version: int, event_type: str, event_id: str, subject: str
+    ) -> None:
+        super().__init__(f"event {event_id} of {subject} ({event_type}): upcaster {upcaster} {problem}")
+        self.problem = problem
+        self.upcaster = upcaster
+        self.version = version
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+
+
+class NotOneEventError(EventError):
+    """
+    A recorded event was to be read as one event, and is none, several, or erased.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        count: How many events it is read as.
+
+        is_erased: Whether its data was erased.
+    """
+
+    code = "not-one-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, count: int, is_erased: bool) -> None:
+        what = "is erased" if is_erased else f"is read as {count or 'no'} events"
+        super().__init__(f"event {event_id} of {subject} ({event_type}) {what}: read it with decode_all()")
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.count = count
+        self.is_erased = is_erased
 
 
 class QueryError(EventSourceError):
@@ -861,12 +957,50 @@ class AggregateExistsError(PreconditionFailedError):
     code = "aggregate-exists"
 
 
+class RuleBrokenError(PreconditionFailedError):
+    """
+    A rule of the application did not hold when the commit came to its place in the log: `name` says which.
+
+    The store has decided, so trying the same again is of no use.
+    """
+
+    code = "rule-broken"
+
+
 class ConflictError(PreconditionFailedError):
     """
-    Others committed to the subject after it was read. Load it again and decide again.
+    Others committed to what was read. Read it again and decide again.
+
+    Attributes:
+        events: What came between: the recorded events of what was read that were not read, oldest
+            first. They are read when the error is made, so they may be more than what was in the way;
+            empty if that could not be done.
     """
 
     code = "conflict"
+
+    def __init__(
+        self,
+        *,
+        subject: str | None,
+        precondition: str,
+        expected: str,
+        found: str,
+        name: str | None = None,
+        query: str | None = None,
+        asked: str | None = None,
+        events: tuple[RecordedEvent, ...] = (),
+    ) -> None:
+        super().__init__(
+            subject=subject,
+            precondition=precondition,
+            expected=expected,
+            found=found,
+            name=name,
+            query=query,
+            asked=asked,
+        )
+        self.events = events
 
 
 class RequestError(EventSourceError):
@@ -1130,19 +1264,23 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
 
 
 class NotSeenError(ProjectionError, TimeoutError):

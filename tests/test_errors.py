@@ -28,6 +28,11 @@ SAMPLES: list[EventSourceError] = [
     errors.MalformedEventError("it has no id"),
     errors.SchemaViolationError(event_index=0, event_type="t", subject="/a", path="$.cents", rule="type"),
     errors.EventDecodingError(event_type="t", event_id="e-1", subject="/a", problems=("cents: Field required", "b: x")),
+    errors.NewerEventError(event_type="t", event_id="e-1", subject="/a", version=3, known=2),
+    errors.UpcastingError(
+        "raised KeyError in line 7", upcaster="bank.cents", version=1, event_type="t", event_id="e-1", subject="/a"
+    ),
+    errors.NotOneEventError(event_type="t", event_id="e-1", subject="/a", count=0, is_erased=False),
     errors.QueryError("a text"),
     errors.QuerySyntaxError("expected a clause, found 'X'", query="STREAM e FROM events X", offset=21),
     errors.QueryStructureError("an aggregate cannot be taken of an aggregate"),
@@ -59,6 +64,7 @@ SAMPLES: list[EventSourceError] = [
     errors.IdempotencyKeyReusedError("k-1"),
     errors.PreconditionFailedError(subject=None, precondition="QueryIsTrue", expected="true", found="false"),
     errors.AggregateExistsError(subject="/a", precondition="SubjectIsNew", expected="no events", found="1 event"),
+    errors.RuleBrokenError(subject=None, precondition="Guard", expected="rule 'funds' to hold", found="that it is not"),
     errors.ConflictError(subject="/a", precondition="SubjectIsAtVersion", expected="1 event", found="2 events"),
     errors.RequestError("a text"),
     errors.InvalidJsonError("a member named twice"),
@@ -109,8 +115,10 @@ CODES = {
     "InvalidSubjectError": "invalid-subject",
     "MalformedEventError": "malformed-event",
     "MissingExtraError": "missing-extra",
+    "NewerEventError": "newer-event",
     "NotAReadModelDatabaseError": "not-a-read-model-database",
     "NotAStoreError": "not-a-store",
+    "NotOneEventError": "not-one-event",
     "NotSeenError": "not-seen",
     "NotSupportedError": "not-supported",
     "PreconditionFailedError": "precondition-failed",
@@ -128,6 +136,7 @@ CODES = {
     "RequestError": "request",
     "RequestRefusedError": "request-refused",
     "RequestTooLargeError": "request-too-large",
+    "RuleBrokenError": "rule-broken",
     "SchemaExistsError": "schema-exists",
     "SchemaViolationError": "schema-violation",
     "StoreClosedError": "store-closed",
@@ -143,6 +152,7 @@ CODES = {
     "UnauthenticatedError": "unauthenticated",
     "UnknownEventTypeError": "unknown-event-type",
     "UnstorableDataError": "unstorable-data",
+    "UpcastingError": "upcasting",
 }
 
 

@@ -3,7 +3,10 @@ The write side: from a command to a guarded commit.
 """
 
 from eventsource.commands.context import current_metadata, with_metadata
+from eventsource.commands.decide import decide
+from eventsource.commands.loading import Loader
 from eventsource.commands.repository import Repository
 from eventsource.commands.retry import RetryPolicy
+from eventsource.commands.unit_of_work import UnitOfWork
 
-__all__ = ["Repository", "RetryPolicy", "current_metadata", "with_metadata"]
+__all__ = ["Loader", "Repository", "RetryPolicy", "UnitOfWork", "current_metadata", "decide", "with_metadata"]

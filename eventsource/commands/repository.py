@@ -9,12 +9,11 @@ import copy
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
-from eventsource.commands.context import current_metadata
+from eventsource.commands.loading import Loader
 from eventsource.commands.retry import RetryPolicy
+from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.event import NewEvent
-from eventsource.domain.precondition import SubjectExists
-from eventsource.errors import AggregateExistsError, AggregateNotFoundError, ConflictError, PreconditionFailedError
+from eventsource.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -54,6 +53,7 @@ class Repository(Generic[AnyAggregate]):
     ) -> None:
         self._class = aggregate_class
         self._store = store
+        self._loader = Loader(store)
         self._retry = retry or RetryPolicy()
 
     async def load(self, id: str) -> AnyAggregate:
@@ -64,11 +64,7 @@ class Repository(Generic[AnyAggregate]):
             AggregateNotFoundError: It has none.
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
         """
-        aggregate = self._class(id)
-        await self._read(aggregate)
-        if aggregate.version == 0:
-            raise AggregateNotFoundError(subject=aggregate.subject, aggregate=self._class.__name__)
-        return aggregate
+        return await self._loader.load(self._class, id)
 
     @asynccontextmanager
     async def create(self, id: str) -> AsyncGenerator[AnyAggregate]:
@@ -109,33 +105,10 @@ class Repository(Generic[AnyAggregate]):
             AggregateExistsError: A new one has events in the store already.
             ConflictError: Others committed to one since it was read.
             AggregateNotFoundError: It is a rule of one, `SubjectExists`, that it exists, and it does not.
-            PreconditionFailedError: Another rule did not hold: `name` and `asked` tell which.
+            RuleBrokenError: Another rule did not hold: `name` and `asked` tell which.
             ValueError: The same subject is given twice.
         """
-        metadata = current_metadata()
-        events = [
-            NewEvent.of(event, subject=aggregate.subject, metadata=metadata)
-            for aggregate in aggregates
-            for event in aggregate.pending_events
-        ]
-        by_subject: dict[str, Aggregate] = {aggregate.subject: aggregate for aggregate in aggregates}
-        if len(by_subject) < len(aggregates):
-            msg = "the same aggregate is to be saved twice in one commit"
-            raise ValueError(msg)
-        if not events:
-            return ()
-        try:
-            recorded = await self._store.commit(
-                events, [precondition for aggregate in aggregates for precondition in aggregate.preconditions]
-            )
-        except PreconditionFailedError as error:
-            raise _describe(error, by_subject) from error
-        committed = iter(recorded)
-        for aggregate in aggregates:
-            own = [next(committed) for _ in aggregate.pending_events]
-            if own:
-                aggregate.mark_committed(own[-1].id)
-        return recorded
+        return await self._save(aggregates)
 
     async def execute(
         self,
@@ -155,7 +128,7 @@ class Repository(Generic[AnyAggregate]):
 
         Raises:
             AggregateNotFoundError: It does not exist.
-            PreconditionFailedError: A rule of the command did not hold; that is not run again.
+            RuleBrokenError: A rule of the command did not hold; that is not run again.
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises; that is not run again.
         """
@@ -188,34 +161,20 @@ class Repository(Generic[AnyAggregate]):
             # wrote has to be read.
             aggregates = copy.deepcopy(loaded)
             result = run(aggregates)
+            is_last = failures + 1 >= self._retry.attempts
             try:
-                await self.save(*aggregates)
+                await self._save(aggregates, tells_events=is_last)
             except ConflictError:
-                failures += 1
-                if failures >= self._retry.attempts:
+                if is_last:
                     raise
+                failures += 1
             else:
                 return result
             await asyncio.sleep(self._retry.pause_s(failures))
-            await asyncio.gather(*map(self._read, loaded))
+            await asyncio.gather(*map(self._loader.catch_up, loaded))
 
-    async def _read(self, aggregate: Aggregate) -> None:
-        """
-        Fold what the store has beyond the aggregate's last event.
-        """
-        stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=aggregate.last_event_id)
-        async for page in stream.pages():
-            aggregate.fold(page.events)
-
-
-def _describe(
-    error: PreconditionFailedError, by_subject: dict[str, Aggregate]
-) -> PreconditionFailedError | AggregateNotFoundError:
-    aggregate = by_subject.get(error.subject or "")
-    # A rule with a name is the application's own, also where it is about the subject's version.
-    if aggregate is None or error.name is not None:
-        return error
-    if error.precondition == SubjectExists.__name__:
-        return AggregateNotFoundError(subject=aggregate.subject, aggregate=type(aggregate).__name__)
-    kind = AggregateExistsError if aggregate.version == 0 else ConflictError
-    return kind(subject=error.subject, precondition=error.precondition, expected=error.expected, found=error.found)
+    async def _save(self, aggregates: Sequence[Aggregate], *, tells_events: bool = True) -> tuple[RecordedEvent, ...]:
+        work = UnitOfWork(self._store, loader=self._loader)
+        for aggregate in aggregates:
+            work.add(aggregate)
+        return await work.commit(tells_events=tells_events)

@@ -3,9 +3,11 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decision_state import DecisionState
+from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
-from eventsource.domain.event_type import EventTypes, event_types
+from eventsource.domain.event_type import EventTypes, event_types, stored_types_of
 from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
 from eventsource.domain.metadata import Metadata
@@ -16,10 +18,14 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
+from eventsource.domain.rule import rule
 from eventsource.domain.subject import Subject
+from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "DecisionState",
+    "Erased",
     "Event",
     "EventTypes",
     "Guard",
@@ -37,4 +43,7 @@ __all__ = [
     "events",
     "handles",
     "one_of",
+    "rule",
+    "stored_types_of",
+    "upcaster",
 ]

@@ -38,6 +38,7 @@ import attrs
 
 from eventsource.domain.event import Event
 from eventsource.domain.event_proxy import record_condition, record_operand
+from eventsource.domain.event_type import stored_types_of
 from eventsource.domain.operand import Operand, count_of_events, event_data, number
 from eventsource.domain.precondition import QueryIsTrue
 from eventsource.domain.subject import Subject
@@ -340,21 +341,35 @@ class EventSelection(Generic[AnyEvent]):
 
     # --- As GDBQL ---
 
+    @property
+    def event_classes(self) -> tuple[type[Event], ...]:
+        """
+        The classes of the events, in the order of their type names.
+        """
+        return self._classes
+
+    @property
+    def stored_types(self) -> tuple[str, ...]:
+        """
+        The names that such events are stored with: those of the classes, and older ones that upcasters lead from.
+        """
+        return tuple(sorted({name for each in self._classes for name in stored_types_of(each)}))
+
     def _clauses(self) -> Iterator[Expression]:
         if self._subjects:
             yield _is_among("subject", self._subjects)
         elif self._ancestor is not None and not self._ancestor.is_root:
             yield Under(Path(("subject",)), Constant(self._ancestor))
-        yield _is_among("type", tuple(event_class.event_type for event_class in self._classes))
+        yield _is_among("type", self.stored_types)
         if self._since is not None:
             yield Comparison(">=", Path(("time",)), Constant(_to_text(self._since)))
         if self._until is not None:
             yield Comparison("<", Path(("time",)), Constant(_to_text(self._until)))
         yield from self._conditions
 
-    def query(self, projection: Expression) -> Query:
+    def query(self, projection: Expression | None = None) -> Query:
         """
-        What *projection* gives over these events, as the tree of a query.
+        What *projection* gives over these events, as the tree of a query; without one the events themselves.
         """
         return Query(where=conjunction(tuple(self._clauses())), projection=projection)
 
