@@ -146,8 +146,10 @@ from eventsource.store import (
     Page,
     QueryLimits,
     QueryRows,
+    ScopedEventStore,
     StoreStatus,
     connect,
+    scoped,
 )
 
 __all__ = [
@@ -248,6 +250,7 @@ __all__ = [
     "RuleBrokenError",
     "SchemaExistsError",
     "SchemaViolationError",
+    "ScopedEventStore",
     "SinceSnapshot",
     "SlowerThan",
     "Snapshot",
@@ -287,6 +290,7 @@ __all__ = [
     "one_of",
     "rebuild",
     "rule",
+    "scoped",
     "stored_types_of",
     "upcaster",
     "watch",

@@ -796,6 +796,8 @@ class ErasureUnfinishedError(StoreError):
     writing. To be told, erase again: that returns once the bytes are gone.
 
     Attributes:
+        name: What the store is called.
+
         subject: The subject whose data was erased.
 
         events: How many events were emptied.
@@ -810,6 +812,7 @@ class ErasureUnfinishedError(StoreError):
             f"the data of {events} events at {subject} is erased and nobody can read it any more, but bytes of it "
             f"remain in the files of {name}: {reason}; erase again once it has let go, which returns when they are gone"
         )
+        self.name = name
         self.subject = subject
         self.events = events
         self.reason = reason
