@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 from eventsource.commands.context import current_metadata
 from eventsource.commands.loading import Loader
 from eventsource.commands.readings import Readings
-from eventsource.commands.refusal import came_between, explain
+from eventsource.commands.refusal import explain
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.event import NewEvent
 from eventsource.domain.precondition import Precondition
-from eventsource.errors import AggregateNotFoundError, ConflictError, PreconditionFailedError
+from eventsource.errors import AggregateNotFoundError, PreconditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -243,9 +243,15 @@ class UnitOfWork:
         try:
             recorded = await self._store.commit(events, preconditions, idempotency_key=idempotency_key)
         except PreconditionFailedError as error:
-            refusal = explain(error, guards, rules, aggregates=aggregates, absent=self._absent)
-            if isinstance(refusal, ConflictError) and tells_events:
-                refusal.events = await came_between(error, guards, self._store)
+            refusal = await explain(
+                error,
+                guards,
+                rules,
+                self._store,
+                aggregates=aggregates,
+                absent=self._absent,
+                tells_events=tells_events,
+            )
             raise refusal from error
         self._is_committed = True
         self._recorded = recorded

@@ -20,7 +20,7 @@ from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.domain.folding import UnknownEvents
@@ -241,9 +241,9 @@ class Aggregate:
             UpcastingError: An upcaster fails.
         """
         passed_over = 0
-        if self._unknown_events == "ignore":
+        if (guarded := self.guarded_types()) is not None:
             events = tuple(events)
-            passed_over = self._count_unhandled(events)
+            passed_over = sum(recorded.type not in guarded for recorded in events)
         count, last_event_id = fold_events(
             self,
             self._handlers,
@@ -258,14 +258,20 @@ class Aggregate:
             self._last_event_id = last_event_id
 
     @classmethod
+    def guarded_types(cls) -> frozenset[str] | None:
+        """
+        The names that the events its `read_guard` counts are stored with; None for all.
+
+        They are those of its handlers if it passes over others.
+        """
+        if cls._unknown_events == "error":
+            return None
+        return frozenset(name for each in cls._handled_classes() for name in stored_types_of(each))
+
+    @classmethod
     def _handled_classes(cls) -> tuple[type[Event], ...]:
         classes = [event_types.find(name) for name in (*cls._handlers, *cls._erased_handlers)]
         return tuple(dict.fromkeys(each for each in classes if each is not None))
-
-    @classmethod
-    def _count_unhandled(cls, recorded: Sequence[RecordedEvent]) -> int:
-        handled = {name for each in cls._handled_classes() for name in stored_types_of(each)}
-        return sum(event.type not in handled for event in recorded)
 
     def mark_committed(self, last_event_id: str) -> None:
         """

@@ -72,7 +72,7 @@ def copied(state: State) -> State:
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    kind: object = value.__class__
+    kind: Any = value.__class__
     if kind in _UNCHANGING:
         return value
     if id(value) in memo:
