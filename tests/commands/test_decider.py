@@ -5,7 +5,7 @@ Deciders: the functional style over the same core.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -112,7 +112,7 @@ def make(store: EventStore, **dependencies: object) -> Dispatcher:
     """
     A dispatcher that puts goods in and takes them out.
     """
-    named: dict[type | str, object] = dict[type | str, object](dependencies)  # type: ignore[arg-type]  # by name
+    named: Any = dependencies
     dispatcher = Dispatcher(store, dependencies=named, retry=RetryPolicy(first_pause_s=0))
     dispatcher.register(Add, STOCK)
     return dispatcher
