@@ -126,8 +126,10 @@ from eventsource.store import (
     Page,
     QueryLimits,
     QueryRows,
+    ScopedEventStore,
     StoreStatus,
     connect,
+    scoped,
 )
 
 __all__ = [
@@ -216,6 +218,7 @@ __all__ = [
     "RuleBrokenError",
     "SchemaExistsError",
     "SchemaViolationError",
+    "ScopedEventStore",
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
@@ -247,6 +250,7 @@ __all__ = [
     "one_of",
     "rebuild",
     "rule",
+    "scoped",
     "stored_types_of",
     "upcaster",
     "watch",

@@ -793,6 +793,8 @@ class ErasureUnfinishedError(StoreError):
     writing. To be told, erase again: that returns once the bytes are gone.
 
     Attributes:
+        name: What the store is called.
+
         subject: The subject whose data was erased.
 
         events: How many events were emptied.
@@ -807,6 +809,7 @@ class ErasureUnfinishedError(StoreError):
             f"the data of {events} events at {subject} is erased and nobody can read it any more, but bytes of it "
             f"remain in the files of {name}: {reason}; erase again once it has let go, which returns when they are gone"
         )
+        self.name = name
         self.subject = subject
         self.events = events
         self.reason = reason
@@ -1338,19 +1341,23 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
 
 
 class NotSeenError(ProjectionError, TimeoutError):

@@ -7,11 +7,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventsource.domain.decoding import VERSION_TEXT, validate
+from eventsource.domain.decoding import VERSION_TEXT
 from eventsource.domain.event_type import event_types
 from eventsource.domain.folding import handled
 from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.subject import Subject
+from eventsource.domain.validation import validate
 from eventsource.errors import DeclarationError, ProjectorNotRunningError
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from eventsource.subscriptions.subscription import find_event, subscribe
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Inspector, Table
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.projections.database import ReadModelDatabase
@@ -236,6 +236,8 @@ class ProjectorRun:
                 table.create(tx)
             elif checkpoint is None and tx.execute(select(1).select_from(table).limit(1)).first():
                 raise CheckpointMissingError(self._projector.name, table=table.name)
+            elif column := _missing_column(existing, table):
+                raise ReadModelIncompleteError(self._projector.name, table=table.name, column=column)
         return checkpoint
 
 
@@ -249,6 +251,11 @@ def reset(projector: Projector, tx: Connection) -> None:
     for table in projector.tables:
         table.create(tx)
     forget_checkpoint(tx, projector.name)
+
+
+def _missing_column(existing: Inspector, table: Table) -> str | None:
+    there = {column["name"] for column in existing.get_columns(table.name, schema=table.schema)}
+    return next((column.name for column in table.columns if column.name not in there), None)
 
 
 def _part_before(event: RecordedEvent, page: Page) -> Page:

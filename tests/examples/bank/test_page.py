@@ -23,6 +23,8 @@ BROWSER = find_browser()
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no Chromium found; install one, or name it in CHROMIUM"),
     pytest.mark.asyncio(loop_scope="module"),
+    # One browser and one bank for all of them.
+    pytest.mark.xdist_group("page"),
 ]
 
 
@@ -496,3 +498,22 @@ async def test_server_ends_cleanly_while_somebody_looks(
             served.end(number)
 
     assert account in run_bank("balances", "--data", tmp_path / "data").stdout
+
+
+async def test_race_shows_who_was_admitted_and_which_rule_refused_the_others(bank: BankPage) -> None:
+    """
+    Fifty withdrawals at once, of which the account covers three.
+    """
+    account = await bank.open_account("Racer")
+    await bank.submit("Deposit", account=account, amount="35")
+    await expect(bank.answer("Deposit")).to_have_text(re.compile("Done"))
+    await bank.visit(f"/accounts/{account}")
+
+    await bank.submit("Race", amount="10")
+
+    await expect(bank.answer("Race")).to_have_text(
+        "Done: 3 of 50 withdrawals of 10.00 were admitted, 47 refused by “sufficient funds”. The account holds 5.00."
+    )
+    runs = bank.page.get_by_role("list", name="How each ended").get_by_role("listitem")
+    await expect(runs).to_have_count(50)
+    await expect(bank.page.get_by_label(re.compile(r"^\d+: admitted$"))).to_have_count(3)
