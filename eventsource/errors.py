@@ -1168,8 +1168,8 @@ class CommandLeavesNoTraceError(CommandError):
     """
     A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
 
-    What tells it is an event at the command's subject or below it that carries the command's id. Events
-    stored by reference carry no id.
+    What tells it is an event at the command's subject or below it that carries the command's id. Personal
+    events carry none.
 
     Attributes:
         subject: The subject of the command.
@@ -1181,7 +1181,7 @@ class CommandLeavesNoTraceError(CommandError):
         super().__init__(
             command,
             f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
-            "told: emit one there that is not stored by reference, or give the command the subject it writes to",
+            "told: emit one there that is not personal, or give the command the subject that it writes to",
         )
         self.subject = subject
 

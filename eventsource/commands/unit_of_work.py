@@ -196,18 +196,22 @@ class UnitOfWork:
             self._required.extend([each] if isinstance(each, Precondition) else each)
 
     @property
-    def new_events(self) -> tuple[NewEvent, ...]:
+    def emitted(self) -> tuple[tuple[Event, str], ...]:
         """
-        What would be committed now: what the aggregates emitted, each in turn, then what was emitted here.
+        The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.
         """
-        metadata = self._metadata if self._metadata is not None else current_metadata()
         of_aggregates = (
             (event, aggregate.subject) for aggregate in self._aggregates.values() for event in aggregate.pending_events
         )
-        return tuple(
-            NewEvent.of(event, subject=subject, metadata=metadata)
-            for event, subject in (*of_aggregates, *self._emitted)
-        )
+        return (*of_aggregates, *self._emitted)
+
+    @property
+    def new_events(self) -> tuple[NewEvent, ...]:
+        """
+        What would be committed now: what was `emitted`, with its metadata.
+        """
+        metadata = self._metadata if self._metadata is not None else current_metadata()
+        return tuple(NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self.emitted)
 
     # --- Committing ---
 
