@@ -20,6 +20,7 @@ from eventsource.domain.precondition import (
 )
 from eventsource.domain.rule import rule
 from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import SubjectErased
 from eventsource.domain.upcaster import upcaster
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "QueryIsTrue",
     "RecordedEvent",
     "Subject",
+    "SubjectErased",
     "SubjectExists",
     "SubjectIsAtVersion",
     "SubjectIsNew",
