@@ -61,8 +61,9 @@ def is_erased(data: object) -> bool:
     if not isinstance(data, dict):
         return True
     members = cast("dict[str, Any]", data)
-    metadata: Any = members.get(METADATA_KEY)
-    if isinstance(metadata, dict) and HELD_KEY in metadata:
+    stored: Any = members.get(METADATA_KEY)
+    metadata = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
+    if HELD_KEY in metadata:
         return bool(metadata[HELD_KEY] != HELD)
     text = to_canonical_json(members)
     return emptied(text) == text

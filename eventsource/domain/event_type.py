@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource.domain.reading import Reading, find_problems
+from eventsource.domain.reading import Reading, find_problems, older_forms
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from eventsource.domain.event import Event
+    from eventsource.domain.reading import OlderForm
     from eventsource.domain.upcaster import Upcaster
 
 
@@ -29,6 +30,7 @@ class EventTypes:
         self._upcasters: dict[str, dict[int, Upcaster]] = {}
         # Found when they are first asked for, and forgotten with each declaration.
         self._readings: dict[str, Reading] = {}
+        self._older_forms: dict[str, tuple[OlderForm, ...]] = {}
 
     def register(self, event_class: type[Event]) -> None:
         """
@@ -47,7 +49,7 @@ class EventTypes:
             )
             raise DeclarationError(msg)
         self._classes[name] = event_class
-        self._readings.clear()
+        self._forget_what_was_found()
 
     def register_upcaster(self, upcaster: Upcaster) -> None:
         """
@@ -64,7 +66,7 @@ class EventTypes:
             )
             raise DeclarationError(msg)
         self._upcasters.setdefault(upcaster.stored_type, {})[upcaster.version] = upcaster
-        self._readings.clear()
+        self._forget_what_was_found()
 
     def find(self, name: str) -> type[Event] | None:
         """
@@ -104,14 +106,27 @@ class EventTypes:
     def stored_types_of(self, event_class: type[Event]) -> tuple[str, ...]:
         """
         Every stored type name that events of *event_class* may come from: its own, then older ones in order.
+
+        Raises:
+            DeclarationError: Upcasters do not lead anywhere, or in a circle.
         """
-        own = event_class.event_type
-        older = sorted(
-            name
-            for name in self._upcasters
-            if name != own and (reading := self.reading(name)) is not None and own in reading.gives
-        )
-        return (own, *older)
+        older = (form.stored_type for form in self.older_forms(event_class))
+        return tuple(dict.fromkeys((event_class.event_type, *older)))
+
+    def older_forms(self, event_class: type[Event]) -> tuple[OlderForm, ...]:
+        """
+        The forms of before that events of *event_class* may be stored in.
+
+        Raises:
+            DeclarationError: Upcasters do not lead anywhere, or in a circle.
+        """
+        name = event_class.event_type
+        found = self._older_forms.get(name)
+        if found is None:
+            for other in (name, *self._upcasters):
+                self.reading(other)
+            found = self._older_forms[name] = older_forms(event_class, self._upcasters)
+        return found
 
     def can_give(self, name: str, wanted: Collection[str]) -> bool:
         """
@@ -152,6 +167,10 @@ class EventTypes:
         ]
         if found:
             raise DeclarationError("; ".join(dict.fromkeys(found)))
+
+    def _forget_what_was_found(self) -> None:
+        self._readings.clear()
+        self._older_forms.clear()
 
     def __iter__(self) -> Iterator[type[Event]]:
         return iter(self._classes.values())

@@ -69,6 +69,56 @@ class Reading:
         return cls(name, event_class, own, latest, gives, personal, is_plain, _current_text(event_class, latest))
 
 
+@final
+@attrs.frozen
+class OlderForm:
+    """
+    A form that events of a class may be stored in, which is not that of today.
+
+    Attributes:
+        stored_type: The type name it is stored with.
+
+        version: The version of that type.
+
+        is_one: Whether each event of that form is read as one of the class, if it is not dropped.
+
+        keeps: The members of the data that have the same name and meaning as today.
+
+        upcaster: The name of the upcaster that takes it.
+    """
+
+    stored_type: str
+    version: int
+    is_one: bool
+    keeps: frozenset[str]
+    upcaster: str
+
+
+def older_forms(event_class: type[Event], upcasters: Upcasters) -> tuple[OlderForm, ...]:
+    """
+    The forms that upcasters make into *event_class*, in order; the upcasters are known to be complete.
+    """
+    today = (event_class.event_type, event_class.event_version)
+    places = sorted((name, version) for name, own in upcasters.items() for version in own)
+    forms = [_form_of(place, today, upcasters) for place in places]
+    return tuple(form for form in forms if form is not None)
+
+
+def _form_of(place: tuple[str, int], today: tuple[str, int], upcasters: Upcasters) -> OlderForm | None:
+    stored_type, version = place
+    known = upcasters.get(stored_type, {}).get(version)
+    if known is None:
+        return None
+    is_one, keeps, leads_there = not known.gives_pairs, known.keeps, False
+    for after in known.places:
+        if after == today:
+            leads_there = True
+        elif (form := _form_of(after, today, upcasters)) is not None:
+            leads_there = True
+            is_one, keeps = is_one and form.is_one, keeps & form.keeps
+    return OlderForm(stored_type, version, is_one, keeps, known.name) if leads_there else None
+
+
 def _current_text(event_class: type[Event] | None, latest: int) -> str:
     if event_class is None:
         # There is no such version; no text ends like this.

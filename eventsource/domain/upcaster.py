@@ -13,7 +13,7 @@ from eventsource.domain.event_type import event_types
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from eventsource.domain.event import Event
 
@@ -43,6 +43,8 @@ class Upcaster:
         places: The type names and versions that the data it gives may be of.
 
         gives_pairs: Whether the function gives pairs of class and data; otherwise data alone, or None.
+
+        keeps: The members of the data that have the same name and meaning before and after.
     """
 
     stored_type: str
@@ -50,6 +52,7 @@ class Upcaster:
     function: Callable[[Data], Any]
     places: tuple[tuple[str, int], ...]
     gives_pairs: bool = False
+    keeps: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -60,14 +63,20 @@ class Upcaster:
 
 
 @overload
-def upcaster(stored_type: str, *, version: int, into: None = None) -> Callable[[_Step], _Step]: ...
-@overload
 def upcaster(
-    stored_type: str, *, version: int, into: type[Event] | tuple[type[Event], int]
+    stored_type: str, *, version: int, into: None = None, keeps: Collection[str] = ()
 ) -> Callable[[_Step], _Step]: ...
 @overload
-def upcaster(stored_type: str, *, version: int, into: list[Target]) -> Callable[[_Split], _Split]: ...
-def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | None = None) -> Callable[[Any], Any]:
+def upcaster(
+    stored_type: str, *, version: int, into: type[Event] | tuple[type[Event], int], keeps: Collection[str] = ()
+) -> Callable[[_Step], _Step]: ...
+@overload
+def upcaster(
+    stored_type: str, *, version: int, into: list[Target], keeps: Collection[str] = ()
+) -> Callable[[_Split], _Split]: ...
+def upcaster(
+    stored_type: str, *, version: int, into: Target | list[Target] | None = None, keeps: Collection[str] = ()
+) -> Callable[[Any], Any]:
     """
     Declare a pure function that makes stored data of one version into data of a later one.
 
@@ -96,7 +105,10 @@ def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | No
 
         into: The class it gives, or a list of such. A class of a later version than 1 is given with the
             version that the data is of: ``(MoneyDeposited, 2)``. So an upcaster that was right once stays right
-            when the class goes on to version 3.
+            when the class goes on to version 3. An empty list drops all events of that version.
+
+        keeps: The members, as they are stored, that have the same name and meaning before and after. Guards
+            ask the store, which knows no upcasters: they may ask for these fields, and for no others.
 
     Raises:
         DeclarationError: There is one already for this step, or it is not well formed.
@@ -117,7 +129,7 @@ def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | No
         if inspect.isgeneratorfunction(function) and not gives_pairs:
             msg = f"upcaster {function.__qualname__} yields, so it needs a list of classes: into=[…]"
             raise DeclarationError(msg)
-        event_types.register_upcaster(Upcaster(stored_type, version, function, places, gives_pairs))
+        event_types.register_upcaster(Upcaster(stored_type, version, function, places, gives_pairs, frozenset(keeps)))
         return function
 
     return declare

@@ -59,13 +59,14 @@ def _run(recorded: RecordedEvent, upcaster: Upcaster, data: Data) -> list[tuple[
 
 
 def _checked_pair(recorded: RecordedEvent, upcaster: Upcaster, pair: Any) -> tuple[tuple[str, int], Data]:
-    parts: list[Any] = list(cast("tuple[Any, ...]", pair)) if isinstance(pair, tuple) else []
-    if len(parts) != 2:  # noqa: PLR2004  a pair
-        raise _upcasting_error(recorded, upcaster, "gave something that is no pair of class and data")
-    name = getattr(parts[0], "event_type", None)
+    match pair:
+        case (event_class, data):
+            name: Any = getattr(event_class, "event_type", None)
+        case _:
+            raise _upcasting_error(recorded, upcaster, "gave something that is no pair of class and data")
     for place in upcaster.places:
         if place[0] == name:
-            return place, _checked_data(recorded, upcaster, parts[1])
+            return place, _checked_data(recorded, upcaster, data)
     raise _upcasting_error(recorded, upcaster, "gave a pair whose class is not among those it declares")
 
 
