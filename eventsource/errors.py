@@ -72,6 +72,7 @@ Every error of the package.
         ├── CheckpointMismatchError
         ├── CheckpointMissingError
         ├── ReadModelIncompleteError
+        ├── ErasedDataRemainsError
         └── NotSeenError (TimeoutError)
 
 Each has a stable `code` and its facts as attributes; the message is built from the facts.
@@ -1422,6 +1423,30 @@ class ReadModelIncompleteError(ProjectionError):
         super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
         self.column = column
+
+
+class ErasedDataRemainsError(ProjectionError):
+    """
+    Data was erased that the projector has handled, and it does not say how to let go of what it made of it.
+
+    It stopped before the event that tells of the erasure, so that this is not passed over.
+
+    Attributes:
+        event_id: The event that tells of the erasure.
+
+        subject: The subject that was erased.
+    """
+
+    code = "erased-data-remains"
+
+    def __init__(self, projector: str, *, event_id: str, subject: str) -> None:
+        super().__init__(
+            projector,
+            f"events of {subject} that it has handled were erased (event {event_id}): give it handlers of these events "
+            "annotated with Erased[...], or name its tables in the class statement, so that they can be filled again",
+        )
+        self.event_id = event_id
+        self.subject = subject
 
 
 class NotSeenError(ProjectionError, TimeoutError):

@@ -24,6 +24,7 @@ from eventsource.domain.rule import rule
 from eventsource.domain.snapshot import Snapshot
 from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
 from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import SubjectErased
 from eventsource.domain.upcaster import upcaster
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Snapshot",
     "SnapshotPolicy",
     "Subject",
+    "SubjectErased",
     "SubjectExists",
     "SubjectIsAtVersion",
     "SubjectIsNew",
