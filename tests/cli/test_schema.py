@@ -67,7 +67,8 @@ def test_diff_tells_what_would_be_refused(parcels: Shop) -> None:
     assert "give the new form a type name of its own" in push.stderr
 
 
-def test_a_module_that_is_not_there(parcels: Shop, command: Command) -> None:
+@pytest.mark.usefixtures("parcels")
+def test_a_module_that_is_not_there(command: Command) -> None:
     """
     Or that has no events.
     """
