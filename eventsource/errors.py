@@ -56,6 +56,10 @@ Every error of the package.
     │   ├── UnauthenticatedError
     │   ├── ForbiddenError
     │   └── RequestRefusedError
+    ├── CommandError
+    │   ├── CommandNotHandledError (LookupError)
+    │   ├── CommandLeavesNoTraceError
+    │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── NotAReadModelDatabaseError
@@ -75,7 +79,7 @@ aggregates and need not derive from anything here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -1146,6 +1150,79 @@ class AddressUnavailableError(EventSourceError):
         super().__init__(f"cannot listen at {host} port {port}: {reason}; choose another port, or 0 for a free one")
         self.host = host
         self.port = port
+        self.reason = reason
+
+
+class CommandError(EventSourceError):
+    """
+    Something is wrong with a command or its handler.
+
+    Attributes:
+        command: The name of the command's class.
+    """
+
+    code = "command"
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class CommandNotHandledError(CommandError, LookupError):
+    """
+    A command was dispatched for which the dispatcher has no handler.
+    """
+
+    code = "command-not-handled"
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
+
+
+class CommandLeavesNoTraceError(CommandError):
+    """
+    A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
+
+    What tells it is an event at the command's subject or below it that carries the command's id. Events
+    stored by reference carry no id.
+
+    Attributes:
+        subject: The subject of the command.
+    """
+
+    code = "command-leaves-no-trace"
+
+    def __init__(self, command: str, *, subject: str) -> None:
+        super().__init__(
+            command,
+            f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
+            "told: emit one there that is not stored by reference, or give the command the subject it writes to",
+        )
+        self.subject = subject
+
+
+class ResultNotSeenError(CommandError):
+    """
+    A command is carried out, its events are committed; but a read model did not show them when asked to wait for it.
+
+    Why is the ``__cause__``. Wait for the read model again, or go on without it. Dispatching the command
+    again does no harm: it commits nothing, and waits again.
+
+    Attributes:
+        result: The `CommandResult` all the same.
+
+        reason: The code of the error that waiting ended with, such as "not-seen".
+    """
+
+    code = "result-not-seen"
+
+    def __init__(self, command: str, *, result: Any, reason: str) -> None:
+        super().__init__(
+            command,
+            f"{command} is carried out and committed, but a read model did not show it ({reason}): "
+            "wait for it again, or dispatch the same command again, which commits nothing",
+        )
+        self.result = result
         self.reason = reason
 
 

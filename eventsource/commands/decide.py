@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
+from eventsource.commands.loading import Loader
+from eventsource.commands.readings import Readings
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.errors import ConflictError
@@ -15,13 +17,30 @@ from eventsource.errors import ConflictError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from eventsource.commands.loading import Loader
     from eventsource.domain.metadata import Metadata
     from eventsource.store.interface import EventStore
 
 Result = TypeVar("Result")
 
 
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Awaitable[Result]],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Result],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
 async def decide(
     store: EventStore,
     function: Callable[[UnitOfWork], Awaitable[Result] | Result],
@@ -32,6 +51,8 @@ async def decide(
 ) -> Result:
     """
     Run *function* over a new unit of work and commit what it decided; after a conflict run it again.
+
+    The next attempt reads only what is new since the last one.
 
     Args:
         function: Reads, decides and emits; asynchronous or plain. It may run several times, so what it
@@ -51,9 +72,10 @@ async def decide(
             run again.
     """
     policy = retry or RetryPolicy()
+    readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
     failures = 0
     while True:
-        work = UnitOfWork(store, metadata=metadata, loader=loader)
+        work = UnitOfWork(store, metadata=metadata, readings=readings)
         returned = function(work)
         result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
         is_last = failures + 1 >= policy.attempts

@@ -3,6 +3,7 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decider import Decider
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
@@ -24,6 +25,7 @@ from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "Decider",
     "DecisionState",
     "Erased",
     "Event",

@@ -9,7 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eventsource.domain.emitted_events import emitted_event_classes
+from eventsource.domain.event_type import event_types, stored_types_of
 from eventsource.domain.folding import check_unknown_events, fold_events
+from eventsource.domain.guard import events
 from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.rule import asked, collect_rules
@@ -26,7 +28,16 @@ if TYPE_CHECKING:
 
 _ID = "{id}"
 
-_OF_INSTANCES = ("_id", "_subject", "_version", "_last_event_id", "_pending", "_rules", "_is_decided_by_rules")
+_OF_INSTANCES = (
+    "_id",
+    "_subject",
+    "_version",
+    "_passed_over",
+    "_last_event_id",
+    "_pending",
+    "_rules",
+    "_is_decided_by_rules",
+)
 _OF_SUBCLASSES = (
     "subject_template",
     "_handlers",
@@ -102,6 +113,8 @@ class Aggregate:
         self._id = id
         self._subject = self.subject_of(id)
         self._version = 0
+        # How many of the events counted in the version have no handler: others than 0 only where that is allowed.
+        self._passed_over = 0
         self._last_event_id: str | None = None
         self._pending: list[Event] = []
         # The rules of all pending events, each once, and whether they stand in place of what was read.
@@ -162,10 +175,13 @@ class Aggregate:
         """
         That what was read of it is all there is; None where rules stand in place of that.
 
-        They do if each pending event was emitted under rules.
+        They do if each pending event was emitted under rules. A class that passes over events that it
+        has no handler for does not count them either: others may write them meanwhile.
         """
         if self._is_decided_by_rules:
             return None
+        if self._unknown_events == "ignore" and (handled := self._handled_classes()):
+            return events(*handled).at(self._subject).count() == self._version - self._passed_over
         return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
 
     @property
@@ -224,6 +240,10 @@ class Aggregate:
             NewerEventError: A newer version of the program wrote an event.
             UpcastingError: An upcaster fails.
         """
+        passed_over = 0
+        if (guarded := self.guarded_types()) is not None:
+            events = tuple(events)
+            passed_over = sum(recorded.type not in guarded for recorded in events)
         count, last_event_id = fold_events(
             self,
             self._handlers,
@@ -234,7 +254,24 @@ class Aggregate:
         )
         if last_event_id is not None:
             self._version += count
+            self._passed_over += passed_over
             self._last_event_id = last_event_id
+
+    @classmethod
+    def guarded_types(cls) -> frozenset[str] | None:
+        """
+        The names that the events its `read_guard` counts are stored with; None for all.
+
+        They are those of its handlers if it passes over others.
+        """
+        if cls._unknown_events == "error":
+            return None
+        return frozenset(name for each in cls._handled_classes() for name in stored_types_of(each))
+
+    @classmethod
+    def _handled_classes(cls) -> tuple[type[Event], ...]:
+        classes = [event_types.find(name) for name in (*cls._handlers, *cls._erased_handlers)]
+        return tuple(dict.fromkeys(each for each in classes if each is not None))
 
     def mark_committed(self, last_event_id: str) -> None:
         """

@@ -394,6 +394,17 @@ class EventSelection(Generic[AnyEvent]):
             return tuple(event_class.event_type for event_class in self._classes)
         return stored_types(self._classes)
 
+    @property
+    def place(self) -> tuple[Subject, bool] | None:
+        """
+        The one subject that such events are at, and whether those below it count, too; None if more is asked of them.
+        """
+        if self._since is not None or self._until is not None or self._conditions:
+            return None
+        if self._ancestor is not None and not self._ancestor.is_root:
+            return self._ancestor, True
+        return (self._subjects[0], False) if len(self._subjects) == 1 else None
+
     def _clauses(self) -> Iterator[Expression]:
         if self._subjects:
             yield _is_among("subject", self._subjects)

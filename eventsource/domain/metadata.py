@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 # A Genesis DB takes source, subject, type, data and options of an event, and nothing else.
 # Source: genesisdb-io-proto, genesisdb.proto, message EventInput.
 METADATA_KEY: Final = "_meta"
+COMMAND_ID_MEMBER: Final = "commandId"
 
 _MEMBERS: Final = {
-    "command_id": "commandId",
+    "command_id": COMMAND_ID_MEMBER,
     "correlation_id": "correlationId",
     "causation_id": "causationId",
     "actor": "actor",

@@ -10,11 +10,20 @@ import pytest
 pytest.register_assert_rewrite("eventsource.testing.contract")
 
 from eventsource.testing.clock import FixedClock, sequential_ids  # noqa: E402  the line above comes first
-from eventsource.testing.flaky_store import Fault, FlakyStore  # noqa: E402
-from eventsource.testing.scenario import AggregateScenario, Outcome, ProjectorScenario, at  # noqa: E402
+from eventsource.testing.flaky_store import Fault, FlakyStore  # noqa: E402  likewise
+from eventsource.testing.scenario import (  # noqa: E402  likewise
+    AggregateScenario,
+    CommandScenario,
+    DecisionScenario,
+    Outcome,
+    ProjectorScenario,
+    at,
+)
 
 __all__ = [
     "AggregateScenario",
+    "CommandScenario",
+    "DecisionScenario",
     "Fault",
     "FixedClock",
     "FlakyStore",

@@ -80,11 +80,12 @@ class FlakyStore(DelegatingEventStore):
         seed: int | None = None,
     ) -> None:
         super().__init__(inner)
+        by_chance = lost or conflicts or unavailable
         self._script = list(script)
         self._lost = lost
         self._conflicts = conflicts
         self._unavailable = unavailable
-        self._random = seeded_random() if seed is None else random.Random(seed)  # noqa: S311  repeatable on purpose
+        self._random = seeded_random() if seed is None and by_chance else random.Random(seed)  # noqa: S311  repeatable
         self.faults: list[Fault] = []
 
     async def commit(

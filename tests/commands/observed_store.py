@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource import EventStream
+from eventsource import CommitOutcomeUnknownError, EventStream
 from eventsource.store.delegating import DelegatingEventStore
+from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from eventsource import EventStore, NewEvent, Page, Precondition, RecordedEvent
+    from eventsource import EventStore, NewEvent, Page, Precondition, QueryLimits, QueryRows, RecordedEvent
+    from eventsource.gdbql import Query
 
 
 class ObservedStore(DelegatingEventStore):
@@ -26,7 +28,11 @@ class ObservedStore(DelegatingEventStore):
 
         commits: How many commits were sent.
 
+        queries: How many questions were asked.
+
         preconditions: Those of the last commit.
+
+        answers_lost: Of how many commits to come the answer is lost, though they are stored.
 
         rivals: Run one after the other, each before one commit: who gets in first.
     """
@@ -36,6 +42,8 @@ class ObservedStore(DelegatingEventStore):
         self.inner = inner
         self.read: list[RecordedEvent] = []
         self.commits = 0
+        self.queries = 0
+        self.answers_lost = 0
         self.preconditions: Sequence[Precondition] = ()
         self.rivals: list[Callable[[], Awaitable[object]]] = []
 
@@ -53,7 +61,12 @@ class ObservedStore(DelegatingEventStore):
         self.preconditions = preconditions
         if self.rivals:
             await self.rivals.pop(0)()
-        return await self.inner.commit(events, preconditions, idempotency_key=idempotency_key)
+        recorded = await self.inner.commit(events, preconditions, idempotency_key=idempotency_key)
+        if self.answers_lost:
+            self.answers_lost -= 1
+            store = "the store"
+            raise CommitOutcomeUnknownError(store, "the answer is lost")
+        return recorded
 
     def stream(
         self,
@@ -85,3 +98,10 @@ class ObservedStore(DelegatingEventStore):
                 yield page
 
         return EventStream(pages())
+
+    def query(self, query: str | Query, *, limits: QueryLimits = DEFAULT_LIMITS) -> QueryRows:
+        """
+        Count, and ask.
+        """
+        self.queries += 1
+        return self.inner.query(query, limits=limits)

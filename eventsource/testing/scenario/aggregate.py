@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.commands.repository import Repository
 from eventsource.domain.aggregate import Aggregate
-from eventsource.store.memory import InMemoryEventStore
-from eventsource.testing.clock import FixedClock, sequential_ids
-from eventsource.testing.scenario.outcome import Happened, Outcome
+from eventsource.testing.clock import FixedClock
+from eventsource.testing.scenario.acting import act
+from eventsource.testing.scenario.outcome import Outcome
 from eventsource.testing.scenario.placing import place
 from eventsource.testing.scenario.running import run
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eventsource.domain.event import Event, NewEvent
+    from eventsource.store.interface import EventStore
+    from eventsource.testing.scenario.outcome import Happened
     from eventsource.testing.scenario.placing import Placed
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
@@ -86,17 +88,14 @@ class GivenAggregate(Generic[AnyAggregate]):
         return Outcome(run(lambda: self._run(call)), default=self._class.subject_of(self._id))
 
     async def _run(self, command: Callable[[AnyAggregate], None]) -> Happened[AnyAggregate]:
-        async with InMemoryEventStore(clock=self._clock, new_id=sequential_ids()) as store:
-            if self._history:
-                await store.commit(self._history)
+        subject = self._class.subject_of(self._id)
+        is_new = not any(event.subject == subject for event in self._history)
+
+        async def save(store: EventStore) -> AnyAggregate:
             repository = Repository(self._class, store)
-            subject = self._class.subject_of(self._id)
-            is_new = not any(event.subject == subject for event in self._history)
             aggregate = self._class(self._id) if is_new else await repository.load(self._id)
-            try:
-                command(aggregate)
-                events = await repository.save(aggregate)
-            # Whatever it raises is the outcome.
-            except Exception as error:  # noqa: BLE001
-                return Happened(error=error)
-            return Happened(events, state=aggregate)
+            command(aggregate)
+            await repository.save(aggregate)
+            return aggregate
+
+        return await act(self._history, self._clock, save)
