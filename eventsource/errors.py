@@ -43,6 +43,7 @@ Every error of the package.
     │   ├── NotSupportedError
     │   ├── SchemaExistsError
     │   ├── InvalidSchemaError (ValueError)
+    │   ├── SchemaMismatchError
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
@@ -85,6 +86,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
@@ -891,6 +893,25 @@ class InvalidSchemaError(StoreError, ValueError):
         super().__init__(f"no schema for event type {event_type!r}: {reason}")
         self.event_type = event_type
         self.reason = reason
+
+
+class SchemaMismatchError(StoreError):
+    """
+    A registered schema may refuse what event classes write. Nothing was registered.
+
+    Attributes:
+        problems: By event type, each place in the data and what is wrong there.
+    """
+
+    code = "schema-mismatch"
+
+    def __init__(self, problems: Mapping[str, tuple[str, ...]]) -> None:
+        texts = [f"{event_type}: {', '.join(found)}" for event_type, found in problems.items()]
+        super().__init__(
+            f"registered schemas may refuse what is written ({'; '.join(texts)}): a schema stays as it is, so write "
+            "what fits it, or give the new form a type name of its own"
+        )
+        self.problems = dict(problems)
 
 
 class IdempotencyKeyReusedError(StoreError):
