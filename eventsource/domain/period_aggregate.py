@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _PERIOD = "/{period}"
 _OF_INSTANCES = ("_period", "_is_closed", "_follows")
-_OF_SUBCLASSES = ("closed_by",)
+# What an aggregate uses is checked for it.
+_OF_SUBCLASSES = (*vars(Aggregate), "closed_by")
 
 
 class PeriodAggregate(Aggregate, abstract=True):
