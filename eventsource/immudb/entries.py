@@ -129,7 +129,7 @@ class PlainEntries:
         Args:
             offset: Leave out so many.
 
-            limit: Give no more than so many; 0 for as many as the server gives at once, 2,500.
+            limit: Give no more than so many; 0 for as many as the server gives at once.
 
         Returns:
             Oldest first, or newest first; empty if the key is not there.
@@ -157,7 +157,7 @@ class PlainEntries:
 
             after: Only keys behind this one, in the order asked for; to read on where the last call ended.
 
-            limit: Give no more than so many; 0 for as many as the server gives at once, 2,500.
+            limit: Give no more than so many; 0 for as many as the server gives at once.
 
             descending: The largest key first.
 
