@@ -109,6 +109,13 @@ class ImmudbClient(ReadmeNames):
     def __repr__(self) -> str:
         return f"<ImmudbClient {self._address.target}>"
 
+    @property
+    def server_uuid(self) -> str:
+        """
+        What the server says of who it is; empty before the first call. It decides nothing.
+        """
+        return self._conversation.sessions.server_uuid
+
     async def __aenter__(self) -> Self:
         return self
 

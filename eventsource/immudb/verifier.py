@@ -181,8 +181,13 @@ def _prove_position(header: TxHeader, trusted: Head | None, answer: Any) -> Head
     if found.tx == trusted.tx:
         demand(found.alh == trusted.alh, Check.HISTORY, f"transaction {found.tx} is another one than it was")
         return trusted
-    older, newer = (found, trusted) if found.tx < trusted.tx else (trusted, found)
-    check_dual_proof(read_dual_proof(answer.dualProof), older, newer)
+    proof = read_dual_proof(answer.dualProof)
+    is_older = found.tx < trusted.tx
+    shown = proof.target if is_older else proof.source
+    is_same = shown.id != trusted.tx or shown.alh == trusted.alh
+    demand(is_same, Check.HISTORY, f"transaction {trusted.tx} is another one than it was")
+    older, newer = (found, trusted) if is_older else (trusted, found)
+    check_dual_proof(proof, older, newer)
     return newer
 
 

@@ -66,6 +66,8 @@ class ImmudbTestServer(Service):
         records: Whether to keep the bytes of calls and answers.
 
         exchanged: The calls it answered meanwhile.
+
+        garbles: Whether answers are bytes that mean nothing.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class ImmudbTestServer(Service):
         self.calls: list[str] = []
         self.records = False
         self.exchanged: list[Exchanged] = []
+        self.garbles = False
         self._password = password
         self._lies: list[Lie] = []
         self._dropped = 0
@@ -203,4 +206,4 @@ class ImmudbTestServer(Service):
             raise RefusedError(text, grpc.StatusCode.UNAVAILABLE)
         for lie in self._lies:
             lie.tell(request, answer, database)
-        return bytes(answer.SerializeToString())
+        return b"\xff" if self.garbles else bytes(answer.SerializeToString())

@@ -56,6 +56,8 @@ class Service:
 
         write_s: How long a write takes, in seconds.
 
+        shows_stale_values: Whether a key is answered with the value it had first; a true answer, and an old one.
+
         max_concurrency: More writes at once are refused.
 
         most_writes: How many writes there were at once, at the most.
@@ -66,6 +68,7 @@ class Service:
         self.accounts = Accounts(password)
         self.uuid = uuid
         self.write_s = 0.0
+        self.shows_stale_values = False
         self.max_concurrency = 30
         self.most_writes = 0
         self._writes = 0
@@ -133,6 +136,8 @@ class Service:
         return new("Entries", entries=database.scan(request))
 
     def _verifiable_get(self, request: Any, _visit: Visit, database: Database) -> Any:
+        if self.shows_stale_values:
+            request.keyRequest.atTx, request.keyRequest.atRevision = 0, 1
         answer = database.verifiable_entry(request)
         self._signed(answer.verifiableTx, database)
         return answer
