@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eventsource.errors import ImmudbKeyNotFoundError
-from eventsource.immudb.limits import Entries, check_entries, check_key, check_keys
+from eventsource.immudb.limits import Entries, check_bytes, check_entries, check_key, check_keys
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Entry, ServerState
 
@@ -162,8 +162,10 @@ class PlainEntries:
             descending: The largest key first.
 
         Raises:
+            NotBytesError: What keys begin with, or come after, is no bytes; nothing was sent.
             ImmudbError: There is no answer.
         """
+        prefix, after = check_bytes("prefix", prefix), check_bytes("key to begin after", after)
         request = new("ScanRequest", prefix=prefix, seekKey=after, limit=limit, desc=descending)
         async with self._conversation.sessions.current() as session:
             answer = await self._conversation.ask(session, "Scan", request)

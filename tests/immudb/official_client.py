@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# The imports are those of an environment of its own.
 """
 What immudb's official Python client makes of a server. Run in an environment of its own; prints JSON.
 
@@ -9,12 +11,16 @@ import json
 import sys
 
 from immudb import ImmudbClient
+from immudb.constants import OLDEST_FIRST
 from immudb.exceptions import ErrCorruptedData
 
 NUMBERS = range(20)
 
 
 def work(client: ImmudbClient) -> dict:
+    """
+    Use it as its README does.
+    """
     seen = {}
     # Each proof is over another pair of sizes.
     for number in NUMBERS:
@@ -25,8 +31,8 @@ def work(client: ImmudbClient) -> dict:
     seen["tx"] = [key.decode() for key in client.verifiedTxById(many.id)]
     seen["all"] = {key.decode(): value.decode() for key, value in client.getAll([b"key-1", b"key-2"]).items()}
     client.set(b"key-1", b"again")
-    seen["history"] = [entry.value.decode() for entry in client.history(b"key-1", 0, 10, False)]
-    seen["scan"] = [key.decode() for key in client.scan(b"", b"many-", False, 3)]
+    seen["history"] = [entry.value.decode() for entry in client.history(b"key-1", 0, 10, OLDEST_FIRST)]
+    seen["scan"] = [key.decode() for key in client.scan(b"", b"many-", OLDEST_FIRST, 3)]
     seen["missing"] = client.get(b"nothing")
     client.createDatabase(b"other")
     client.useDatabase(b"other")
@@ -44,6 +50,9 @@ def work(client: ImmudbClient) -> dict:
 
 
 def read(client: ImmudbClient, key: bytes) -> dict:
+    """
+    Read one key with verification.
+    """
     try:
         return {"believed": client.verifiedGet(key).value.decode()}
     except ErrCorruptedData:

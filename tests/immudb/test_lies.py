@@ -252,7 +252,7 @@ async def test_history_of_an_old_server_is_refused(
     for number in range(1, TRANSACTIONS + 1):
         await client.set_all({b"key-%d" % number: b"value-%d" % number})
 
-    with pytest.raises(VerificationError, match="older than immudb 1.3.2") as caught:
+    with pytest.raises(VerificationError, match=r"older than immudb 1\.3\.2") as caught:
         await (ask(client) if ask is not advance else client.verified_get(b"key-8"))
 
     assert caught.value.check == Check.LAGGING_TREE
@@ -388,3 +388,17 @@ async def test_head_beyond_the_servers_last_is_a_rollback(server: ImmudbTestServ
     async with ImmudbClient(server.url, trust_on_first_use=True) as stranger:
         with pytest.raises(RollbackError):
             await stranger.prove_since(receipts[-1].head)
+
+
+async def test_server_that_writes_down_who_asked_is_believed() -> None:
+    """
+    Metadata of transactions are hashed like the rest; other clients take them for a lie.
+    """
+    async with (
+        ImmudbTestServer(logs_requests=True) as server,
+        ImmudbClient(server.url, trust_on_first_use=True) as client,
+    ):
+        receipts = await filled(client)
+
+        assert (await client.verified_get(KEY)).tx == TX
+        assert (await client.verified_tx(TX)).receipt == receipts[TX - 1]

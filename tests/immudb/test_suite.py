@@ -17,8 +17,8 @@ from eventsource import (
     ImmudbNotFoundError,
     ImmudbPermissionError,
 )
-from tests.immudb.conftest import IMMUDB_URL
 from eventsource.immudb import Head, ImmudbClient, LoginForm, Permission, PermissionAction
+from tests.immudb.conftest import IMMUDB_URL
 
 PASSWORD = "Pw1:pasdfoiu"  # noqa: S105  of users that a test makes
 

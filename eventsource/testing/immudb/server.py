@@ -91,6 +91,7 @@ class ImmudbTestServer(Service):
         self._lies: list[Lie] = []
         self._dropped = 0
         self._failing: list[RefusedError] = []
+        self._closed_for = ""
         self._tls = tls
         self._server: Any = None
 
@@ -157,6 +158,12 @@ class ImmudbTestServer(Service):
         """
         self._failing = [RefusedError(text, status)] * count
 
+    def refuse_sessions(self, text: str) -> None:
+        """
+        Open no more sessions, and say so.
+        """
+        self._closed_for = text
+
     def expire_sessions(self) -> None:
         """
         End all sessions and tokens, as if their time had come.
@@ -198,6 +205,8 @@ class ImmudbTestServer(Service):
     async def _answer(self, name: str, encoded: bytes, metadata: dict[str, str]) -> bytes:
         if self._failing and name not in SESSION_CALLS:
             raise self._failing.pop()
+        if self._closed_for and name in ("Login", "OpenSession"):
+            raise RefusedError(self._closed_for, grpc.StatusCode.FAILED_PRECONDITION)
         request = parse(CALLS[name][0], encoded)
         answer, database = await self.answer(name, request, metadata)
         if self._dropped and name in WRITES:

@@ -54,8 +54,6 @@ class Service:
 
         uuid: What it says of who it is.
 
-        write_s: How long a write takes, in seconds.
-
         shows_stale_values: Whether a key is answered with the value it had first; a true answer, and an old one.
 
         max_concurrency: More writes at once are refused.
@@ -67,13 +65,26 @@ class Service:
         self.databases = {DEFAULT_DATABASE: Database(DEFAULT_DATABASE)}
         self.accounts = Accounts(password)
         self.uuid = uuid
-        self.write_s = 0.0
         self.shows_stale_values = False
         self.max_concurrency = 30
         self.most_writes = 0
         self._writes = 0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self._signer = signer
         self._logs_requests = logs_requests
+
+    def hold_writes(self) -> None:
+        """
+        Let writes wait, each taking its place among those at once.
+        """
+        self._may_write.clear()
+
+    def release_writes(self) -> None:
+        """
+        Let them go on.
+        """
+        self._may_write.set()
 
     async def answer(self, name: str, request: Any, metadata: Mapping[str, str]) -> tuple[Any, Database]:
         """
@@ -108,8 +119,7 @@ class Service:
         self._writes += 1
         self.most_writes = max(self.most_writes, self._writes)
         try:
-            if self.write_s:
-                await asyncio.sleep(self.write_s)
+            await self._may_write.wait()
             database = self.databases[visit.database]
             extra = f"user={visit.account.name}".encode() if self._logs_requests else b""
             if name == "VerifiableSet" and request.proveSinceTx > len(database.transactions):
