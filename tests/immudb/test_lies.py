@@ -123,6 +123,20 @@ async def test_lie_is_caught_and_named(
     assert (await client.verified_get(KEY)).value == VALUE
 
 
+async def test_equal_write_needs_a_transaction_of_its_own(server: ImmudbTestServer, client: ImmudbClient) -> None:
+    """
+    The receipt of an earlier write of the same is no receipt of this one.
+    """
+    await client.verified_set(b"first", b"")
+    await client.verified_set(b"key", b"value")
+    server.lie(Lie.OLD_ANSWER)
+
+    with pytest.raises(VerificationError) as caught:
+        await client.verified_set(b"key", b"value")
+
+    assert caught.value.check == Check.TRANSACTION
+
+
 def test_every_lie_is_told_here() -> None:
     """
     No lie of the test server goes without a test.

@@ -18,10 +18,6 @@ from tests.immudb.official_environment import official_python
 if TYPE_CHECKING:
     from eventsource.testing.immudb import ImmudbTestServer
 
-# Two of them at once would only wait for each other.
-pytestmark = pytest.mark.xdist_group("immudb-official-client")
-
-
 @pytest.fixture(scope="module")
 def python() -> Path:
     """

@@ -257,6 +257,23 @@ def test_history_with_two_faces_would_deceive_otherwise(monkeypatch: pytest.Monk
     assert shown.found.value == b"B"
 
 
+def test_transaction_must_follow_the_last_one_of_its_tree() -> None:
+    """
+    Chain and tree end in the same transaction, or a history has two ways to be read.
+    """
+    database = Database("defaultdb")
+    for _ in range(3):
+        database.write([(b"key", b"value")], time_s=1)
+    answer = database.verifiable_tx(3, since=1)
+    for header in (answer.tx.header, answer.dualProof.targetTxHeader):
+        header.prevAlh = bytes(32)
+
+    with pytest.raises(CheckFailedError) as caught:
+        verify_position(3, Head(1, database.alh(1)), answer)
+
+    assert caught.value.check is Check.HISTORY
+
+
 def test_whole_transaction_with_other_kinds_of_entries() -> None:
     """
     What is no plain key and value counts for the hash, and is told as a number.
