@@ -80,6 +80,9 @@ SAMPLES: list[EventSourceError] = [
     errors.CommandLeavesNoTraceError("Withdraw", subject="/a"),
     errors.ResultNotSeenError("Withdraw", result=None, reason="not-seen"),
     errors.AggregateNotFoundError(subject="/a", aggregate="Account"),
+    errors.AggregateReadOnlyError(subject="/a", aggregate="Account", version=3),
+    errors.PeriodClosedError(subject="/a/2026-07"),
+    errors.UnstorableStateError(aggregate="Account", attribute="owner", reason="a text"),
     errors.NotAReadModelDatabaseError("bank.db"),
     errors.ProjectionError("balances", "a text"),
     errors.ProjectorFailedError("balances", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada")),
@@ -96,6 +99,7 @@ CODES = {
     "AddressUnavailableError": "address-unavailable",
     "AggregateExistsError": "aggregate-exists",
     "AggregateNotFoundError": "aggregate-not-found",
+    "AggregateReadOnlyError": "aggregate-read-only",
     "AnswerTooLargeError": "answer-too-large",
     "BackupInvalidError": "backup-invalid",
     "CheckpointMismatchError": "checkpoint-mismatch",
@@ -129,6 +133,7 @@ CODES = {
     "NotOneEventError": "not-one-event",
     "NotSeenError": "not-seen",
     "NotSupportedError": "not-supported",
+    "PeriodClosedError": "period-closed",
     "PreconditionFailedError": "precondition-failed",
     "ProjectionError": "projection",
     "ProjectorFailedError": "projector-failed",
@@ -162,6 +167,7 @@ CODES = {
     "UnauthenticatedError": "unauthenticated",
     "UnknownEventTypeError": "unknown-event-type",
     "UnstorableDataError": "unstorable-data",
+    "UnstorableStateError": "unstorable-state",
     "UpcastingError": "upcasting",
 }
 

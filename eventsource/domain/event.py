@@ -4,6 +4,7 @@ Events: what happened, before and after it is stored.
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, final
 
@@ -263,6 +264,18 @@ class NewEvent:
             source=source,
             store_data_as_reference=by_reference,
         )
+
+    def at(self, subject: str) -> Self:
+        """
+        The same event at another subject.
+
+        Raises:
+            InvalidSubjectError: *subject* is not one an event can have.
+        """
+        # Its data is checked and printed already, which is most of the work of making one.
+        moved = copy.copy(self)
+        object.__setattr__(moved, "subject", _to_event_subject(subject))
+        return moved
 
 
 @final

@@ -388,7 +388,7 @@ class EventSelection(Generic[AnyEvent]):
     @property
     def stored_types(self) -> tuple[str, ...]:
         """
-        The names that such events are stored with: those of the classes, and older ones that upcasters lead from.
+        The names that such events are stored with, in order: those of the classes and those of older events.
         """
         if self._is_as_stored:
             return tuple(event_class.event_type for event_class in self._classes)

@@ -8,6 +8,7 @@ from eventsource.store.interface import AuditProblem, AuditReport, EventStore, E
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.store.query import DataIndex, ExplainedPart, Explanation, IndexState, QueryLimits, QueryRows
 from eventsource.store.schema import SchemaDifference, SchemaState, diff_schemas, push_schemas, schema_of
+from eventsource.store.scope import ScopedEventStore, scoped
 
 __all__ = [
     "AuditProblem",
@@ -25,9 +26,11 @@ __all__ = [
     "QueryRows",
     "SchemaDifference",
     "SchemaState",
+    "ScopedEventStore",
     "StoreStatus",
     "connect",
     "diff_schemas",
     "push_schemas",
     "schema_of",
+    "scoped",
 ]
