@@ -114,12 +114,16 @@ class UnitOfWork:
         self._check_open()
         subject = aggregate_class.subject_of(id)
         async with self._locks[subject]:
-            if subject not in self._aggregates:
+            known = self._aggregates.get(subject)
+            if known is None:
                 aggregate = await self._readings.aggregate(aggregate_class, id)
-                self.add(aggregate)
                 if aggregate.version == 0:
                     self._absent.add(subject)
-        return self._known(aggregate_class, subject)
+                return self.add(aggregate)
+        if not isinstance(known, aggregate_class):
+            msg = f"{subject} takes part already, as {type(known).__name__} and not as {aggregate_class.__name__}"
+            raise ValueError(msg)  # noqa: TRY004  it is the subject that is given twice
+        return known
 
     def create(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
         """
@@ -278,13 +282,6 @@ class UnitOfWork:
                 found.append((guard, aggregate))
         found.extend((state.guard, state) for state in self._states.values())
         return found
-
-    def _known(self, aggregate_class: type[AnyAggregate], subject: str) -> AnyAggregate:
-        aggregate = self._aggregates[subject]
-        if not isinstance(aggregate, aggregate_class):
-            msg = f"{subject} takes part already, as {type(aggregate).__name__} and not as {aggregate_class.__name__}"
-            raise ValueError(msg)  # noqa: TRY004  it is the subject that is given twice
-        return aggregate
 
     def _check_open(self) -> None:
         if self._is_committed:

@@ -12,6 +12,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
+from eventsource.domain.event import RecordedEvent
+from eventsource.domain.guard import EventSelection
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError
 
@@ -87,5 +89,8 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 
 _UNCHANGING: Final = frozenset(
-    {NoneType, bool, int, float, complex, str, bytes, Subject, Decimal, UUID, date, datetime, time, timedelta}
+    {
+        *(NoneType, bool, int, float, complex, str, bytes, Decimal, UUID, date, datetime, time, timedelta),
+        *(Subject, RecordedEvent, EventSelection),
+    }
 )
