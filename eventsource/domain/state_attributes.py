@@ -54,7 +54,12 @@ def collect_mutable_defaults(cls: type, root: type) -> dict[str, object]:
 
 
 def _own_bases(cls: type, root: type) -> list[type]:
-    return [base for base in cls.__mro__ if base not in root.__mro__]
+    # The bases that this package has for both are made to fit.
+    return [
+        base
+        for base in cls.__mro__
+        if base not in root.__mro__ and not base.__module__.startswith("eventsource.domain.")
+    ]
 
 
 def copied(state: State) -> State:
