@@ -58,6 +58,7 @@ def metadata_within(command: Command) -> Metadata:
     return attrs.evolve(
         current,
         command_id=None,
+        command_subject=None,
         causation_id=command.command_id,
         correlation_id=current.correlation_id or command.command_id,
     )
@@ -123,7 +124,7 @@ class CarryingOut:
             last = work, carrying
             return value
 
-        metadata = attrs.evolve(current_metadata(), command_id=command_id)
+        metadata = attrs.evolve(current_metadata(), command_id=command_id, command_subject=str(subject))
         value: object = await decide(self.store, run, retry=self.retry, metadata=metadata, loader=self.loader)
         assert last is not None  # noqa: S101  it was run
         work, carrying = last
