@@ -43,6 +43,7 @@ Every error of the package.
     │   ├── NotSupportedError
     │   ├── SchemaExistsError
     │   ├── InvalidSchemaError (ValueError)
+    │   ├── SchemaMismatchError
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
@@ -61,6 +62,9 @@ Every error of the package.
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
+    ├── AggregateReadOnlyError
+    ├── PeriodClosedError
+    ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
     └── ProjectionError
         ├── ProjectorFailedError
@@ -69,6 +73,7 @@ Every error of the package.
         ├── CheckpointMismatchError
         ├── CheckpointMissingError
         ├── ReadModelIncompleteError
+        ├── ErasedDataRemainsError
         └── NotSeenError (TimeoutError)
 
 Each has a stable `code` and its facts as attributes; the message is built from the facts.
@@ -81,6 +86,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
@@ -889,6 +895,25 @@ class InvalidSchemaError(StoreError, ValueError):
         self.reason = reason
 
 
+class SchemaMismatchError(StoreError):
+    """
+    A registered schema may refuse what event classes write. Nothing was registered.
+
+    Attributes:
+        problems: By event type, each place in the data and what is wrong there.
+    """
+
+    code = "schema-mismatch"
+
+    def __init__(self, problems: Mapping[str, tuple[str, ...]]) -> None:
+        texts = [f"{event_type}: {', '.join(found)}" for event_type, found in problems.items()]
+        super().__init__(
+            f"registered schemas may refuse what is written ({'; '.join(texts)}): a schema stays as it is, so write "
+            "what fits it, or give the new form a type name of its own"
+        )
+        self.problems = dict(problems)
+
+
 class IdempotencyKeyReusedError(StoreError):
     """
     Another commit was made with the same idempotency key. Nothing was written.
@@ -1226,6 +1251,67 @@ class AggregateNotFoundError(EventSourceError, LookupError):
         self.aggregate = aggregate
 
 
+class AggregateReadOnlyError(EventSourceError):
+    """
+    An aggregate that was loaded as of a past moment was to emit an event or to be saved.
+
+    Attributes:
+        subject: Where its events are.
+
+        aggregate: The name of the aggregate class.
+
+        version: How many events it had at that moment.
+    """
+
+    code = "aggregate-read-only"
+
+    def __init__(self, *, subject: str, aggregate: str, version: int) -> None:
+        super().__init__(
+            f"{aggregate} {subject} is as it was at version {version}, and the past is read only: "
+            "load it without `at` to change it"
+        )
+        self.subject = subject
+        self.aggregate = aggregate
+        self.version = version
+
+
+class PeriodClosedError(EventSourceError):
+    """
+    An event was to be emitted in a period whose books are closed.
+
+    Attributes:
+        subject: The period.
+    """
+
+    code = "period-closed"
+
+    def __init__(self, *, subject: str) -> None:
+        super().__init__(f"the books of {subject} are closed: load it again to go on in the period that follows")
+        self.subject = subject
+
+
+class UnstorableStateError(EventSourceError, TypeError):
+    """
+    The state of an aggregate would not come out of a snapshot as it went in, so none is taken.
+
+    Attributes:
+        aggregate: The name of the aggregate class.
+
+        attribute: Which attribute is to blame; None for the class as a whole.
+
+        reason: What is wrong with it.
+    """
+
+    code = "unstorable-state"
+
+    def __init__(self, *, aggregate: str, attribute: str | None, reason: str) -> None:
+        place = f"{aggregate}.{attribute}" if attribute else aggregate
+        super().__init__(f"no snapshots of {aggregate}: {place}: {reason}")
+        self.aggregate = aggregate
+        self.attribute = attribute
+        self.reason = reason
+
+
 class NotAReadModelDatabaseError(EventSourceError):
     """
     The file named as read-model database is an event store.
@@ -1358,6 +1444,30 @@ class ReadModelIncompleteError(ProjectionError):
         super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
         self.column = column
+
+
+class ErasedDataRemainsError(ProjectionError):
+    """
+    Data was erased that the projector has handled, and it does not say how to let go of what it made of it.
+
+    It stopped before the event that tells of the erasure, so that this is not passed over.
+
+    Attributes:
+        event_id: The event that tells of the erasure.
+
+        subject: The subject that was erased.
+    """
+
+    code = "erased-data-remains"
+
+    def __init__(self, projector: str, *, event_id: str, subject: str) -> None:
+        super().__init__(
+            projector,
+            f"events of {subject} that it has handled were erased (event {event_id}): give it handlers of these events "
+            "annotated with Erased[...], or name its tables in the class statement, so that they can be filled again",
+        )
+        self.event_id = event_id
+        self.subject = subject
 
 
 class NotSeenError(ProjectionError, TimeoutError):

@@ -72,6 +72,8 @@ class UnitOfWork:
         # Several reads can run at once; of the same thing the second one waits.
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._aggregates: dict[str, Aggregate] = {}
+        # Where the aggregates that were read are kept: that is another subject for those with periods.
+        self._places: dict[str, str] = {}
         # Those whose absence was read: that one is there now is a conflict, and no refusal.
         self._absent: set[str] = set()
         self._states: dict[tuple[type[DecisionState], EventSelection[Event]], DecisionState] = {}
@@ -114,12 +116,13 @@ class UnitOfWork:
         self._check_open()
         subject = aggregate_class.subject_of(id)
         async with self._locks[subject]:
-            if subject not in self._aggregates:
+            if subject not in self._aggregates and subject not in self._places:
                 aggregate = await self._readings.aggregate(aggregate_class, id)
                 self.add(aggregate)
+                self._places[subject] = aggregate.subject
                 if aggregate.version == 0:
                     self._absent.add(subject)
-        return self._known(aggregate_class, subject)
+        return self._known(aggregate_class, self._places.get(subject, subject))
 
     def create(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
         """
@@ -138,8 +141,10 @@ class UnitOfWork:
 
         Raises:
             ValueError: Another object takes part as the aggregate of that subject.
+            AggregateReadOnlyError: It is as of a past moment.
         """
         self._check_open()
+        aggregate.check_writable()
         if self._aggregates.setdefault(aggregate.subject, aggregate) is not aggregate:
             raise ValueError(GIVEN_TWICE)
         return aggregate
@@ -264,7 +269,7 @@ class UnitOfWork:
             own = [next(committed) for _ in aggregate.pending_events]
             if own:
                 aggregate.mark_committed(own[-1].id)
-        self._readings.loader.committed(*aggregates.values())
+        self._readings.loader.committed(*aggregates.values(), events=recorded)
         return recorded
 
     @property

@@ -17,7 +17,7 @@ from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.rule import asked, collect_rules
 from eventsource.domain.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, InvalidSubjectError
+from eventsource.errors import AggregateReadOnlyError, DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +37,8 @@ _OF_INSTANCES = (
     "_pending",
     "_rules",
     "_is_decided_by_rules",
+    "_is_read_only",
+    "_origin",
 )
 _OF_SUBCLASSES = (
     "subject_template",
@@ -120,6 +122,9 @@ class Aggregate:
         # The rules of all pending events, each once, and whether they stand in place of what was read.
         self._rules: dict[Precondition, None] = {}
         self._is_decided_by_rules = False
+        self._is_read_only = False
+        # What whoever loaded it wants to remember of that.
+        self._origin: Any = None
         for name, default in self._mutable_defaults.items():
             setattr(self, name, copy.deepcopy(default))
 
@@ -171,6 +176,29 @@ class Aggregate:
         return tuple(self._pending)
 
     @property
+    def is_read_only(self) -> bool:
+        """
+        Whether it is as of a past moment: it can be looked at, and neither emit nor be saved.
+        """
+        return self._is_read_only
+
+    def make_read_only(self) -> None:
+        """
+        Say that this is the past.
+        """
+        self._is_read_only = True
+
+    def check_writable(self) -> None:
+        """
+        Check that it may be saved.
+
+        Raises:
+            AggregateReadOnlyError: It is as of a past moment.
+        """
+        if self._is_read_only:
+            raise AggregateReadOnlyError(subject=self._subject, aggregate=type(self).__name__, version=self._version)
+
+    @property
     def read_guard(self) -> Precondition | None:
         """
         That what was read of it is all there is; None where rules stand in place of that.
@@ -217,7 +245,9 @@ class Aggregate:
 
         Raises:
             DeclarationError: No handler takes this event.
+            AggregateReadOnlyError: The aggregate is as of a past moment.
         """
+        self.check_writable()
         known = self._handlers.get(event.event_type)
         if known is None:
             msg = f"{type(self).__name__} has no handler for {type(event).__name__}"

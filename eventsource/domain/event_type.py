@@ -31,6 +31,7 @@ class EventTypes:
         # Found when they are first asked for, and forgotten with each declaration.
         self._readings: dict[str, Reading] = {}
         self._older_forms: dict[str, tuple[OlderForm, ...]] = {}
+        self._upcasters_declared = 0
 
     def register(self, event_class: type[Event]) -> None:
         """
@@ -66,6 +67,7 @@ class EventTypes:
             )
             raise DeclarationError(msg)
         self._upcasters.setdefault(upcaster.stored_type, {})[upcaster.version] = upcaster
+        self._upcasters_declared += 1
         self._forget_what_was_found()
 
     def find(self, name: str) -> type[Event] | None:
@@ -149,11 +151,39 @@ class EventTypes:
         reading = self.reading(name)
         return reading is not None and not reading.gives
 
+    def upcasters_to(self, wanted: Any) -> tuple[Upcaster, ...]:
+        """
+        Every upcaster on a way to one of the types in *wanted*, a mapping or set of names.
+
+        Raises:
+            DeclarationError: The upcasters of a type do not lead anywhere, or in a circle.
+        """
+        return tuple(
+            upcaster
+            for name in sorted(self._upcasters)
+            if self.can_give(name, wanted)
+            for _, upcaster in sorted(self._upcasters[name].items())
+        )
+
+    @property
+    def upcasters_declared(self) -> int:
+        """
+        How often an upcaster was declared, one anew included: whoever keeps what it made of them can tell by it.
+        """
+        return self._upcasters_declared
+
     def stored_names(self) -> tuple[str, ...]:
         """
         Every stored type name that can be read, in order: of the classes, and those that only upcasters know.
         """
         return tuple(sorted({*self._classes, *self._upcasters}))
+
+    def upcasters(self) -> Iterator[Upcaster]:
+        """
+        All upcasters there are.
+        """
+        for own in self._upcasters.values():
+            yield from own.values()
 
     def check(self) -> None:
         """

@@ -12,6 +12,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
+from eventsource.domain.event import RecordedEvent
+from eventsource.domain.guard import EventSelection
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError
 
@@ -52,7 +54,12 @@ def collect_mutable_defaults(cls: type, root: type) -> dict[str, object]:
 
 
 def _own_bases(cls: type, root: type) -> list[type]:
-    return [base for base in cls.__mro__ if base not in root.__mro__]
+    # The bases that this package has for both are made to fit.
+    return [
+        base
+        for base in cls.__mro__
+        if base not in root.__mro__ and not base.__module__.startswith("eventsource.domain.")
+    ]
 
 
 def copied(state: State) -> State:
@@ -87,5 +94,8 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 
 _UNCHANGING: Final = frozenset(
-    {NoneType, bool, int, float, complex, str, bytes, Subject, Decimal, UUID, date, datetime, time, timedelta}
+    {
+        *(NoneType, bool, int, float, complex, str, bytes, Decimal, UUID, date, datetime, time, timedelta),
+        *(Subject, RecordedEvent, EventSelection),
+    }
 )

@@ -28,7 +28,7 @@ class RaceView:
             self._runs = ui.element("ol").classes("runs").props('aria-label="How each ended"')
         self._runs.set_visibility(False)
 
-    async def _start(self, amount: str) -> str:
+    async def _start(self, id: str, amount: str) -> str:  # noqa: ARG002  each withdrawal has an id of its own
         cents = parse_cents(amount)
         ended = await race(self._bank, self._account, cents)
         self._draw(ended)

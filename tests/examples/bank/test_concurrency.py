@@ -114,7 +114,10 @@ async def test_daily_limit_holds_over_accounts(bank: Bank) -> None:
     ada = await bank.open_account("Ada", 5_000_00)
     accounts = [ada, await bank.open_another_account(ada, 5_000_00)]
 
-    outcomes = await at_once(lambda number: bank.withdraw(accounts[number % 2], 100_00))
+    async def withdraw(number: int) -> None:
+        await bank.withdraw(accounts[number % 2], 100_00)
+
+    outcomes = await at_once(withdraw)
 
     assert [type(outcome) for outcome in outcomes if outcome] == [DailyLimitError] * 6
     assert sum([(await bank.balance(account)).balance_cents for account in accounts]) == -1_000_00

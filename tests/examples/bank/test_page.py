@@ -517,3 +517,24 @@ async def test_race_shows_who_was_admitted_and_which_rule_refused_the_others(ban
     runs = bank.page.get_by_role("list", name="How each ended").get_by_role("listitem")
     await expect(runs).to_have_count(50)
     await expect(bank.page.get_by_label(re.compile(r"^\d+: admitted$"))).to_have_count(3)
+
+
+async def test_transfer_that_is_sent_twice_is_booked_once(bank: BankPage) -> None:
+    """
+    Its id tells; the form says when it was booked.
+    """
+    source, target = await bank.open_account("Sends Twice", limit="100"), await bank.open_account("Gets Once")
+    transfer = {"source": source, "target": target, "amount": "30", "id": "rent-2026-05"}
+
+    await bank.submit("Transfer", **transfer)
+    await expect(bank.answer("Transfer")).to_have_text(f"Done: 30.00 transferred. Account {source} holds -30.00.")
+    await bank.submit("Transfer", **transfer)
+
+    await expect(bank.answer("Transfer")).to_have_text(
+        re.compile(
+            r"Done: nothing was booked now: this transfer was booked at \d\d:\d\d:\d\d UTC\. "
+            rf"Account {source} holds -30\.00\."
+        )
+    )
+    await bank.submit("Transfer", **(transfer | {"id": "rent two"}))
+    await expect(bank.answer("Transfer")).to_have_text(re.compile("Refused: a transfer id has at most 100"))
