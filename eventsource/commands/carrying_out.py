@@ -113,6 +113,9 @@ class CarryingOut:
             nonlocal last
             work.require(rules)
             value = await handling(command, work)
+            if work.recorded:
+                msg = f"the handler of {type(command).__name__} has committed: leave that to the dispatcher"
+                raise DeclarationError(msg)
             emitted = work.emitted
             # Personal events carry no metadata.
             carrying = [not event.event_is_personal for event, _ in emitted]

@@ -550,6 +550,23 @@ async def test_handlers_serve_another_store(store: ObservedStore) -> None:
         assert Open in dispatcher.on(store).command_classes
 
 
+async def test_handler_that_commits_is_told(store: ObservedStore) -> None:
+    """
+    Nothing is left for the dispatcher to do then; what it committed is guarded all the same.
+    """
+    dispatcher = Dispatcher(store)
+
+    @dispatcher.handles
+    async def open_account(command: Open, work: UnitOfWork) -> None:
+        work.create(Account, command.account).open(command.owner)
+        await work.commit()
+
+    command = Open(account="1")
+    with pytest.raises(DeclarationError, match="handler of Open has committed"):
+        await dispatcher.dispatch(command)
+    assert (await dispatcher.dispatch(command)).is_repeat
+
+
 async def test_handler_is_registered_once(dispatcher: Dispatcher) -> None:
     """
     A second one for the class is an error that names both.
