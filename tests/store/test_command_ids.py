@@ -113,6 +113,45 @@ async def test_one_of_many_at_once_is_accepted(store: EventStore) -> None:
     assert sum(await asyncio.gather(*map(commit, range(48)))) == 12
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_both_stores_decide_the_same(tmp_path: Path, together: bool) -> None:  # noqa: FBT001  drawn
+    """
+    Whatever subjects and ids come, one after the other or in groups: as if every event were looked at.
+    """
+    chance = seeded_random()
+    asked = [(chance.choice(SUBJECTS), chance.choice(SUBJECTS), f"{chance.randrange(40)}") for _ in range(200)]
+
+    async def decisions(store: EventStore) -> list[bool]:
+        async def commit(place: str, subject: str, command_id: str) -> bool:
+            metadata = Metadata(command_id=command_id, command_subject=subject)
+            event = happened(place, _meta=metadata.of_event_at(place).to_data())
+            try:
+                await store.commit([event], [not_carried_out(Subject(subject), command_id)])
+            except PreconditionFailedError:
+                return False
+            return True
+
+        if together:
+            return list(await asyncio.gather(*(commit(*each) for each in asked)))
+        return [await commit(*each) for each in asked]
+
+    carried: list[tuple[str, str, str]] = []
+    expected: list[bool] = []
+    for place, subject, command_id in asked:
+        # Of a command whose subject is where the event is, or above, the event tells no more than that.
+        known = "" if Subject(place) == subject or Subject(place).is_under(subject) else subject
+        expected.append(
+            not any(
+                (other == subject or Subject(other).is_under(subject)) and not whose and other_id == command_id
+                for other, whose, other_id in carried
+            )
+        )
+        if expected[-1]:
+            carried.append((place, known, command_id))
+    async with EmbeddedEventStore(tmp_path / "store.db") as embedded, InMemoryEventStore() as memory:
+        assert await decisions(embedded) == await decisions(memory) == expected
+
+
 @pytest.mark.parametrize("events", [10, 20_000])
 async def test_embedded_store_searches_at_any_size_of_the_log(tmp_path: Path, events: int) -> None:
     """
