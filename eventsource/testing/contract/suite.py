@@ -12,6 +12,7 @@ import pytest
 from eventsource.testing.contract import (
     audit,
     backup,
+    commands,
     commit,
     count,
     data,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TestAudit",
     "TestBackup",
+    "TestCommands",
     "TestCommit",
     "TestCount",
     "TestData",
@@ -78,6 +80,7 @@ def _tests_of(module: ModuleType, *needed: Capability) -> type[Any]:
 
 TestAudit = _tests_of(audit, Capability.WHOLE)
 TestBackup = _tests_of(backup, Capability.WHOLE)
+TestCommands = _tests_of(commands)
 TestCommit = _tests_of(commit)
 TestCount = _tests_of(count)
 TestData = _tests_of(data)
