@@ -74,7 +74,7 @@ class StateCodec:
     def _check_declared(self) -> None:
         cls = self._class
         for name in cls._mutable_defaults:  # pyright: ignore[reportPrivateUsage]  of the same package
-            if name not in self._types:
+            if name in set_state_of(self._class("1")) and name not in self._types:
                 raise self._refusal(name, "it has no annotation: say what it holds")
         for _, handler in cls._handlers.values():  # pyright: ignore[reportPrivateUsage]  of the same package
             for name in references_of(handler.__code__).written:
