@@ -4,6 +4,7 @@ Over random histories, policies, upcasters and writers: what begins at a snapsho
 
 import asyncio
 import random
+from collections.abc import Mapping  # noqa: TC003  beside imports that are read
 from typing import Any
 
 from hypothesis import given, settings
@@ -178,7 +179,9 @@ async def test_concurrent_writers_leave_no_wrong_snapshot() -> None:
     for _ in range(rounds(6, 200)):
         async with InMemoryEventStore() as store:
             kept = InMemorySnapshotStore()
-            policies = {Basket: EveryEvents(rng.randrange(1, 6)) | At(ItemRemoved)}
+            policies: Mapping[type[Aggregate], SnapshotPolicy] = {
+                Basket: EveryEvents(rng.randrange(1, 6)) | At(ItemRemoved)
+            }
             services = [Snapshots(kept, policies) for _ in range(3)]
             shared = AggregateCache(2)
             repositories = [

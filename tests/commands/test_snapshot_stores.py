@@ -52,8 +52,12 @@ async def test_what_was_put_is_found(kept: SnapshotStore) -> None:
     assert await kept.put(SNAPSHOT, purges=0)
 
     assert await find(kept) == (SNAPSHOT, 0)
-    for other in ({"subject": "/accounts/2"}, {"aggregate": "Order"}, {"fingerprint": "f2"}):
-        assert await find(kept, attrs.evolve(SNAPSHOT, **other)) == (None, 0)
+    for other in (
+        attrs.evolve(SNAPSHOT, subject="/accounts/2"),
+        attrs.evolve(SNAPSHOT, aggregate="Order"),
+        attrs.evolve(SNAPSHOT, fingerprint="f2"),
+    ):
+        assert await find(kept, other) == (None, 0)
 
 
 async def test_a_later_one_takes_the_place(kept: SnapshotStore) -> None:

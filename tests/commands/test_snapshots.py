@@ -341,31 +341,30 @@ class BrokenSnapshotStore:
         """
         Fail.
         """
-        return await self._fail()
+        raise await self._failure()
 
     async def put(self, *_: Any, **__: Any) -> bool:
         """
         Fail.
         """
-        return await self._fail()
+        raise await self._failure()
 
     async def discard(self, **_: str) -> None:
         """
         Fail.
         """
-        await self._fail()
+        raise await self._failure()
 
     async def purge(self, *_: Any) -> int:
         """
         Fail.
         """
-        return await self._fail()
+        raise await self._failure()
 
-    async def _fail(self) -> Any:
+    async def _failure(self) -> OSError:
         if self.hangs:
             await asyncio.Event().wait()
-        msg = "Ada's disk is full"
-        raise OSError(msg)
+        return OSError("Ada's disk is full")
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])

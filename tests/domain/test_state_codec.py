@@ -285,7 +285,7 @@ class Unannotated(Aggregate, subject="/unannotated/{id}"):
     Nobody says what the list holds.
     """
 
-    lines = []  # noqa: RUF012
+    lines = []  # type: ignore[var-annotated]  # noqa: RUF012
 
     @handles
     def _happened(self, event: Happened) -> None: ...
