@@ -41,7 +41,7 @@ def set_state_of(aggregate: Aggregate) -> dict[str, object]:
     The attributes that were set: what has its default of the class still is left out.
     """
     cls = type(aggregate)
-    left_out = _kept_by_framework()
+    left_out = kept_by_framework()
     return {
         name: value
         for name, value in vars(aggregate).items()
@@ -150,5 +150,8 @@ _OURS = frozenset({*_Plain.__mro__, *_PlainPeriods.__mro__})
 
 
 @cache
-def _kept_by_framework() -> frozenset[str]:
+def kept_by_framework() -> frozenset[str]:
+    """
+    The names of the attributes that the framework gives each aggregate.
+    """
     return frozenset({*vars(_Plain("1")), *vars(_PlainPeriods("1", period="1"))})
