@@ -307,7 +307,7 @@ def test_declarations_that_could_not_work_are_refused() -> None:
     with pytest.raises(DeclarationError, match="period"):
 
         class _Third(PeriodAggregate, subject="/p/{id}/{period}", closed_by=BooksClosed):
-            period: str = ""  # type: ignore[assignment]
+            period: str = ""
 
     with pytest.raises(DeclarationError, match="exactly one segment"):
 
@@ -451,7 +451,7 @@ async def test_writers_and_closers_at_once_lose_nothing(store: ObservedStore, ha
         assert {each.cents for each in loaded} == {sum(moved)}
         by_period: dict[str, list[Event]] = {}
         async for recorded in store.inner.stream(f"/ledgers/{id}"):
-            by_period.setdefault(recorded.subject, []).append(recorded.decode())  # type: ignore[arg-type]
+            by_period.setdefault(recorded.subject, []).append(recorded.decode())
         for earlier, later in itertools.pairwise(by_period.values()):
             assert isinstance(earlier[-1], BooksClosed)
             assert isinstance(later[0], BooksOpened)
