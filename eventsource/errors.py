@@ -43,6 +43,7 @@ Every error of the package.
     │   ├── NotSupportedError
     │   ├── SchemaExistsError
     │   ├── InvalidSchemaError (ValueError)
+    │   ├── SchemaMismatchError
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
@@ -55,6 +56,10 @@ Every error of the package.
     │   ├── UnauthenticatedError
     │   ├── ForbiddenError
     │   └── RequestRefusedError
+    ├── CommandError
+    │   ├── CommandNotHandledError (LookupError)
+    │   ├── CommandLeavesNoTraceError
+    │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── AggregateReadOnlyError
@@ -68,6 +73,7 @@ Every error of the package.
         ├── CheckpointMismatchError
         ├── CheckpointMissingError
         ├── ReadModelIncompleteError
+        ├── ErasedDataRemainsError
         └── NotSeenError (TimeoutError)
 
 Each has a stable `code` and its facts as attributes; the message is built from the facts.
@@ -77,9 +83,10 @@ aggregates and need not derive from anything here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
@@ -792,6 +799,8 @@ class ErasureUnfinishedError(StoreError):
     writing. To be told, erase again: that returns once the bytes are gone.
 
     Attributes:
+        name: What the store is called.
+
         subject: The subject whose data was erased.
 
         events: How many events were emptied.
@@ -806,6 +815,7 @@ class ErasureUnfinishedError(StoreError):
             f"the data of {events} events at {subject} is erased and nobody can read it any more, but bytes of it "
             f"remain in the files of {name}: {reason}; erase again once it has let go, which returns when they are gone"
         )
+        self.name = name
         self.subject = subject
         self.events = events
         self.reason = reason
@@ -883,6 +893,25 @@ class InvalidSchemaError(StoreError, ValueError):
         super().__init__(f"no schema for event type {event_type!r}: {reason}")
         self.event_type = event_type
         self.reason = reason
+
+
+class SchemaMismatchError(StoreError):
+    """
+    A registered schema may refuse what event classes write. Nothing was registered.
+
+    Attributes:
+        problems: By event type, each place in the data and what is wrong there.
+    """
+
+    code = "schema-mismatch"
+
+    def __init__(self, problems: Mapping[str, tuple[str, ...]]) -> None:
+        texts = [f"{event_type}: {', '.join(found)}" for event_type, found in problems.items()]
+        super().__init__(
+            f"registered schemas may refuse what is written ({'; '.join(texts)}): a schema stays as it is, so write "
+            "what fits it, or give the new form a type name of its own"
+        )
+        self.problems = dict(problems)
 
 
 class IdempotencyKeyReusedError(StoreError):
@@ -1131,6 +1160,79 @@ class AddressUnavailableError(EventSourceError):
         self.reason = reason
 
 
+class CommandError(EventSourceError):
+    """
+    Something is wrong with a command or its handler.
+
+    Attributes:
+        command: The name of the command's class.
+    """
+
+    code = "command"
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class CommandNotHandledError(CommandError, LookupError):
+    """
+    A command was dispatched for which the dispatcher has no handler.
+    """
+
+    code = "command-not-handled"
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
+
+
+class CommandLeavesNoTraceError(CommandError):
+    """
+    A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
+
+    What tells it is an event at the command's subject or below it that carries the command's id. Personal
+    events carry none.
+
+    Attributes:
+        subject: The subject of the command.
+    """
+
+    code = "command-leaves-no-trace"
+
+    def __init__(self, command: str, *, subject: str) -> None:
+        super().__init__(
+            command,
+            f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
+            "told: emit one there that is not personal, or give the command the subject that it writes to",
+        )
+        self.subject = subject
+
+
+class ResultNotSeenError(CommandError):
+    """
+    A command is carried out, its events are committed; but a read model did not show them when asked to wait for it.
+
+    Why is the ``__cause__``. Wait for the read model again, or go on without it. Dispatching the command
+    again does no harm: it commits nothing, and waits again.
+
+    Attributes:
+        result: The `CommandResult` all the same.
+
+        reason: The code of the error that waiting ended with, such as "not-seen".
+    """
+
+    code = "result-not-seen"
+
+    def __init__(self, command: str, *, result: Any, reason: str) -> None:
+        super().__init__(
+            command,
+            f"{command} is carried out and committed, but a read model did not show it ({reason}): "
+            "wait for it again, or dispatch the same command again, which commits nothing",
+        )
+        self.result = result
+        self.reason = reason
+
+
 class AggregateNotFoundError(EventSourceError, LookupError):
     """
     A subject has no events.
@@ -1325,19 +1427,47 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
+
+
+class ErasedDataRemainsError(ProjectionError):
+    """
+    Data was erased that the projector has handled, and it does not say how to let go of what it made of it.
+
+    It stopped before the event that tells of the erasure, so that this is not passed over.
+
+    Attributes:
+        event_id: The event that tells of the erasure.
+
+        subject: The subject that was erased.
+    """
+
+    code = "erased-data-remains"
+
+    def __init__(self, projector: str, *, event_id: str, subject: str) -> None:
+        super().__init__(
+            projector,
+            f"events of {subject} that it has handled were erased (event {event_id}): give it handlers of these events "
+            "annotated with Erased[...], or name its tables in the class statement, so that they can be filled again",
+        )
+        self.event_id = event_id
+        self.subject = subject
 
 
 class NotSeenError(ProjectionError, TimeoutError):

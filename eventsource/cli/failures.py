@@ -28,6 +28,7 @@ from eventsource.errors import (
     QueryBudgetError,
     QueryLimitError,
     QuerySyntaxError,
+    SchemaMismatchError,
     StoreError,
     StoreLockedError,
 )
@@ -51,7 +52,8 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, an audit found problems, or a query used up its limits; 2 the arguments "
+    "Exit codes: 0 done; 1 a projector failed, an audit found problems, a query used up its limits, or a schema may "
+    "refuse what is written; 2 the arguments "
     "are not understood or name what is not there; 3 the store or the read-model database cannot be opened or read; "
     "128 and the number of the signal that ended it early (130 for Ctrl-C)."
 )
@@ -75,6 +77,14 @@ class ProjectorNotLoadedError(CommandError):
     """
 
     code = "projector-not-loaded"
+
+
+class ModuleNotLoadedError(CommandError):
+    """
+    A module cannot be imported, or has no event classes.
+    """
+
+    code = "module-not-loaded"
 
 
 class DatabaseUrlError(CommandError):
@@ -124,6 +134,18 @@ class StoreInUseError(CommandError):
             f"another process has {error.path} open for writing, and only the writer of a store changes its indexes: "
             f"{advice}"
         )
+
+
+class SchemasRefuseError(CommandError):
+    """
+    Registered schemas may refuse what event classes write.
+    """
+
+    code = SchemaMismatchError.code
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, error: SchemaMismatchError) -> None:
+        super().__init__(f"nothing was registered: {error}")
 
 
 class IndexNotFoundError(CommandError):

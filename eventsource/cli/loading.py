@@ -1,5 +1,5 @@
 """
-Finding the projectors that ``module:Projector`` names.
+Finding what arguments name: the projectors of ``module:Projector``, the event classes of ``module``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventsource.cli.failures import ProjectorNotLoadedError
+from eventsource.cli.failures import ModuleNotLoadedError, ProjectorNotLoadedError
 from eventsource.cli.signals import InterruptedBySignal
+from eventsource.domain.event_type import event_types
 from eventsource.projections.projector import Projector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+
+    from eventsource.domain.event import Event
 
 
 def load_projectors(names: Sequence[str]) -> list[Projector]:
@@ -26,10 +29,7 @@ def load_projectors(names: Sequence[str]) -> list[Projector]:
     Raises:
         ProjectorNotLoadedError: There is none by that name, or two are stored under one name.
     """
-    directory = str(Path.cwd())
-    # A console script has its own directory there, `python -m` an empty text for the current one.
-    if directory not in sys.path and "" not in sys.path:
-        sys.path.insert(0, directory)
+    _find_modules_here()
     projectors: dict[str, Projector] = {}
     for name in names:
         projector = _load(name)
@@ -38,6 +38,39 @@ def load_projectors(names: Sequence[str]) -> list[Projector]:
             raise ProjectorNotLoadedError(msg)
         projectors[projector.name] = projector
     return list(projectors.values())
+
+
+def load_event_classes(names: Sequence[str]) -> list[type[Event]]:
+    """
+    The event classes that these modules declare or import by name, in the order of their types.
+
+    Raises:
+        ModuleNotLoadedError: There is no such module, importing it fails, or it has no event classes.
+    """
+    _find_modules_here()
+    found: dict[str, type[Event]] = {}
+    for name in names:
+        try:
+            module = _import(name)
+        except ProjectorNotLoadedError as error:
+            raise ModuleNotLoadedError(str(error)) from error
+        here = [each for each in event_types if _is_in(each, module)]
+        if not here:
+            msg = f"module {name} declares no event classes, and imports none by name"
+            raise ModuleNotLoadedError(msg)
+        found |= {each.event_type: each for each in here}
+    return [found[event_type] for event_type in sorted(found)]
+
+
+def _is_in(event_class: type[Event], module: ModuleType) -> bool:
+    return event_class.__module__ == module.__name__ or any(value is event_class for value in vars(module).values())
+
+
+def _find_modules_here() -> None:
+    directory = str(Path.cwd())
+    # A console script has its own directory there, `python -m` an empty text for the current one.
+    if directory not in sys.path and "" not in sys.path:
+        sys.path.insert(0, directory)
 
 
 def _load(name: str) -> Projector:

@@ -80,6 +80,7 @@ class UnitOfWork:
         self._emitted: list[tuple[Event, str]] = []
         self._required: list[Precondition] = []
         self._is_committed = False
+        self._recorded: tuple[RecordedEvent, ...] = ()
 
     # --- Reading ---
 
@@ -195,18 +196,22 @@ class UnitOfWork:
             self._required.extend([each] if isinstance(each, Precondition) else each)
 
     @property
-    def new_events(self) -> tuple[NewEvent, ...]:
+    def emitted(self) -> tuple[tuple[Event, str], ...]:
         """
-        What would be committed now: what the aggregates emitted, each in turn, then what was emitted here.
+        The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.
         """
-        metadata = self._metadata if self._metadata is not None else current_metadata()
         of_aggregates = (
             (event, aggregate.subject) for aggregate in self._aggregates.values() for event in aggregate.pending_events
         )
-        return tuple(
-            NewEvent.of(event, subject=subject, metadata=metadata)
-            for event, subject in (*of_aggregates, *self._emitted)
-        )
+        return (*of_aggregates, *self._emitted)
+
+    @property
+    def new_events(self) -> tuple[NewEvent, ...]:
+        """
+        What would be committed now: what was `emitted`, with its metadata.
+        """
+        metadata = self._metadata if self._metadata is not None else current_metadata()
+        return tuple(NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self.emitted)
 
     # --- Committing ---
 
@@ -258,6 +263,7 @@ class UnitOfWork:
             )
             raise refusal from error
         self._is_committed = True
+        self._recorded = recorded
         committed = iter(recorded)
         for aggregate in aggregates.values():
             own = [next(committed) for _ in aggregate.pending_events]
@@ -265,6 +271,13 @@ class UnitOfWork:
                 aggregate.mark_committed(own[-1].id)
         self._readings.loader.committed(*aggregates.values(), events=recorded)
         return recorded
+
+    @property
+    def recorded(self) -> tuple[RecordedEvent, ...]:
+        """
+        What was committed; nothing before.
+        """
+        return self._recorded
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []

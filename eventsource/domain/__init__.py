@@ -3,6 +3,7 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decider import Decider
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
@@ -23,11 +24,13 @@ from eventsource.domain.rule import rule
 from eventsource.domain.snapshot import Snapshot
 from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
 from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import SubjectErased
 from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
     "At",
+    "Decider",
     "DecisionState",
     "Erased",
     "Event",
@@ -45,6 +48,7 @@ __all__ = [
     "Snapshot",
     "SnapshotPolicy",
     "Subject",
+    "SubjectErased",
     "SubjectExists",
     "SubjectIsAtVersion",
     "SubjectIsNew",

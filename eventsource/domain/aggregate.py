@@ -210,7 +210,7 @@ class Aggregate:
         if self._is_decided_by_rules:
             return None
         if self._unknown_events == "ignore" and (handled := self._handled_classes()):
-            return events(*handled).at(self._subject).count() == self._version - self._passed_over
+            return events(*handled).at(self._subject).count_recorded() == self._version - self._passed_over
         return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
 
     @property

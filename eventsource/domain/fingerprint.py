@@ -91,7 +91,7 @@ def fingerprint_of(aggregate_class: type[Aggregate], *, revision: str = "") -> F
     for name, handler in erased.items():
         description.add("erased", name, description.token(handler))
     for upcaster in event_types.upcasters_to({*handlers, *erased}):
-        facts = (upcaster.stored_type, upcaster.version, upcaster.function, upcaster.into, upcaster.gives_pairs)
+        facts = (upcaster.stored_type, upcaster.version, upcaster.function, upcaster.places, upcaster.gives_pairs)
         description.add("upcaster", description.token(facts))
     for name, annotation in state_types(aggregate_class).items():
         description.add("type", name, description.token(annotation))
