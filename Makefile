@@ -118,7 +118,7 @@ test-wheel: wheel ## Install the built wheel outside the checkout, and run there
 	@.ci/test-wheel $(BIN)/python dist/*.whl $(PARALLEL) $(WHEEL_TESTS) $(ARGS)
 
 clean: ## Remove what make and the tools have made (never a bank's data)
-	rm -rf $(VENV) $(PEERS) build dist .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) $(PEERS) .venv-immudb-py .venv-immudb-py.lock build dist .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
