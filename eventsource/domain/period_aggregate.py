@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.aggregate import OF_SUBCLASSES, Aggregate
 from eventsource.domain.event import Event
 from eventsource.domain.guard import events
 from eventsource.domain.handler import collect_handlers, handles
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 _PERIOD = "/{period}"
 _OF_INSTANCES = ("_period", "_is_closed", "_follows")
-# What an aggregate uses is checked for it.
-_OF_SUBCLASSES = (*vars(Aggregate), "closed_by")
+_OF_SUBCLASSES = ("closed_by", *OF_SUBCLASSES)
 
 
 class PeriodAggregate(Aggregate, abstract=True):
