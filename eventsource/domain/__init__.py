@@ -18,6 +18,8 @@ from eventsource.domain.precondition import (
     SubjectIsNew,
 )
 from eventsource.domain.rule import rule
+from eventsource.domain.process_manager import ProcessManager
+from eventsource.domain.reaction import Refusal, on_refusal, on_timer, own_command, reacts, starts
 from eventsource.domain.subject import Subject
 
 __all__ = [
@@ -29,8 +31,10 @@ __all__ = [
     "Metadata",
     "NewEvent",
     "Precondition",
+    "ProcessManager",
     "QueryIsTrue",
     "RecordedEvent",
+    "Refusal",
     "Subject",
     "SubjectExists",
     "SubjectIsAtVersion",
@@ -39,6 +43,11 @@ __all__ = [
     "event_types",
     "events",
     "handles",
+    "on_refusal",
+    "on_timer",
     "one_of",
+    "own_command",
+    "reacts",
     "rule",
+    "starts",
 ]

@@ -36,13 +36,23 @@ def handles(method: Method) -> Method:
         DeclarationError: The parameter is missing, has no annotation, or one that is no event class;
             or the method is asynchronous or a generator.
     """
-    name = _name_of(method)
-    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
-        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
-        raise DeclarationError(msg)
+    check_is_plain(method)
     body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
     setattr(method, _MARK, event_classes_of(method, body))
     return method
+
+
+def check_is_plain(method: Callable[..., object]) -> None:
+    """
+    Check that calling *method* runs it.
+
+    Raises:
+        DeclarationError: It is asynchronous or a generator.
+    """
+    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
+        name = _name_of(method)
+        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
+        raise DeclarationError(msg)
 
 
 def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
@@ -55,6 +65,21 @@ def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[ty
     Raises:
         DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
     """
+    classes = annotated_classes(method, body)
+    for event_class in classes:
+        if not (isinstance(event_class, type) and issubclass(event_class, Event) and event_class.event_type):
+            msg = f"{_name_of(method)} is annotated with {event_class!r}, which is no event class with a type name"
+            raise DeclarationError(msg)
+    return classes
+
+
+def annotated_classes(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
+    """
+    What the first parameter of a method, behind ``self``, is annotated with; the members of a union one by one.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that means nothing here.
+    """
     parameters = list(inspect.signature(method).parameters.values())
     name = _name_of(method)
     if len(parameters) < 2:  # noqa: PLR2004  self and the event
@@ -66,14 +91,7 @@ def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[ty
         raise DeclarationError(msg)
     if isinstance(annotation, str):
         annotation = _evaluate(annotation, method, body)
-    classes: tuple[Any, ...] = (
-        get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
-    )
-    for event_class in classes:
-        if not (isinstance(event_class, type) and issubclass(event_class, Event) and event_class.event_type):
-            msg = f"{name} is annotated with {event_class!r}, which is no event class with a type name"
-            raise DeclarationError(msg)
-    return classes
+    return get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
 
 
 def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., Any]]]:
