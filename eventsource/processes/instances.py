@@ -12,6 +12,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from eventsource.commands.beside import committed_beside
 from eventsource.commands.context import with_metadata
 from eventsource.commands.loading import Loader
 from eventsource.commands.retry import RetryPolicy
@@ -232,8 +233,8 @@ class Instances:
             # If the process was led on by somebody else, the command was carried out or refused there.
             work.emit(done, at=process.subject, guarded_by=[SubjectIsAtVersion(process.subject, process.version)])
 
-        with with_metadata(_metadata_for(cause)):
-            await self._dispatcher.dispatch(command, beside=beside)
+        with with_metadata(_metadata_for(cause)), committed_beside(beside):
+            await self._dispatcher.dispatch(command)
         await self._loader.catch_up(process)
         if (cause_id, index) in process.book.unsent:
             # It changed nothing, so there was nothing to commit.

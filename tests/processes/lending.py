@@ -18,6 +18,7 @@ from eventsource import (
     handles,
     on_refusal,
     on_timer,
+    own_command,
     reacts,
     starts,
 )
@@ -392,7 +393,7 @@ class LoanApplication(
         self.cancel(OfferExpired)
         self.send(PayIn(account=self.account, cents=self.cents))
 
-    @reacts(by="own command")
+    @reacts(by=own_command)
     def paid_in(self, _: MoneyPaidIn) -> None:
         """
         The account knows nothing of loans; whose payment it was tells the command.
