@@ -5,10 +5,22 @@ Subclass `Aggregate`, `Event` and `Projector`; open a store with `connect`; load
 a `Repository`; keep read models up to date with a `Worker`.
 """
 
-from eventsource.commands import Repository, RetryPolicy, UnitOfWork, current_metadata, decide, with_metadata
+from eventsource.commands import (
+    Command,
+    CommandResult,
+    Dispatcher,
+    Repository,
+    RetryPolicy,
+    UnitOfWork,
+    current_metadata,
+    decide,
+    with_metadata,
+)
 from eventsource.domain import (
     Aggregate,
+    Decider,
     DecisionState,
+    Erased,
     Event,
     EventTypes,
     Guard,
@@ -34,6 +46,8 @@ from eventsource.domain import (
     reacts,
     rule,
     starts,
+    stored_types_of,
+    upcaster,
 )
 from eventsource.errors import (
     AddressUnavailableError,
@@ -43,7 +57,9 @@ from eventsource.errors import (
     BackupInvalidError,
     CheckpointMismatchError,
     CheckpointMissingError,
-    CommandUnhandledError,
+    CommandError,
+    CommandLeavesNoTraceError,
+    CommandNotHandledError,
     CommitOutcomeUnknownError,
     ConflictError,
     DamagedLineError,
@@ -64,8 +80,10 @@ from eventsource.errors import (
     InvalidSubjectError,
     MalformedEventError,
     MissingExtraError,
+    NewerEventError,
     NotAReadModelDatabaseError,
     NotAStoreError,
+    NotOneEventError,
     NotSeenError,
     NotSupportedError,
     PreconditionFailedError,
@@ -90,6 +108,7 @@ from eventsource.errors import (
     RequestError,
     RequestRefusedError,
     RequestTooLargeError,
+    ResultNotSeenError,
     RuleBrokenError,
     SchemaExistsError,
     SchemaViolationError,
@@ -107,8 +126,9 @@ from eventsource.errors import (
     UndeclaredCommandError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UpcastingError,
 )
-#from eventsource.processes import ProcessOverview, ProcessState, ProcessWorker, list_processes, retry_process
+from eventsource.processes import ProcessOverview, ProcessState, ProcessWorker, list_processes, retry_process
 from eventsource.projections import Projector, ReadModelDatabase, Worker, rebuild, watch
 from eventsource.store import (
     AuditReport,
@@ -136,14 +156,21 @@ __all__ = [
     "BackupInvalidError",
     "CheckpointMismatchError",
     "CheckpointMissingError",
-    "CommandUnhandledError",
+    "Command",
+    "CommandError",
+    "CommandLeavesNoTraceError",
+    "CommandNotHandledError",
+    "CommandResult",
     "CommitOutcomeUnknownError",
     "ConflictError",
     "DamagedLineError",
     "DataIndex",
+    "Decider",
     "DecisionState",
     "DeclarationError",
+    "Dispatcher",
     "EmbeddedEventStore",
+    "Erased",
     "ErasureUnfinishedError",
     "Event",
     "EventDecodingError",
@@ -170,8 +197,10 @@ __all__ = [
     "Metadata",
     "MissingExtraError",
     "NewEvent",
+    "NewerEventError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotOneEventError",
     "NotSeenError",
     "NotSupportedError",
     "Page",
@@ -210,6 +239,7 @@ __all__ = [
     "RequestError",
     "RequestRefusedError",
     "RequestTooLargeError",
+    "ResultNotSeenError",
     "RetryPolicy",
     "RuleBrokenError",
     "SchemaExistsError",
@@ -234,6 +264,7 @@ __all__ = [
     "UnitOfWork",
     "UnknownEventTypeError",
     "UnstorableDataError",
+    "UpcastingError",
     "Worker",
     "all_of",
     "connect",
@@ -252,6 +283,8 @@ __all__ = [
     "retry_process",
     "rule",
     "starts",
+    "stored_types_of",
+    "upcaster",
     "watch",
     "with_metadata",
 ]

@@ -11,7 +11,10 @@ Every error of the package.
     │   ├── EventTooLargeError (ValueError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
-    │   └── EventDecodingError
+    │   ├── EventDecodingError
+    │   ├── NewerEventError
+    │   ├── UpcastingError
+    │   └── NotOneEventError
     ├── QueryError
     │   ├── QuerySyntaxError (ValueError)
     │   ├── QueryStructureError (ValueError)
@@ -52,6 +55,10 @@ Every error of the package.
     │   ├── UnauthenticatedError
     │   ├── ForbiddenError
     │   └── RequestRefusedError
+    ├── CommandError
+    │   ├── CommandNotHandledError (LookupError)
+    │   ├── CommandLeavesNoTraceError
+    │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── NotAReadModelDatabaseError
@@ -70,8 +77,7 @@ Every error of the package.
         ├── RefusalUnansweredError
         ├── ProcessNotFoundError (LookupError)
         ├── ProcessNotParkedError
-        ├── ProcessManagerFailedError
-        └── CommandUnhandledError
+        └── ProcessManagerFailedError
 
 Each has a stable `code` and its facts as attributes; the message is built from the facts.
 None carries event data: it may be personal. An application's own refusals live beside its
@@ -80,7 +86,7 @@ aggregates and need not derive from anything here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -300,6 +306,96 @@ class EventDecodingError(EventError):
         self.event_id = event_id
         self.subject = subject
         self.problems = problems
+
+
+class NewerEventError(EventError):
+    """
+    An event was written by a newer version of the program than this one, in a form it does not know.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        version: The version it was stored with.
+
+        known: The highest version of its type that is known here.
+    """
+
+    code = "newer-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, version: int, known: int) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} ({event_type}) is of version {version}, known here is up to {known}: "
+            "a newer version of the program wrote it; update this one"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.version = version
+        self.known = known
+
+
+class UpcastingError(EventError):
+    """
+    An upcaster fails on stored data, or gives what it must not.
+
+    Attributes:
+        problem: What it did, in words; no values, they may be personal.
+
+        upcaster: Its module and name.
+
+        version: The version that it takes.
+
+        event_type: The stored type of the event.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+    """
+
+    code = "upcasting"
+
+    def __init__(
+        self, problem: str, *, upcaster: str, version: int, event_type: str, event_id: str, subject: str
+    ) -> None:
+        super().__init__(f"event {event_id} of {subject} ({event_type}): upcaster {upcaster} {problem}")
+        self.problem = problem
+        self.upcaster = upcaster
+        self.version = version
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+
+
+class NotOneEventError(EventError):
+    """
+    A recorded event was to be read as one event, and is none, several, or erased.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        count: How many events it is read as.
+
+        is_erased: Whether its data was erased.
+    """
+
+    code = "not-one-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, count: int, is_erased: bool) -> None:
+        what = "is erased" if is_erased else f"is read as {count or 'no'} events"
+        super().__init__(f"event {event_id} of {subject} ({event_type}) {what}: read it with decode_all()")
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.count = count
+        self.is_erased = is_erased
 
 
 class QueryError(EventSourceError):
@@ -1044,6 +1140,79 @@ class AddressUnavailableError(EventSourceError):
         self.reason = reason
 
 
+class CommandError(EventSourceError):
+    """
+    Something is wrong with a command or its handler.
+
+    Attributes:
+        command: The name of the command's class.
+    """
+
+    code = "command"
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class CommandNotHandledError(CommandError, LookupError):
+    """
+    A command was dispatched for which the dispatcher has no handler.
+    """
+
+    code = "command-not-handled"
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
+
+
+class CommandLeavesNoTraceError(CommandError):
+    """
+    A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
+
+    What tells it is an event at the command's subject or below it that carries the command's id. Events
+    stored by reference carry no id.
+
+    Attributes:
+        subject: The subject of the command.
+    """
+
+    code = "command-leaves-no-trace"
+
+    def __init__(self, command: str, *, subject: str) -> None:
+        super().__init__(
+            command,
+            f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
+            "told: emit one there that is not stored by reference, or give the command the subject it writes to",
+        )
+        self.subject = subject
+
+
+class ResultNotSeenError(CommandError):
+    """
+    A command is carried out, its events are committed; but a read model did not show them when asked to wait for it.
+
+    Why is the ``__cause__``. Wait for the read model again, or go on without it. Dispatching the command
+    again does no harm: it commits nothing, and waits again.
+
+    Attributes:
+        result: The `CommandResult` all the same.
+
+        reason: The code of the error that waiting ended with, such as "not-seen".
+    """
+
+    code = "result-not-seen"
+
+    def __init__(self, command: str, *, result: Any, reason: str) -> None:
+        super().__init__(
+            command,
+            f"{command} is carried out and committed, but a read model did not show it ({reason}): "
+            "wait for it again, or dispatch the same command again, which commits nothing",
+        )
+        self.result = result
+        self.reason = reason
+
+
 class AggregateNotFoundError(EventSourceError, LookupError):
     """
     A subject has no events.
@@ -1259,14 +1428,17 @@ class ProcessNotStartedError(ProcessError):
     Attributes:
         id: Which process.
 
-        event_id, event_type: The event.
+        event_id: Which event.
+
+        event_type: Its type.
     """
 
     code = "process-not-started"
 
     def __init__(self, process: str, *, id: str, event_id: str, event_type: str) -> None:
         super().__init__(
-            f"event {event_id} of type {event_type!r} is for process {process}/{id}, which has not begun", process=process
+            f"event {event_id} of type {event_type!r} is for process {process}/{id}, which has not begun",
+            process=process,
         )
         self.id = id
         self.event_id = event_id
@@ -1280,7 +1452,9 @@ class ProcessCompletedError(ProcessError):
     Attributes:
         id: Which process.
 
-        event_id, event_type: The event.
+        event_id: Which event.
+
+        event_type: Its type.
     """
 
     code = "process-completed"
@@ -1356,7 +1530,11 @@ class ProcessManagerFailedError(ProcessError):
     What it fails at is the `__cause__`.
 
     Attributes:
-        event_id, event_type, subject: The event.
+        event_id: Which event.
+
+        event_type: Its type.
+
+        subject: Its subject.
     """
 
     code = "process-manager-failed"
@@ -1370,21 +1548,3 @@ class ProcessManagerFailedError(ProcessError):
         self.event_id = event_id
         self.event_type = event_type
         self.subject = subject
-
-
-class CommandUnhandledError(ProcessError):
-    """
-    A process manager sends commands that the dispatcher it is run with has no handlers for.
-
-    Attributes:
-        commands: The names of their classes.
-    """
-
-    code = "command-unhandled"
-
-    def __init__(self, process: str, *, commands: tuple[str, ...]) -> None:
-        super().__init__(
-            f"process manager {process!r} sends commands without a handler: {', '.join(commands)}; register them",
-            process=process,
-        )
-        self.commands = commands

@@ -8,6 +8,8 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, TypeVar
 
+from eventsource.commands.loading import Loader
+from eventsource.commands.readings import Readings
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.errors import ConflictError
@@ -15,7 +17,6 @@ from eventsource.errors import ConflictError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from eventsource.commands.loading import Loader
     from eventsource.domain.metadata import Metadata
     from eventsource.store.interface import EventStore
 
@@ -32,6 +33,8 @@ async def decide(
 ) -> Result:
     """
     Run *function* over a new unit of work and commit what it decided; after a conflict run it again.
+
+    The next attempt reads only what is new since the last one.
 
     Args:
         function: Reads, decides and emits; asynchronous or plain. It may run several times, so what it
@@ -51,9 +54,10 @@ async def decide(
             run again.
     """
     policy = retry or RetryPolicy()
+    readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
     failures = 0
     while True:
-        work = UnitOfWork(store, metadata=metadata, loader=loader)
+        work = UnitOfWork(store, metadata=metadata, readings=readings)
         returned = function(work)
         result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
         is_last = failures + 1 >= policy.attempts

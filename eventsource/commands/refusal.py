@@ -80,8 +80,8 @@ async def came_between(
         if isinstance(read, Aggregate):
             stream = store.stream(read.subject, recursive=False, lower_bound=read.last_event_id)
             return tuple([event async for event in stream])
-        found = [event async for events in select(store, read.selection) for event in events]
-        return tuple(found[read.events_folded :])
+        found = select(store, read.selection, after=read.last_event)
+        return tuple([event async for events in found for event in events])
     except StoreError:
         # The commit is refused whether it can be told by what or not.
         return ()

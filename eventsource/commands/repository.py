@@ -4,16 +4,14 @@ The repository: aggregates by id, out of a store and back into it.
 
 from __future__ import annotations
 
-import asyncio
-import copy
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
+from eventsource.commands.decide import decide
 from eventsource.commands.loading import Loader
 from eventsource.commands.retry import RetryPolicy
-from eventsource.commands.unit_of_work import UnitOfWork
+from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.domain.aggregate import Aggregate
-from eventsource.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -108,7 +106,10 @@ class Repository(Generic[AnyAggregate]):
             RuleBrokenError: Another rule did not hold: `name` and `asked` tell which.
             ValueError: The same subject is given twice.
         """
-        return await self._save(aggregates)
+        work = UnitOfWork(self._store, loader=self._loader)
+        for aggregate in aggregates:
+            work.add(aggregate)
+        return await work.commit()
 
     async def execute(
         self,
@@ -154,27 +155,10 @@ class Repository(Generic[AnyAggregate]):
         return await self._execute(ids, run)
 
     async def _execute(self, ids: Sequence[str], run: Callable[[Sequence[AnyAggregate]], Result]) -> Result:
-        loaded = list(await asyncio.gather(*map(self.load, ids)))
-        failures = 0
-        while True:
-            # The command runs on copies: what it emitted is gone with them after a conflict, and only what others
-            # wrote has to be read.
-            aggregates = copy.deepcopy(loaded)
-            result = run(aggregates)
-            is_last = failures + 1 >= self._retry.attempts
-            try:
-                await self._save(aggregates, tells_events=is_last)
-            except ConflictError:
-                if is_last:
-                    raise
-                failures += 1
-            else:
-                return result
-            await asyncio.sleep(self._retry.pause_s(failures))
-            await asyncio.gather(*map(self._loader.catch_up, loaded))
+        if len({*ids}) < len(ids):
+            raise ValueError(GIVEN_TWICE)
 
-    async def _save(self, aggregates: Sequence[Aggregate], *, tells_events: bool = True) -> tuple[RecordedEvent, ...]:
-        work = UnitOfWork(self._store, loader=self._loader)
-        for aggregate in aggregates:
-            work.add(aggregate)
-        return await work.commit(tells_events=tells_events)
+        async def load_and_run(work: UnitOfWork) -> Result:
+            return run(await work.load_all(self._class, ids))
+
+        return await decide(self._store, load_and_run, retry=self._retry, loader=self._loader)

@@ -5,12 +5,13 @@ The unit of work: one decision over several subjects, committed at once or not a
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from eventsource.commands.context import current_metadata
 from eventsource.commands.loading import Loader
+from eventsource.commands.readings import Readings
 from eventsource.commands.refusal import came_between, explain
-from eventsource.commands.selecting import select
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.event import NewEvent
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 AnyState = TypeVar("AnyState", bound=DecisionState)
+
+GIVEN_TWICE = "the same aggregate is to be saved twice in one commit"
 
 
 class UnitOfWork:
@@ -51,12 +54,23 @@ class UnitOfWork:
         metadata: What is stored with each event; by default what is in force at the commit.
 
         loader: Where aggregates come from; by default from the events in the store.
+
+        readings: What earlier attempts at the same decision have read; it brings its own *loader*.
     """
 
-    def __init__(self, store: EventStore, *, metadata: Metadata | None = None, loader: Loader | None = None) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        metadata: Metadata | None = None,
+        loader: Loader | None = None,
+        readings: Readings | None = None,
+    ) -> None:
         self._store = store
         self._metadata = metadata
-        self._loader = loader or Loader(store)
+        self._readings = readings or Readings(store, loader or Loader(store), are_kept=False)
+        # Several reads can run at once; of the same thing the second one waits.
+        self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._aggregates: dict[str, Aggregate] = {}
         # Those whose absence was read: that one is there now is a conflict, and no refusal.
         self._absent: set[str] = set()
@@ -64,6 +78,7 @@ class UnitOfWork:
         self._emitted: list[tuple[Event, str]] = []
         self._required: list[Precondition] = []
         self._is_committed = False
+        self._recorded: tuple[RecordedEvent, ...] = ()
 
     # --- Reading ---
 
@@ -98,14 +113,12 @@ class UnitOfWork:
         """
         self._check_open()
         subject = aggregate_class.subject_of(id)
-        if subject not in self._aggregates:
-            try:
-                aggregate = await self._loader.load(aggregate_class, id)
-            except AggregateNotFoundError:
-                aggregate = aggregate_class(id)
-                self._absent.add(subject)
-            # Somebody may have been faster: several reads can run at once.
-            self._aggregates.setdefault(subject, aggregate)
+        async with self._locks[subject]:
+            if subject not in self._aggregates:
+                aggregate = await self._readings.aggregate(aggregate_class, id)
+                self.add(aggregate)
+                if aggregate.version == 0:
+                    self._absent.add(subject)
         return self._known(aggregate_class, subject)
 
     def create(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
@@ -128,8 +141,7 @@ class UnitOfWork:
         """
         self._check_open()
         if self._aggregates.setdefault(aggregate.subject, aggregate) is not aggregate:
-            msg = "the same aggregate is to be saved twice in one commit"
-            raise ValueError(msg)
+            raise ValueError(GIVEN_TWICE)
         return aggregate
 
     async def read(self, state: AnyState) -> AnyState:
@@ -145,10 +157,9 @@ class UnitOfWork:
         """
         self._check_open()
         key = (type(state), state.selection)
-        if key not in self._states:
-            async for events in select(self._store, state.selection):
-                state.fold(events)
-            self._states.setdefault(key, state)
+        async with self._locks[key]:
+            if key not in self._states:
+                self._states[key] = await self._readings.state(state)
         found = self._states[key]
         assert isinstance(found, type(state))  # noqa: S101  it is part of the key
         return found
@@ -237,13 +248,21 @@ class UnitOfWork:
                 refusal.events = await came_between(error, guards, self._store)
             raise refusal from error
         self._is_committed = True
+        self._recorded = recorded
         committed = iter(recorded)
         for aggregate in aggregates.values():
             own = [next(committed) for _ in aggregate.pending_events]
             if own:
                 aggregate.mark_committed(own[-1].id)
-        self._loader.committed(*aggregates.values())
+        self._readings.loader.committed(*aggregates.values())
         return recorded
+
+    @property
+    def recorded(self) -> tuple[RecordedEvent, ...]:
+        """
+        What was committed; nothing before.
+        """
+        return self._recorded
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []

@@ -3,10 +3,12 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decider import Decider
 from eventsource.domain.decision_state import DecisionState
+from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
-from eventsource.domain.event_type import EventTypes, event_types
+from eventsource.domain.event_type import EventTypes, event_types, stored_types_of
 from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
 from eventsource.domain.metadata import Metadata
@@ -17,14 +19,17 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
-from eventsource.domain.rule import rule
 from eventsource.domain.process_manager import ProcessManager
 from eventsource.domain.reaction import Refusal, on_refusal, on_timer, own_command, reacts, starts
+from eventsource.domain.rule import rule
 from eventsource.domain.subject import Subject
+from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "Decider",
     "DecisionState",
+    "Erased",
     "Event",
     "EventTypes",
     "Guard",
@@ -50,4 +55,6 @@ __all__ = [
     "reacts",
     "rule",
     "starts",
+    "stored_types_of",
+    "upcaster",
 ]

@@ -8,27 +8,44 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ValidationError
-
 from eventsource.domain.emitted_events import emitted_event_classes
-from eventsource.domain.event import Event, decoding_error
-from eventsource.domain.handler import collect_handlers
+from eventsource.domain.event_type import event_types, stored_types_of
+from eventsource.domain.folding import check_unknown_events, fold_events
+from eventsource.domain.guard import events
+from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.rule import asked, collect_rules
 from eventsource.domain.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, InvalidSubjectError, UnknownEventTypeError
+from eventsource.errors import DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.domain.folding import UnknownEvents
     from eventsource.domain.precondition import Precondition
 
 _ID = "{id}"
 
-_OF_INSTANCES = ("_id", "_subject", "_version", "_last_event_id", "_pending", "_rules", "_is_decided_by_rules")
-_OF_SUBCLASSES = ("subject_template", "_handlers", "_declared_rules", "_mutable_defaults")
+_OF_INSTANCES = (
+    "_id",
+    "_subject",
+    "_version",
+    "_passed_over",
+    "_last_event_id",
+    "_pending",
+    "_rules",
+    "_is_decided_by_rules",
+)
+_OF_SUBCLASSES = (
+    "subject_template",
+    "_handlers",
+    "_erased_handlers",
+    "_unknown_events",
+    "_declared_rules",
+    "_mutable_defaults",
+)
 
 
 class Aggregate:
@@ -50,7 +67,9 @@ class Aggregate:
             def _deposited(self, event: MoneyDeposited) -> None:
                 self.balance += event.cents
 
-    ``abstract=True`` declares a base for other aggregates; it has no subject.
+    ``abstract=True`` declares a base for other aggregates; it has no subject. With
+    ``unknown_events="ignore"`` events that it has no handler for are passed over, and counted in its
+    version; by default they are an error, since nobody can tell whether its rules need them.
 
     Raises:
         DeclarationError: When the class is made: the subject is missing or has not exactly one
@@ -62,12 +81,18 @@ class Aggregate:
 
     _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
     _declared_rules: ClassVar[Mapping[str, tuple[Callable[..., Any], ...]]] = {}
+    _erased_handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
+    _unknown_events: ClassVar[UnknownEvents] = "error"
     _mutable_defaults: ClassVar[dict[str, object]] = {}
 
-    def __init_subclass__(cls, *, subject: str = "", abstract: bool = False) -> None:
+    def __init_subclass__(
+        cls, *, subject: str = "", abstract: bool = False, unknown_events: UnknownEvents | None = None
+    ) -> None:
         super().__init_subclass__()
         check_names(cls, Aggregate, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
+        cls._unknown_events = check_unknown_events(cls, unknown_events or cls._unknown_events)
         cls._handlers = collect_handlers(cls)
+        cls._erased_handlers = collect_erased_handlers(cls)
         cls._declared_rules = collect_rules(cls)
         cls._mutable_defaults = collect_mutable_defaults(cls, Aggregate)
         if abstract:
@@ -88,6 +113,8 @@ class Aggregate:
         self._id = id
         self._subject = self.subject_of(id)
         self._version = 0
+        # How many of the events counted in the version have no handler: others than 0 only where that is allowed.
+        self._passed_over = 0
         self._last_event_id: str | None = None
         self._pending: list[Event] = []
         # The rules of all pending events, each once, and whether they stand in place of what was read.
@@ -148,10 +175,13 @@ class Aggregate:
         """
         That what was read of it is all there is; None where rules stand in place of that.
 
-        They do if each pending event was emitted under rules.
+        They do if each pending event was emitted under rules. A class that passes over events that it
+        has no handler for does not count them either: others may write them meanwhile.
         """
         if self._is_decided_by_rules:
             return None
+        if self._unknown_events == "ignore" and (handled := self._handled_classes()):
+            return events(*handled).at(self._subject).count() == self._version - self._passed_over
         return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
 
     @property
@@ -205,32 +235,37 @@ class Aggregate:
         Take recorded events of its subject into the state, oldest first.
 
         Raises:
-            UnknownEventTypeError: An event's type is none that this class handles.
+            UnknownEventTypeError: An event's type is none that this class handles, unless it ignores these.
             EventDecodingError: An event's data does not fit its class.
+            NewerEventError: A newer version of the program wrote an event.
+            UpcastingError: An upcaster fails.
         """
-        # One pass over a small table of bound functions: this loop is what rebuilding costs.
-        table = _decoders(self._handlers)
-        recorded: RecordedEvent | None = None
-        count = 0
-        for recorded in events:
-            try:
-                decode, handle = table[recorded.type]
-            except KeyError:
-                raise UnknownEventTypeError(
-                    event_type=recorded.type,
-                    event_id=recorded.id,
-                    subject=recorded.subject,
-                    reader=f"aggregate {type(self).__name__}",
-                ) from None
-            try:
-                event = decode(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
-            except ValidationError as error:
-                raise decoding_error(recorded, error, self._handlers[recorded.type][0]) from None
-            handle(self, event)
-            count += 1
-        if recorded is not None:
+        passed_over = 0
+        if self._unknown_events == "ignore":
+            events = tuple(events)
+            passed_over = self._count_unhandled(events)
+        count, last_event_id = fold_events(
+            self,
+            self._handlers,
+            self._erased_handlers,
+            events,
+            reader=f"aggregate {type(self).__name__}",
+            unknown_events=self._unknown_events,
+        )
+        if last_event_id is not None:
             self._version += count
-            self._last_event_id = recorded.id
+            self._passed_over += passed_over
+            self._last_event_id = last_event_id
+
+    @classmethod
+    def _handled_classes(cls) -> tuple[type[Event], ...]:
+        classes = [event_types.find(name) for name in (*cls._handlers, *cls._erased_handlers)]
+        return tuple(dict.fromkeys(each for each in classes if each is not None))
+
+    @classmethod
+    def _count_unhandled(cls, recorded: Sequence[RecordedEvent]) -> int:
+        handled = {name for each in cls._handled_classes() for name in stored_types_of(each)}
+        return sum(event.type not in handled for event in recorded)
 
     def mark_committed(self, last_event_id: str) -> None:
         """
@@ -248,13 +283,6 @@ class Aggregate:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._subject} version {self._version}>"
-
-
-def _decoders(
-    handlers: dict[str, tuple[type[Event], Callable[..., Any]]],
-) -> dict[str, tuple[Callable[..., Event], Callable[..., Any]]]:
-    # Looked up at each fold: a class with forward references gets its validator late.
-    return {name: (cls.__pydantic_validator__.validate_json, handle) for name, (cls, handle) in handlers.items()}
 
 
 def _check_template(cls: type, template: str) -> str:

@@ -7,18 +7,19 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventsource.domain.handler import collect_handlers
+from eventsource.domain.folding import fold_events
+from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.state_attributes import check_names, collect_mutable_defaults
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.domain.guard import EventSelection, Guard
 
 _OF_INSTANCES = ("_selection", "_count", "_last_event")
-_OF_SUBCLASSES = ("_handlers", "_mutable_defaults")
+_OF_SUBCLASSES = ("_handlers", "_erased_handlers", "_mutable_defaults")
 
 
 class DecisionState:
@@ -54,12 +55,14 @@ class DecisionState:
     """
 
     _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
+    _erased_handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
     _mutable_defaults: ClassVar[dict[str, object]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         check_names(cls, DecisionState, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
         cls._handlers = collect_handlers(cls)
+        cls._erased_handlers = collect_erased_handlers(cls)
         cls._mutable_defaults = collect_mutable_defaults(cls, DecisionState)
 
     def __init__(self, selection: EventSelection[Any]) -> None:
@@ -108,18 +111,26 @@ class DecisionState:
         """
         return self._selection.count() == self._count
 
-    def fold(self, events: Iterable[RecordedEvent]) -> None:
+    def fold(self, events: Sequence[RecordedEvent]) -> None:
         """
         Take recorded events of its selection into the state, oldest first.
 
         Raises:
-            EventDecodingError: An event's data does not fit its class.
+            EventDecodingError, NewerEventError, UpcastingError: An event cannot be read.
         """
-        for recorded in events:
-            event_class, handle = self._handlers[recorded.type]
-            handle(self, event_class.from_recorded(recorded))
-            self._count += 1
-            self._last_event = recorded
+        if not events:
+            return
+        fold_events(
+            self,
+            self._handlers,
+            self._erased_handlers,
+            events,
+            reader=f"decision state {type(self).__name__}",
+            # What is selected has its handler. What is not comes along only where an older event gives several.
+            unknown_events="ignore",
+        )
+        self._count += len(events)
+        self._last_event = events[-1]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._count} events>"

@@ -38,6 +38,7 @@ import attrs
 
 from eventsource.domain.event import Event
 from eventsource.domain.event_proxy import record_condition, record_operand
+from eventsource.domain.event_type import stored_types_of
 from eventsource.domain.operand import Operand, count_of_events, event_data, number
 from eventsource.domain.precondition import QueryIsTrue
 from eventsource.domain.subject import Subject
@@ -347,12 +348,30 @@ class EventSelection(Generic[AnyEvent]):
         """
         return self._classes
 
+    @property
+    def stored_types(self) -> tuple[str, ...]:
+        """
+        The names that such events are stored with: those of the classes, and older ones that upcasters lead from.
+        """
+        return tuple(sorted({name for each in self._classes for name in stored_types_of(each)}))
+
+    @property
+    def place(self) -> tuple[Subject, bool] | None:
+        """
+        The one subject that such events are at, and whether those below it count, too; None if more is asked of them.
+        """
+        if self._since is not None or self._until is not None or self._conditions:
+            return None
+        if self._ancestor is not None and not self._ancestor.is_root:
+            return self._ancestor, True
+        return (self._subjects[0], False) if len(self._subjects) == 1 else None
+
     def _clauses(self) -> Iterator[Expression]:
         if self._subjects:
             yield _is_among("subject", self._subjects)
         elif self._ancestor is not None and not self._ancestor.is_root:
             yield Under(Path(("subject",)), Constant(self._ancestor))
-        yield _is_among("type", tuple(event_class.event_type for event_class in self._classes))
+        yield _is_among("type", self.stored_types)
         if self._since is not None:
             yield Comparison(">=", Path(("time",)), Constant(_to_text(self._since)))
         if self._until is not None:

@@ -10,6 +10,7 @@ import types
 from collections import ChainMap
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
+from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event
 from eventsource.errors import DeclarationError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Method = TypeVar("Method", bound="Callable[..., object]")
 
 _MARK = "_handled_event_classes"
+_ERASED_MARK = "_handled_erased_classes"
 
 # Calling one of these runs nothing of it, so the event would be lost without a word.
 _CALLED_IN_VAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
@@ -29,16 +31,22 @@ def handles(method: Method) -> Method:
     """
     Declare a method as the handler of the event class that its first parameter is annotated with.
 
-    ``event: MoneyDeposited | MoneyWithdrawn`` handles both. A handler never refuses: history is
-    not up for debate.
+    ``event: MoneyDeposited | MoneyWithdrawn`` handles both. ``event: HolderNamed | Erased[HolderNamed]``
+    also handles such events once their data is erased. A handler never refuses: history is not up for
+    debate.
 
     Raises:
-        DeclarationError: The parameter is missing, has no annotation, or one that is no event class;
-            or the method is asynchronous or a generator.
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class, or
+            `Erased` of an event that is not personal; or the method is asynchronous or a generator.
     """
+    name = _name_of(method)
     check_is_plain(method)
     body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
-    setattr(method, _MARK, event_classes_of(method, body))
+    kinds = annotated_kinds(method, body)
+    erased = tuple(_erased_class(kind, name) for kind in kinds if _is_erased(kind))
+    present = tuple(_event_class(kind, name) for kind in kinds if not _is_erased(kind))
+    setattr(method, _MARK, present)
+    setattr(method, _ERASED_MARK, erased)
     return method
 
 
@@ -65,15 +73,10 @@ def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[ty
     Raises:
         DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
     """
-    classes = annotated_classes(method, body)
-    for event_class in classes:
-        if not (isinstance(event_class, type) and issubclass(event_class, Event) and event_class.event_type):
-            msg = f"{_name_of(method)} is annotated with {event_class!r}, which is no event class with a type name"
-            raise DeclarationError(msg)
-    return classes
+    return tuple(_event_class(kind, _name_of(method)) for kind in annotated_kinds(method, body))
 
 
-def annotated_classes(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
+def annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
     """
     What the first parameter of a method, behind ``self``, is annotated with; the members of a union one by one.
 
@@ -115,6 +118,26 @@ def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., 
     return found
 
 
+def collect_erased_handlers(owner: type) -> dict[str, Callable[..., Any]]:
+    """
+    Find the handlers of erased events of a class and its bases: event type to function.
+
+    Raises:
+        DeclarationError: Two methods handle the same erased event.
+    """
+    found: dict[str, Callable[..., Any]] = {}
+    for method in methods_of(owner):
+        for event_class in getattr(method, _ERASED_MARK, ()):
+            other = found.setdefault(event_class.event_type, method)
+            if other is not method:
+                msg = (
+                    f"{owner.__qualname__} has two handlers for Erased[{event_class.__name__}]: "
+                    f"{other.__name__} and {method.__name__}"
+                )
+                raise DeclarationError(msg)
+    return found
+
+
 def methods_of(owner: type) -> Iterator[FunctionType]:
     """
     The methods of a class and its bases, each name once: one overridden in a subclass as overridden.
@@ -129,6 +152,32 @@ def methods_of(owner: type) -> Iterator[FunctionType]:
 def _name_of(method: Callable[..., object]) -> str:
     name: str = getattr(method, "__qualname__", repr(method))
     return name
+
+
+def _is_erased(kind: object) -> bool:
+    return kind is Erased or get_origin(kind) is Erased
+
+
+def _erased_class(kind: object, name: str) -> type[Event]:
+    [given] = get_args(kind) or (None,)
+    if given is None:
+        msg = f"{name} does not say which erased event it handles: write Erased[TheEventClass]"
+        raise DeclarationError(msg)
+    event_class = _event_class(given, name)
+    if not event_class.event_is_personal:
+        msg = (
+            f"{name} handles Erased[{event_class.__name__}], which is never erased: only events of a class declared "
+            "with personal=True are"
+        )
+        raise DeclarationError(msg)
+    return event_class
+
+
+def _event_class(kind: object, name: str) -> type[Event]:
+    if not (isinstance(kind, type) and issubclass(kind, Event) and kind.event_type):
+        msg = f"{name} is annotated with {kind!r}, which is no event class with a type name"
+        raise DeclarationError(msg)
+    return kind
 
 
 def _evaluate(annotation: str, method: Callable[..., object], body: FrameType) -> object:

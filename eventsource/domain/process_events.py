@@ -6,7 +6,7 @@ They stand at the process's own subject, ``/process/<name>/<id>``, beside those 
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  pydantic reads the annotations
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict

@@ -8,10 +8,14 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import attrs
+from pydantic import BaseModel
 
 from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.event import Event
+from eventsource.domain.decoding import decode
+from eventsource.domain.erased import Erased
+from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.domain.event_type import event_types
 from eventsource.domain.handler import handles
 from eventsource.domain.process_book import ProcessBook
 from eventsource.domain.process_events import (
@@ -25,10 +29,11 @@ from eventsource.domain.process_events import (
     SetTimer,
     TimerFired,
 )
-from eventsource.domain.reaction import By, Reactions, Refusal, collect_reactions, command_id, correlate
+from eventsource.domain.reaction import Reactions, Refusal, collect_reactions, command_id, correlate, is_for
 from eventsource.domain.state_attributes import check_names
 from eventsource.errors import (
     DeclarationError,
+    EventError,
     ProcessCompletedError,
     ProcessNotStartedError,
     RefusalUnansweredError,
@@ -39,9 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from pydantic import BaseModel
-
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.reaction import By
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Lateness = Literal["ignore", "park"]
@@ -87,7 +90,7 @@ class _Deciding:
     """
 
     cause: RecordedEvent
-    commands: list[BaseModel] = attrs.field(factory=list["BaseModel"])
+    commands: list[BaseModel] = attrs.field(factory=list[BaseModel])
     timers: list[tuple[Event, datetime]] = attrs.field(factory=list[tuple[Event, "datetime"]])
     cancelled: list[str] = attrs.field(factory=list[str])
     is_completed: bool = False
@@ -273,22 +276,23 @@ class ProcessManager(Aggregate, abstract=True):
         return cls._commands
 
     @classmethod
-    def process_of(cls, recorded: RecordedEvent) -> str | None:
+    def processes_of(cls, recorded: RecordedEvent) -> tuple[str, ...]:
         """
-        The id of the process that an event is for; None if it is for none.
+        The ids of the processes that an event is for; mostly one, or none.
 
         Raises:
-            EventDecodingError: The event does not fit its class, and says of no process.
+            EventError: The event cannot be read, and does not say in another way which it is for.
+            InvalidSubjectError: What it says cannot be an id.
             Exception: Whatever the function raises that was given as `by`.
         """
-        reaction = cls._reactions.events.get(recorded.type)
+        is_input = event_types.can_give(recorded.type, cls._reactions.events)
         if recorded.subject.startswith(cls._own_prefix):
-            is_input = reaction is not None or recorded.type == CommandRefused.event_type
-            return recorded.subject.removeprefix(cls._own_prefix) if is_input else None
-        if reaction is None or reaction.by is None:
-            return None
-        event_class = cls._reactions.classes[recorded.type]
-        return next(correlate(recorded, event_class, reaction.by, process_name=cls.process_name), None)
+            is_input = is_input or recorded.type == CommandRefused.event_type
+            return (recorded.subject.removeprefix(cls._own_prefix),) if is_input else ()
+        ids = correlate(recorded, cls._reactions, process_name=cls.process_name) if is_input else ()
+        for id in ids:
+            cls.subject_of(id)
+        return ids
 
     @property
     def book(self) -> ProcessBook:
@@ -305,8 +309,12 @@ class ProcessManager(Aggregate, abstract=True):
             return False
         if self._book.is_completed:
             return self._if_completed == "ignore"
-        is_early = not self._book.answered and not self._reactions.events[cause.type].starts
-        return is_early and self._if_not_started == "ignore"
+        if self._book.answered or self._if_not_started == "park":
+            return False
+        try:
+            return not any(reaction.starts for reaction, _ in self._reactions.to(cause))
+        except EventError:
+            return False
 
     def react(self, cause: RecordedEvent) -> Answer:
         """
@@ -353,16 +361,14 @@ class ProcessManager(Aggregate, abstract=True):
 
         Raises:
             DeclarationError: Nothing answers the event any more.
-            pydantic.ValidationError: Its data does not fit its class any more.
+            EventError: It cannot be read any more.
         """
         waiting = self._book.timers[timer]
-        event_class = self._reactions.classes.get(waiting.type)
-        if event_class is None:
-            msg = f"nothing answers {waiting.type!r}, which a timer of process {self.process_name!r} records"
-            raise DeclarationError(msg)
-        event = event_class.model_validate_json(to_canonical_json(waiting.data))
         self.emit(TimerFired(timer=timer))
-        self.emit(event)
+        # It was written when the timer was set, maybe by a class of an earlier version.
+        for event in decode(_as_recorded(waiting, self.subject)):
+            if not isinstance(event, Erased):
+                self.emit(event)
 
     def command(self, cause: str, index: int) -> BaseModel:
         """
@@ -379,9 +385,7 @@ class ProcessManager(Aggregate, abstract=True):
         Record that a command was refused.
         """
         command = self._book.unsent[cause, index]
-        self.emit(
-            CommandRefused(cause=cause, index=index, command=command, refusal=refusal.name, rule=refusal.rule)
-        )
+        self.emit(CommandRefused(cause=cause, index=index, command=command, refusal=refusal.name, rule=refusal.rule))
 
     def dispatched(self, cause: str, index: int) -> None:
         """
@@ -421,12 +425,16 @@ class ProcessManager(Aggregate, abstract=True):
                 )
             reaction.call(self, command, Refusal(refused.refusal, refused.rule))
             return
-        reaction = self._reactions.events[cause.type]
+        answers = self._reactions.to(cause)
+        facts: dict[str, Any] = {"id": self.id, "event_id": cause.id, "event_type": cause.type}
         if self._book.is_completed:
-            raise ProcessCompletedError(self.process_name, id=self.id, event_id=cause.id, event_type=cause.type)
-        if not self._book.answered and not reaction.starts:
-            raise ProcessNotStartedError(self.process_name, id=self.id, event_id=cause.id, event_type=cause.type)
-        reaction.call(self, self._reactions.classes[cause.type].from_recorded(cause), cause)
+            raise ProcessCompletedError(self.process_name, **facts)
+        if not self._book.answered and not any(reaction.starts for reaction, _ in answers):
+            raise ProcessNotStartedError(self.process_name, **facts)
+        for reaction, event in answers:
+            # Upcasters may make several of one, each for another process.
+            if len(answers) == 1 or is_for(self.id, cause, event, reaction.by, process_name=self.process_name):
+                reaction.call(self, event, cause)
 
     def _record(self, cause: RecordedEvent, **decided: Any) -> None:
         self.emit(ProcessReacted(cause=cause.id, cause_type=cause.type, cause_time=cause.time, **decided))
@@ -464,4 +472,10 @@ def _to_sent(command: BaseModel) -> SentCommand:
 
 
 def _to_timer(event: Event, due_at: datetime) -> SetTimer:
-    return SetTimer(due_at=due_at, type=event.event_type, data=parse_json(event.to_data_json()))
+    new = NewEvent.of(event, subject="/timer")
+    return SetTimer(due_at=due_at, type=new.type, data=parse_json(new.data_json))
+
+
+def _as_recorded(timer: SetTimer, subject: str) -> RecordedEvent:
+    data_json = to_canonical_json(timer.data)
+    return RecordedEvent(0, "", 0, "", subject, timer.type, data_json, "", "")

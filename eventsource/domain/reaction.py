@@ -4,6 +4,7 @@ Reactions: methods of a process manager that answer an event, a timer or a refus
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import re
@@ -13,19 +14,23 @@ from urllib.parse import quote, unquote
 
 import attrs
 
+from eventsource.domain.decoding import decode
+from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event
-from eventsource.domain.handler import annotated_classes, check_is_plain, methods_of
+from eventsource.domain.event_type import event_types
+from eventsource.domain.handler import annotated_kinds, check_is_plain, methods_of
 from eventsource.errors import (
     AggregateNotFoundError,
     ConflictError,
     DeclarationError,
-    EventDecodingError,
+    EventError,
     PreconditionFailedError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
+    from typing import TypeAlias
 
     from eventsource.domain.event import RecordedEvent
 
@@ -50,8 +55,9 @@ class OwnCommand:
 
 own_command: Final = OwnCommand()
 
-# What `by` may be: a field of the event, the subject it stands at, a function of it, or whose command it was.
-By = str | OwnCommand | Callable[[Any], object] if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    # A field of the event, the subject it stands at, a function of it, or whose command it was.
+    By: TypeAlias = str | OwnCommand | Callable[[Any], object]
 
 
 @attrs.frozen
@@ -205,7 +211,7 @@ def _mark(
 ) -> Method:
     check_is_plain(method)
     name = getattr(method, "__qualname__", repr(method))
-    classes = annotated_classes(method, body)
+    classes = annotated_kinds(method, body)
     for found in classes:
         if not (isinstance(found, type) and issubclass(found, root)) or (root is Event and not found.event_type):
             what = "event class with a type name" if root is Event else "class of commands"
@@ -237,6 +243,21 @@ class Reactions:
     events: dict[str, Reaction]
     classes: dict[str, type[Event]]
     refusals: dict[type, tuple[tuple[tuple[type[Exception], ...], Reaction], ...]]
+
+    def to(self, recorded: RecordedEvent) -> list[tuple[Reaction, Event]]:
+        """
+        The answers to an event, each with what it is read as. Erased events are not answered.
+
+        Raises:
+            EventError: It cannot be read.
+        """
+        if not event_types.can_give(recorded.type, self.events):
+            return []
+        return [
+            (self.events[event.event_type], event)
+            for event in decode(recorded)
+            if not isinstance(event, Erased) and event.event_type in self.events
+        ]
 
     def answer_to(self, command: object, refusal: str) -> Reaction | None:
         """
@@ -327,38 +348,65 @@ def _check_refusals(
 # --- From an event to its process ---
 
 
-def correlate(recorded: RecordedEvent, event_class: type[Event], by: By, *, process_name: str) -> Iterator[str]:
+def correlate(recorded: RecordedEvent, reactions: Reactions, *, process_name: str) -> tuple[str, ...]:
     """
-    The id of the process that an event is for; none if it is for none.
+    The ids of the processes that an event is for; mostly one, or none.
 
     Raises:
-        EventDecodingError: Its data has no place where *by* looks.
-        Exception: Whatever *by* raises.
+        EventError: It cannot be read, and what it says as it is stored is not enough.
+        Exception: Whatever a function raises that was given as `by`.
     """
-    found = _find(recorded, event_class, by, process_name)
-    if found is not None:
-        yield str(found)
+    try:
+        found = [
+            _find(recorded, event, reaction.by, process_name)
+            for reaction, event in reactions.to(recorded)
+            if reaction.by is not None
+        ]
+    except EventError:
+        # One that cannot be read is parked at its process, as long as it says at which.
+        found = [_find_unread(recorded, reactions, process_name)]
+        if found == [None]:
+            raise
+    return tuple(dict.fromkeys(str(one) for one in found if one is not None))
 
 
-def _find(recorded: RecordedEvent, event_class: type[Event], by: By, process_name: str) -> object:
+def is_for(id: str, recorded: RecordedEvent, event: Event, by: By | None, *, process_name: str) -> bool:
+    """
+    Whether one of the events that *recorded* is read as is for the process with this id.
+    """
+    found = None if by is None else _find(recorded, event, by, process_name)
+    return found is not None and str(found) == id
+
+
+def _find(recorded: RecordedEvent, event: Event, by: By, process_name: str) -> object:
     if isinstance(by, OwnCommand):
         return process_of_command(recorded.metadata.command_id or "", process_name)
-    if isinstance(by, str) and by.startswith("/"):
-        found = _pattern(by).fullmatch(recorded.subject)
-        return found[1] if found else None
     if isinstance(by, str):
-        try:
-            return getattr(event_class.from_recorded(recorded), by)
-        except EventDecodingError:
-            # One that does not fit is parked at its process, as long as it says at which.
-            alias = event_class.model_fields[by].alias or by
-            value = recorded.data.get(alias)
-            if not isinstance(value, str | int):
-                raise
-            return value
-    return by(event_class.from_recorded(recorded))
+        return _id_in(recorded.subject, by) if by.startswith("/") else getattr(event, by)
+    return by(event)
 
 
+def _find_unread(recorded: RecordedEvent, reactions: Reactions, process_name: str) -> object:
+    reaction = reactions.events.get(recorded.type)
+    if reaction is None:
+        return None
+    if isinstance(reaction.by, OwnCommand):
+        return process_of_command(recorded.metadata.command_id or "", process_name)
+    if not isinstance(reaction.by, str):
+        return None
+    if reaction.by.startswith("/"):
+        return _id_in(recorded.subject, reaction.by)
+    field = reactions.classes[recorded.type].model_fields[reaction.by]
+    value = recorded.data.get(field.alias or reaction.by)
+    return value if isinstance(value, str | int) else None
+
+
+def _id_in(subject: str, template: str) -> str | None:
+    found = _pattern(template).fullmatch(subject)
+    return found[1] if found else None
+
+
+@functools.lru_cache(maxsize=256)
 def _pattern(template: str) -> re.Pattern[str]:
     before, _, after = template.partition(_ID)
     return re.compile(f"{re.escape(before)}([^/]+){re.escape(after)}")

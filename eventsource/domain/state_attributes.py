@@ -4,13 +4,21 @@ The annotated attributes that are the state of an aggregate or of a decision sta
 
 from __future__ import annotations
 
+import copy
 import inspect
-from typing import TYPE_CHECKING
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
+from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+State = TypeVar("State")
 
 
 def check_names(cls: type, root: type, *, of_instances: Iterable[str], of_subclasses: Iterable[str]) -> None:
@@ -45,3 +53,39 @@ def collect_mutable_defaults(cls: type, root: type) -> dict[str, object]:
 
 def _own_bases(cls: type, root: type) -> list[type]:
     return [base for base in cls.__mro__ if base not in root.__mro__]
+
+
+def copied(state: State) -> State:
+    """
+    An aggregate or a decision state that shares with *state* nothing that can be changed.
+
+    Several times as fast as `copy.deepcopy`, since most attributes are numbers, texts, and collections of such.
+    """
+    cls = type(state)
+    if hasattr(cls, "__deepcopy__") or any(getattr(base, "__slots__", ()) for base in cls.__mro__):
+        return copy.deepcopy(state)
+    twin = cls.__new__(cls)
+    # One memory for all: what two attributes share they share in the copy, too.
+    memo: dict[int, Any] = {}
+    vars(twin).update({name: _copied(value, memo) for name, value in vars(state).items()})
+    return twin
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    kind: object = value.__class__
+    if kind in _UNCHANGING:
+        return value
+    if id(value) in memo:
+        return memo[id(value)]
+    if (kind in {list, set} and all(type(item) in _UNCHANGING for item in value)) or (
+        kind is dict and all(type(key) in _UNCHANGING and type(item) in _UNCHANGING for key, item in value.items())
+    ):
+        memo[id(value)] = value.copy()
+    else:
+        memo[id(value)] = copy.deepcopy(value, memo)
+    return memo[id(value)]
+
+
+_UNCHANGING: Final = frozenset(
+    {NoneType, bool, int, float, complex, str, bytes, Subject, Decimal, UUID, date, datetime, time, timedelta}
+)

@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from eventsource.commands.beside import committed_beside
 from eventsource.commands.context import with_metadata
 from eventsource.commands.loading import Loader
-from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.metadata import Metadata
-from eventsource.domain.precondition import SubjectIsAtVersion
 from eventsource.domain.process_book import cause_of_timer
 from eventsource.domain.process_events import CommandDispatched, ProcessParked
 from eventsource.errors import (
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
 
     from eventsource.commands.command import Command
     from eventsource.commands.dispatcher import Dispatcher
+    from eventsource.commands.retry import RetryPolicy
     from eventsource.domain.event import RecordedEvent
     from eventsource.domain.process_manager import ProcessManager
     from eventsource.store.interface import EventStore
@@ -135,7 +134,7 @@ class Instances:
                 await self._save(process, await self._find(cause_of_timer(timer)))
             except StoreError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever the code of the user raises parks its process
                 await self._park(process, "timer", timer, process.book.timers[timer].type, error)
             return False
 
@@ -182,7 +181,7 @@ class Instances:
             await self._save(process, cause)
         except StoreError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  likewise
             await self._park(process, "reaction", cause.id, cause.type, error)
             return False
         return True
@@ -202,7 +201,7 @@ class Instances:
                 await self._send(process, command, cause_id, index, cause)
             except (StoreUnavailableError, CommitOutcomeUnknownError):
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  likewise
                 # What others have done meanwhile counts, whatever was in the way here.
                 await self._loader.catch_up(process)
                 if process.version != version:
@@ -230,8 +229,8 @@ class Instances:
 
         def beside(work: UnitOfWork) -> None:
             done = CommandDispatched(cause=cause_id, index=index)
-            # If the process was led on by somebody else, the command was carried out or refused there.
-            work.emit(done, at=process.subject, guarded_by=[SubjectIsAtVersion(process.subject, process.version)])
+            # If somebody else led the process on, the command was carried out or refused there.
+            work.emit(done, at=process.subject, guarded_by=process.preconditions)
 
         with with_metadata(_metadata_for(cause)), committed_beside(beside):
             await self._dispatcher.dispatch(command)

@@ -22,7 +22,14 @@ class Entry:
     """
 
     checkpoint: Checkpoint
-    is_finished: bool = False
+    left: int = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """
+        Whether nothing of it is left to be done.
+        """
+        return self.left == 0
 
 
 class Passage:
@@ -45,12 +52,12 @@ class Passage:
         """
         return self._read
 
-    def enter(self, recorded: RecordedEvent) -> Entry:
+    def enter(self, recorded: RecordedEvent, *, times: int = 1) -> Entry:
         """
-        An event was read. `finish` what this gives when it is done.
+        An event was read. `finish` what this gives, so many times, when it is done.
         """
         self._advance(recorded)
-        entry = Entry(self._read)
+        entry = Entry(self._read, times)
         self._open.append(entry)
         return entry
 
@@ -64,13 +71,13 @@ class Passage:
         elif self._open[-1].is_finished:
             self._open[-1].checkpoint = self._read
         else:
-            self._open.append(Entry(self._read, is_finished=True))
+            self._open.append(Entry(self._read))
 
     def finish(self, entry: Entry) -> None:
         """
         What was to be done about an event is done.
         """
-        entry.is_finished = True
+        entry.left -= 1
         while self._open and self._open[0].is_finished:
             self.finished = self._open.popleft().checkpoint
 

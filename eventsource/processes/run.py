@@ -16,11 +16,11 @@ from eventsource.log import get_logger
 from eventsource.processes.instances import Instances
 from eventsource.processes.lanes import Lanes
 from eventsource.processes.open_work import OpenWork
-from eventsource.processes.passage import Passage
+from eventsource.processes.passage import Entry, Passage
 from eventsource.processes.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
     from eventsource.commands.dispatcher import Dispatcher
@@ -190,9 +190,7 @@ class ProcessRun:
 
     async def _hand_on(self, recorded: RecordedEvent) -> None:
         try:
-            id = self._class.process_of(recorded)
-            if id is not None:
-                self._class.subject_of(id)
+            ids = self._class.processes_of(recorded)
         except Exception as error:
             raise ProcessManagerFailedError(
                 self._class.process_name,
@@ -201,16 +199,19 @@ class ProcessRun:
                 subject=recorded.subject,
                 cause=error,
             ) from error
-        if id is None:
+        if not ids:
             self._passage.pass_by(recorded)
             return
-        entry = self._passage.enter(recorded)
+        entry = self._passage.enter(recorded, times=len(ids))
+        for id in ids:
+            await self._lanes.put(id, self._taking(id, recorded, entry))
 
+    def _taking(self, id: str, recorded: RecordedEvent, entry: Entry) -> Callable[[], Awaitable[None]]:
         async def take() -> None:
             await self._instances.take(id, recorded)
             self._passage.finish(entry)
 
-        await self._lanes.put(id, take)
+        return take
 
     async def _go_on(self, id: str) -> None:
         await self._lanes.put(id, lambda: self._instances.go_on(id))

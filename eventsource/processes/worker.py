@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from eventsource.commands.retry import RetryPolicy
-from eventsource.errors import CommandUnhandledError
+from eventsource.errors import CommandNotHandledError
 from eventsource.processes.run import ProcessRun
 from eventsource.projections.database import ReadModelDatabase
 
@@ -32,7 +32,8 @@ class ProcessWorker:
     In a program of its own: ``await ProcessWorker(store, dispatcher, [LoanApplication]).run()``. Beside
     others, for example in a web server::
 
-        async with ProcessWorker(store, dispatcher, [LoanApplication], database=url) as worker: ...
+        async with ProcessWorker(store, dispatcher, [LoanApplication], database=url) as worker:
+            ...
 
     Any number of workers may run the same process managers on one store: each event is answered, each
     command carried out and each timer recorded once all the same. A second one takes over at once where
@@ -57,7 +58,7 @@ class ProcessWorker:
         width: How many processes of each process manager are led on side by side.
 
     Raises:
-        CommandUnhandledError: On entering: the dispatcher has no handler for a command that one sends.
+        CommandNotHandledError: On entering: the dispatcher has no handler for a command that one sends.
         ExceptionGroup: On leaving the block, of the errors of those that failed.
     """
 
@@ -130,8 +131,10 @@ class ProcessWorker:
 
     async def settle(self) -> None:
         """
-        Wait until there is nothing left to do: every event is answered, every command carried out,
-        every timer recorded that is due by the clock, and what came of all that, too.
+        Wait until there is nothing left to do.
+
+        Every event is answered, every command carried out, every timer recorded that is due by the clock,
+        and so is what came of all that.
 
         Raises:
             Exception: A process manager failed.
@@ -143,6 +146,6 @@ class ProcessWorker:
 
 
 def _check_handled(process: type[ProcessManager], dispatcher: Dispatcher) -> None:
-    missing = [one.__name__ for one in process.command_classes() if one not in dispatcher.command_classes]
-    if missing:
-        raise CommandUnhandledError(process.process_name, commands=tuple(missing))
+    for command_class in process.command_classes():
+        if command_class not in dispatcher.command_classes:
+            raise CommandNotHandledError(command_class.__name__)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from eventsource import EventStream
+from eventsource import CommitOutcomeUnknownError, EventStream
 from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
@@ -39,7 +39,11 @@ class ObservedStore:
 
         commits: How many commits were sent.
 
+        queries: How many questions were asked.
+
         preconditions: Those of the last commit.
+
+        answers_lost: Of how many commits to come the answer is lost, though they are stored.
 
         rivals: Run one after the other, each before one commit: who gets in first.
     """
@@ -48,6 +52,8 @@ class ObservedStore:
         self.inner = inner
         self.read: list[RecordedEvent] = []
         self.commits = 0
+        self.queries = 0
+        self.answers_lost = 0
         self.preconditions: Sequence[Precondition] = ()
         self.rivals: list[Callable[[], Awaitable[object]]] = []
 
@@ -73,7 +79,12 @@ class ObservedStore:
         self.preconditions = preconditions
         if self.rivals:
             await self.rivals.pop(0)()
-        return await self.inner.commit(events, preconditions, idempotency_key=idempotency_key)
+        recorded = await self.inner.commit(events, preconditions, idempotency_key=idempotency_key)
+        if self.answers_lost:
+            self.answers_lost -= 1
+            store = "the store"
+            raise CommitOutcomeUnknownError(store, "the answer is lost")
+        return recorded
 
     def stream(
         self,
@@ -172,6 +183,7 @@ class ObservedStore:
         """
         See `EventStore`.
         """
+        self.queries += 1
         return self.inner.query(query, limits=limits)
 
     async def explain(self, query: str | Query) -> Explanation:

@@ -251,18 +251,18 @@ def test_event_finds_its_process_by_field_command_subject_or_function() -> None:
 
     log = Log()
 
-    assert Ordering.process_of(log.record(OrderPlaced(order="7", cents=5), "/x")) == "7"
-    assert Ordering.process_of(log.record(OrderSent(), "/x")) is None
-    assert Ordering.process_of(log.record(PaymentTaken(), "/x", commandId="ordering/a%2Fb%C3%A9/e-1/0")) == "a/bé"
-    assert Ordering.process_of(log.record(PaymentTaken(), "/x", commandId="other/7/e-1/0")) is None
-    assert Ordering.process_of(log.record(PaymentTaken(), "/x")) is None
-    assert Ordering.process_of(log.record(PaymentOverdue(reminder=1), "/process/ordering/7")) == "7"
-    assert Ordering.process_of(log.record(PaymentOverdue(reminder=1), "/elsewhere/7")) is None
-    assert Ordering.process_of(log.record(Noted(cents=1), "/process/ordering/7")) is None
-    assert Others.process_of(log.record(OrderPlaced(order="7", cents=5), "/orders/8")) == "8"
-    assert Others.process_of(log.record(OrderPlaced(order="7", cents=5), "/orders/8/lines")) is None
-    assert Others.process_of(log.record(OrderSent(order="a"), "/x")) == "A"
-    assert Others.process_of(log.record(OrderSent(), "/x")) is None
+    assert Ordering.processes_of(log.record(OrderPlaced(order="7", cents=5), "/x")) == ("7",)
+    assert Ordering.processes_of(log.record(OrderSent(), "/x")) == ()
+    assert Ordering.processes_of(log.record(PaymentTaken(), "/x", commandId="ordering/b%C3%A9/e-1/0")) == ("bé",)
+    assert Ordering.processes_of(log.record(PaymentTaken(), "/x", commandId="other/7/e-1/0")) == ()
+    assert Ordering.processes_of(log.record(PaymentTaken(), "/x")) == ()
+    assert Ordering.processes_of(log.record(PaymentOverdue(reminder=1), "/process/ordering/7")) == ("7",)
+    assert Ordering.processes_of(log.record(PaymentOverdue(reminder=1), "/elsewhere/7")) == ()
+    assert Ordering.processes_of(log.record(Noted(cents=1), "/process/ordering/7")) == ()
+    assert Others.processes_of(log.record(OrderPlaced(order="7", cents=5), "/orders/8")) == ("8",)
+    assert Others.processes_of(log.record(OrderPlaced(order="7", cents=5), "/orders/8/lines")) == ()
+    assert Others.processes_of(log.record(OrderSent(order="a"), "/x")) == ("A",)
+    assert Others.processes_of(log.record(OrderSent(), "/x")) == ()
 
 
 def test_event_that_does_not_fit_still_finds_its_process() -> None:
@@ -272,7 +272,7 @@ def test_event_that_does_not_fit_still_finds_its_process() -> None:
     log = Log()
     new = NewEvent(subject="/x", type=OrderPlaced.event_type, data={"order": "7", "cents": "many"})
 
-    assert Ordering.process_of(log.end.append(new, id="e-1", time_ns=1, source="t")) == "7"
+    assert Ordering.processes_of(log.end.append(new, id="e-1", time_ns=1, source="t")) == ("7",)
 
 
 def test_refusal_is_answered_by_its_name() -> None:

@@ -132,8 +132,9 @@ class Bank:
 
 async def assert_exactly_once(store: EventStore) -> None:
     """
-    Check that no event was answered twice, no command carried out twice, no timer recorded twice; and that
-    of each command it is known what became of it.
+    Check that no event was answered twice, no command carried out twice, no timer recorded twice.
+
+    And that of each command it is known what became of it.
     """
     answered: Counter[tuple[str, str]] = Counter()
     sent: set[tuple[str, str, int]] = set()

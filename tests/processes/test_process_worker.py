@@ -2,6 +2,7 @@
 Process managers at work: loans, standing orders, on each kind of store.
 """
 
+from eventsource import list_processes
 from tests.processes.bank import Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,
@@ -15,7 +16,6 @@ from tests.processes.lending import (
     ReservationReleased,
     StandingOrderStopped,
 )
-from eventsource import list_processes
 
 
 async def test_loan_is_paid_out(bank: Bank) -> None:
