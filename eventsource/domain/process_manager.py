@@ -53,10 +53,16 @@ Lateness = Literal["ignore", "park"]
 _NAME = re.compile("[a-z0-9][a-z0-9._-]{0,39}")
 
 _OF_INSTANCES = ("_book", "_deciding")
+# What an aggregate uses is checked for it.
 _OF_SUBCLASSES = (
-    "process_name", "_own_prefix", "_reactions", "_commands", "_if_not_started", "_if_completed",
-    "_handlers", "_declared_rules", "_mutable_defaults", "subject_template",
-)  # fmt: skip
+    *vars(Aggregate),
+    "process_name",
+    "_own_prefix",
+    "_reactions",
+    "_commands",
+    "_if_not_started",
+    "_if_completed",
+)
 
 
 @attrs.frozen

@@ -129,13 +129,14 @@ class Instances:
         async def step(process: ProcessManager) -> bool:
             if timer not in process.book.timers or process.book.is_stuck_at(timer):
                 return False
+            event_type = process.book.timers[timer].type
             try:
                 process.fire(timer)
                 await self._save(process, await self._find(cause_of_timer(timer)))
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001  whatever the code of the user raises parks its process
-                await self._park(process, "timer", timer, process.book.timers[timer].type, error)
+                await self._park(process, "timer", timer, event_type, error)
             return False
 
         await self._lead(id, step)
@@ -162,7 +163,7 @@ class Instances:
             except (StoreUnavailableError, CommitOutcomeUnknownError) as error:
                 process = None
                 failures += 1
-                log.warning("process.store_unavailable", process=self._class.process_name, id=id, error=str(error))
+                log.warning("process.store_unavailable", process_manager=self._class.process_name, id=id, error=str(error))
                 await self._pause(self._retry.pause_s(failures))
 
     async def _do_work(self, process: ProcessManager) -> bool:
@@ -289,7 +290,7 @@ class Instances:
             return None
 
     def _facts(self, process: ProcessManager) -> dict[str, Any]:
-        return {"process": process.process_name, "id": process.id}
+        return {"process_manager": process.process_name, "id": process.id}
 
 
 def _metadata_for(cause: RecordedEvent | None) -> Metadata:

@@ -55,6 +55,12 @@ class Lanes:
         """
         await self._is_idle.wait()
 
+    def give_up(self) -> None:
+        """
+        Nothing more will be done: let nobody wait for it.
+        """
+        self._is_idle.set()
+
     async def pause(self, seconds: float) -> None:
         """
         Sleep within a piece of work, and let others work meanwhile.

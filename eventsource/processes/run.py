@@ -121,11 +121,11 @@ class ProcessRun:
         except BaseExceptionGroup as group:
             error = _first_of(group)
             self._tell("failed", error)
-            log.error("process.failed", process=self._class.process_name, error=str(error))  # noqa: TRY400  raised too
+            log.error("process.failed", process_manager=self._class.process_name, error=str(error))  # noqa: TRY400  raised too
             raise error from error.__cause__
         except Exception as error:
             self._tell("failed", error)
-            log.error("process.failed", process=self._class.process_name, error=str(error))  # noqa: TRY400  raised too
+            log.error("process.failed", process_manager=self._class.process_name, error=str(error))  # noqa: TRY400  raised too
             raise
 
     async def settle(self) -> str | None:
@@ -141,6 +141,7 @@ class ProcessRun:
         while True:
             last = await self._store.last_event()
             await self._until_read(last.position if last else 0)
+            self._check_failed()
             await self._fire_due()
             await self._lanes.idle()
             self._check_failed()
@@ -157,7 +158,7 @@ class ProcessRun:
             await self._work.read(self._store)
             log.info(
                 "process.started",
-                process=self._class.process_name,
+                process_manager=self._class.process_name,
                 finished=start.events,
                 open=len(self._work.books),
             )
@@ -184,7 +185,7 @@ class ProcessRun:
                 await self._go_on(id)
             await self._hand_on(recorded)
         if page.caught_up and self.progress.state != "live":
-            log.info("process.caught_up", process=self._class.process_name)
+            log.info("process.caught_up", process_manager=self._class.process_name)
             self._tell("live")
         self._has_moved.set()
 
@@ -256,6 +257,8 @@ class ProcessRun:
         self.progress.state = state
         self.progress.error = error
         self._has_moved.set()
+        if state in {"stopped", "failed"}:
+            self._lanes.give_up()
 
     def _check_failed(self) -> None:
         if self.progress.error is not None:

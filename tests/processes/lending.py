@@ -346,6 +346,12 @@ class ApplicationNoted(Event, type="io.example.lending.application-noted"):
     cents: int
 
 
+class ApplicationGivenUp(Event, type="io.example.lending.application-given-up"):
+    """
+    The process has begun to take back what it did: a signature comes too late now.
+    """
+
+
 class OfferExpired(Event, type="io.example.lending.offer-expired"):
     """
     The customer has not signed in time.
@@ -362,6 +368,7 @@ class LoanApplication(
     pot: str = ""
     account: str = ""
     cents: int = 0
+    is_given_up: bool = False
 
     @starts
     def requested(self, event: LoanRequested) -> None:
@@ -390,8 +397,9 @@ class LoanApplication(
         """
         Then it is paid out.
         """
-        self.cancel(OfferExpired)
-        self.send(PayIn(account=self.account, cents=self.cents))
+        if not self.is_given_up:
+            self.cancel(OfferExpired)
+            self.send(PayIn(account=self.account, cents=self.cents))
 
     @reacts(by=own_command)
     def paid_in(self, _: MoneyPaidIn) -> None:
@@ -425,7 +433,12 @@ class LoanApplication(
     def _noted(self, event: ApplicationNoted) -> None:
         self.pot, self.account, self.cents = event.pot, event.account, event.cents
 
+    @handles
+    def _given_up(self, _: ApplicationGivenUp) -> None:
+        self.is_given_up = True
+
     def _give_up(self, reason: str) -> None:
+        self.emit(ApplicationGivenUp())
         self.send(ReleaseMoney(pot=self.pot, loan=self.id, cents=self.cents))
         self.send(RejectLoan(loan=self.id, reason=reason))
 
@@ -509,6 +522,13 @@ class StandingOrder(ProcessManager, name="standing-order", by="/standing-orders/
         This month is left out.
         """
         self.emit(PaymentMissed())
+
+    @on_refusal(AccountClosedError)
+    def no_account(self, _: Transfer) -> None:
+        """
+        There will be no next time.
+        """
+        self.complete()
 
     @reacts
     def stopped(self, _: StandingOrderStopped) -> None:
