@@ -40,6 +40,10 @@ class ProcessBook:
 
         timers: What it waits for, by the id of the timer.
 
+        fired: The timers whose event is recorded and not answered yet; with its type.
+
+        lapsed: Those of them that were cancelled meanwhile: their events are passed over.
+
         held: The ids of the events that came while it was parked, in order; the one that it was parked at
             comes first.
 
@@ -52,6 +56,8 @@ class ProcessBook:
     started_at: datetime | None = None
     unsent: dict[tuple[str, int], SentCommand] = attrs.field(factory=dict[tuple[str, int], "SentCommand"])
     timers: dict[str, SetTimer] = attrs.field(factory=dict[str, "SetTimer"])
+    fired: dict[str, str] = attrs.field(factory=dict[str, str])
+    lapsed: set[str] = attrs.field(factory=set[str])
     held: dict[str, None] = attrs.field(factory=dict[str, None])
     parked: ProcessParked | None = None
     is_completed: bool = False
@@ -69,17 +75,10 @@ class ProcessBook:
                 for key in [key for key in self.unsent if key[0] == event.cause]:
                     del self.unsent[key]
             case TimerFired():
-                self.timers.pop(event.timer, None)
-            case InputHeld():
-                self.held[event.cause] = None
-            case ProcessParked():
-                self.parked = event
-                if event.stage == "reaction":
-                    self.held = {event.cause: None} | self.held
-            case ProcessRetried():
-                self.parked = None
+                if (timer := self.timers.pop(event.timer, None)) is not None:
+                    self.fired[event.timer] = timer.type
             case _:
-                pass
+                self._stop_or_go(event)
 
     def knows(self, event_id: str) -> bool:
         """
@@ -107,14 +106,31 @@ class ProcessBook:
         """
         return not (self.unsent or self.timers or self.held or self.parked)
 
+    def _stop_or_go(self, event: Event) -> None:
+        match event:
+            case InputHeld():
+                self.held[event.cause] = None
+            case ProcessParked():
+                self.parked = event
+                if event.stage == "reaction":
+                    self.held = {event.cause: None} | self.held
+            case ProcessRetried():
+                self.parked = None
+            case _:
+                pass
+
     def _reacted(self, event: ProcessReacted) -> None:
         if self.started_at is None:
             self.started_at = event.cause_time
         self.answered[event.cause] = None
         self.held.pop(event.cause, None)
         self.unsent |= {(event.cause, index): command for index, command in enumerate(event.commands)}
-        for timer in event.cancelled:
+        if event.timer is not None:
+            self.fired.pop(event.timer, None)
+        for timer in (*event.cancelled, *(tuple(self.fired) if event.completed else ())):
             self.timers.pop(timer, None)
+            if self.fired.pop(timer, None) is not None:
+                self.lapsed.add(timer)
         self.timers |= {timer_id(event.cause, index): timer for index, timer in enumerate(event.timers)}
         if event.completed:
             self.is_completed = True

@@ -53,9 +53,12 @@ class ProcessReacted(Event, type="eventsource.process-reacted"):
 
         timers: What it waits for from now on.
 
-        cancelled: The timers that it waits for no more, by id.
+        cancelled: The timers that it waits for no more, by id; also those that have fired, and whose event
+            is not answered yet.
 
         completed: Whether it is over.
+
+        timer: The timer that the event came from, if it came from one.
     """
 
     cause: str
@@ -65,6 +68,7 @@ class ProcessReacted(Event, type="eventsource.process-reacted"):
     timers: tuple[SetTimer, ...] = ()
     cancelled: tuple[str, ...] = ()
     completed: bool = False
+    timer: str | None = None
 
 
 class CommandDispatched(Event, type="eventsource.process-command-dispatched"):
@@ -104,7 +108,10 @@ class CommandRefused(Event, type="eventsource.process-command-refused"):
 
 class TimerFired(Event, type="eventsource.process-timer-fired"):
     """
-    A timer was due. The event that it carries is committed with this.
+    A timer was due. The event that it carries is committed with this; its metadata names the timer as the cause.
+
+    Attributes:
+        timer: The id of the timer.
     """
 
     timer: str

@@ -247,10 +247,15 @@ class ProcessManager(Aggregate, abstract=True):
     def cancel(self, event_class: type[Event]) -> None:
         """
         Wait no more for any timer with an event of this class. It is fine if there is none.
+
+        If one has just fired, and its event is not answered yet, it will not be.
         """
         deciding = self._check_deciding()
         wanted = event_class.event_type
-        deciding.cancelled += [id for id, timer in self._book.timers.items() if timer.type == wanted]
+        open_timers = {id: timer.type for id, timer in self._book.timers.items()} | self._book.fired
+        deciding.cancelled += [
+            id for id, kind in open_timers.items() if kind == wanted and id != self._timer_of(deciding.cause)
+        ]
         deciding.timers = [timer for timer in deciding.timers if timer[0].event_type != wanted]
 
     def complete(self) -> None:
@@ -313,6 +318,8 @@ class ProcessManager(Aggregate, abstract=True):
         """
         if cause.type == CommandRefused.event_type:
             return False
+        if self._book.lapsed and self._timer_of(cause) in self._book.lapsed:
+            return True
         if self._book.is_completed:
             return self._if_completed == "ignore"
         if self._book.answered or self._if_not_started == "park":
@@ -363,7 +370,7 @@ class ProcessManager(Aggregate, abstract=True):
 
     def fire(self, timer: str) -> None:
         """
-        Record the event of a timer, which is then no longer waited for.
+        Record the event of a timer, which is then no longer waited for. Save it with the timer as the cause.
 
         Raises:
             DeclarationError: Nothing answers the event any more.
@@ -443,7 +450,12 @@ class ProcessManager(Aggregate, abstract=True):
                 reaction.call(self, event, cause)
 
     def _record(self, cause: RecordedEvent, **decided: Any) -> None:
-        self.emit(ProcessReacted(cause=cause.id, cause_type=cause.type, cause_time=cause.time, **decided))
+        timer = self._timer_of(cause)
+        self.emit(ProcessReacted(cause=cause.id, cause_type=cause.type, cause_time=cause.time, timer=timer, **decided))
+
+    def _timer_of(self, cause: RecordedEvent) -> str | None:
+        is_timer = cause.subject == self.subject and cause.type != CommandRefused.event_type
+        return cause.metadata.causation_id if is_timer else None
 
     def _restore(self, sent: SentCommand, cause: str, index: int) -> BaseModel:
         command_class = next((one for one in self._commands if one.__name__ == sent.name), None)

@@ -12,6 +12,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import attrs
+
 from eventsource.commands.beside import committed_beside
 from eventsource.commands.context import with_metadata
 from eventsource.commands.loading import Loader
@@ -95,7 +97,7 @@ class Instances:
             if book.parked is not None:
                 if not book.knows(cause.id):
                     process.hold(cause)
-                    await self._save(process, cause)
+                    await self._save(process, _metadata_for(cause))
                 return False
             if book.has_work:
                 return await self._do_work(process)
@@ -132,7 +134,8 @@ class Instances:
             event_type = process.book.timers[timer].type
             try:
                 process.fire(timer)
-                await self._save(process, await self._find(cause_of_timer(timer)))
+                metadata = _metadata_for(await self._find(cause_of_timer(timer)))
+                await self._save(process, attrs.evolve(metadata, causation_id=timer))
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001  whatever the code of the user raises parks its process
@@ -163,7 +166,9 @@ class Instances:
             except (StoreUnavailableError, CommitOutcomeUnknownError) as error:
                 process = None
                 failures += 1
-                log.warning("process.store_unavailable", process_manager=self._class.process_name, id=id, error=str(error))
+                log.warning(
+                    "process.store_unavailable", process_manager=self._class.process_name, id=id, error=str(error)
+                )
                 await self._pause(self._retry.pause_s(failures))
 
     async def _do_work(self, process: ProcessManager) -> bool:
@@ -172,14 +177,14 @@ class Instances:
         held = await find_event(self._store, next(iter(process.book.held)))
         if process.passes_over(held):
             process.pass_over(held)
-            await self._save(process, held)
+            await self._save(process, _metadata_for(held))
             return True
         return await self._react(process, held)
 
     async def _react(self, process: ProcessManager, cause: RecordedEvent) -> bool:
         try:
             process.react(cause)
-            await self._save(process, cause)
+            await self._save(process, _metadata_for(cause))
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  likewise
@@ -210,7 +215,7 @@ class Instances:
                 if command is not None and (refusal := process.refusal_in(command, error)) is not None:
                     log.info("process.command_refused", **self._facts(process), refusal=refusal.name)
                     process.refused(cause_id, index, refusal)
-                    await self._save(process, cause)
+                    await self._save(process, _metadata_for(cause))
                     return True
                 failures += 1
                 if failures >= self._retry.attempts:
@@ -239,7 +244,7 @@ class Instances:
         if (cause_id, index) in process.book.unsent:
             # It changed nothing, so there was nothing to commit.
             process.dispatched(cause_id, index)
-            await self._save(process, cause)
+            await self._save(process, _metadata_for(cause))
 
     async def _park(self, process: ProcessManager, stage: Stage, cause: str, cause_type: str, error: Exception) -> None:
         fresh = self._class(process.id)
@@ -253,15 +258,15 @@ class Instances:
                 stage=stage, cause=cause, cause_type=cause_type, error=type(error).__name__, place=_place_of(error)
             )
         )
-        await self._save(fresh, None)
+        await self._save(fresh, Metadata())
         # Its traceback may quote values, and is what a person needs: that is for the application's log alone.
         log.error(
             "process.parked", **self._facts(process), stage=stage, cause=cause, error=type(error).__name__,
             place=_place_of(error),
         )  # fmt: skip
 
-    async def _save(self, process: ProcessManager, cause: RecordedEvent | None) -> None:
-        work = UnitOfWork(self._store, metadata=_metadata_for(cause))
+    async def _save(self, process: ProcessManager, metadata: Metadata) -> None:
+        work = UnitOfWork(self._store, metadata=metadata)
         work.add(process)
         await work.commit(tells_events=False)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from eventsource.commands.retry import RetryPolicy
 from eventsource.domain.timestamp import to_datetime
-from eventsource.errors import ProcessManagerFailedError
+from eventsource.errors import ProcessManagerFailedError, StoreUnavailableError
 from eventsource.log import get_logger
 from eventsource.processes.instances import Instances
 from eventsource.processes.lanes import Lanes
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from eventsource.commands.dispatcher import Dispatcher
-    from eventsource.commands.retry import RetryPolicy
     from eventsource.domain.event import RecordedEvent
     from eventsource.domain.process_manager import ProcessManager
     from eventsource.projections.database import ReadModelDatabase
@@ -36,6 +36,9 @@ State = Literal["starting", "catching up", "live", "stopped", "failed"]
 
 # A clock may be set while nobody looks: how long a timer is slept for at the most, in seconds.
 _LONGEST_NAP_S = 1.0
+
+# A store that does not answer: pauses between two tries.
+_ABSENCE = RetryPolicy(first_pause_s=0.1, longest_pause_s=10.0)
 
 # How often the place is saved, in seconds: after a kill so much is read once more.
 _SAVE_INTERVAL_S = 0.5
@@ -102,6 +105,7 @@ class ProcessRun:
         self._lanes = Lanes(_spawn_nothing, width=width)
         self._instances = Instances(process, store, dispatcher, retry=retry)
         self._has_moved = asyncio.Event()
+        self._facts = {"process_manager": process.process_name}
         self.progress = ProcessProgress(process.process_name)
 
     async def run(self) -> None:
@@ -113,20 +117,16 @@ class ProcessRun:
             StoreError, sqlalchemy.exc.SQLAlchemyError: The store or the database cannot go on.
         """
         try:
-            await self._run()
+            await self._run_on()
         except asyncio.CancelledError:
             await self._save_place()
             self._tell("stopped")
             raise
-        except BaseExceptionGroup as group:
-            error = _first_of(group)
+        except Exception as raised:  # noqa: BLE001  what it holds is raised
+            error = _first_of(raised) if isinstance(raised, BaseExceptionGroup) else raised
             self._tell("failed", error)
-            log.error("process.failed", process_manager=self._class.process_name, error=str(error))  # noqa: TRY400  raised too
+            log.error("process.failed", **self._facts, error=str(error))  # noqa: TRY400  raised too
             raise error from error.__cause__
-        except Exception as error:
-            self._tell("failed", error)
-            log.error("process.failed", process_manager=self._class.process_name, error=str(error))  # noqa: TRY400  raised too
-            raise
 
     async def settle(self) -> str | None:
         """
@@ -145,23 +145,39 @@ class ProcessRun:
             await self._fire_due()
             await self._lanes.idle()
             self._check_failed()
+            if self.progress.state != "live":
+                continue
             now_last = await self._store.last_event()
             if (now_last and now_last.id) == (last and last.id):
                 await self._save_place()
                 return last.id if last else None
 
+    async def _run_on(self) -> None:
+        """
+        Run, and begin again where it was when the store was away for a while.
+        """
+        failures = 0
+        while True:
+            try:
+                await self._run()
+            except* StoreUnavailableError as group:
+                # At the start somebody is there to look; later it is better to wait.
+                if self.progress.state == "starting":
+                    raise
+                failures = 1 if self.progress.state == "live" else failures + 1
+                log.warning("process.store_unavailable", **self._facts, error=str(_first_of(group)))
+            self._tell("catching up")
+            self._lanes.give_up()
+            await asyncio.sleep(_ABSENCE.pause_s(failures))
+
     async def _run(self) -> None:
-        start = await self._place.load(self._store)
+        start = self._passage.finished if self._passage.finished.event_id else await self._place.load(self._store)
         stream = self._store.observe(lower_bound=start.event_id or None)
         self._passage = Passage(start)
+        self._work = OpenWork(f"/process/{self._class.process_name}")
         try:
             await self._work.read(self._store)
-            log.info(
-                "process.started",
-                process_manager=self._class.process_name,
-                finished=start.events,
-                open=len(self._work.books),
-            )
+            log.info("process.started", **self._facts, finished=start.events, open=len(self._work.books))
             async with asyncio.TaskGroup() as tasks:
                 self._lanes = Lanes(tasks.create_task, width=self._width)
                 self._instances = Instances(
@@ -185,7 +201,7 @@ class ProcessRun:
                 await self._go_on(id)
             await self._hand_on(recorded)
         if page.caught_up and self.progress.state != "live":
-            log.info("process.caught_up", process_manager=self._class.process_name)
+            log.info("process.caught_up", **self._facts)
             self._tell("live")
         self._has_moved.set()
 

@@ -97,7 +97,7 @@ class Parcels(ProcessManager, name="parcels", by="parcel", sends=[CarryParcel]):
     broken: ClassVar[set[str]] = set()
 
     @starts
-    def posted(self, event: ParcelPosted) -> None:
+    def posted(self, _: ParcelPosted) -> None:
         """
         To the office.
         """
@@ -259,7 +259,7 @@ async def test_start_that_fails_keeps_what_follows(memory_bank: Bank) -> None:
 
     class Broken(Parcels, name="parcels", by="parcel", sends=[CarryParcel]):
         @starts
-        def posted(self, event: ParcelPosted) -> None:
+        def posted(self, _: ParcelPosted) -> None:
             raise ValueError
 
     await memory_bank.commit("/desk", ParcelPosted(parcel="a", grams=1))
@@ -352,7 +352,7 @@ async def test_event_that_leads_nowhere_stops_its_process_manager(memory_bank: B
 
     class Guessing(ProcessManager, name="guessing", by=lambda event: event.parcel[7]):
         @starts
-        def posted(self, event: ParcelPosted) -> None:
+        def posted(self, _: ParcelPosted) -> None:
             pass
 
     recorded = await memory_bank.commit("/desk", ParcelPosted(parcel="a", grams=1))

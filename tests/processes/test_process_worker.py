@@ -3,7 +3,9 @@ Process managers at work: loans, standing orders, on each kind of store.
 """
 
 from eventsource import list_processes
-from tests.processes.bank import Bank, assert_exactly_once
+from eventsource.commands.loading import Loader
+from eventsource.processes.instances import Instances
+from tests.processes.bank import AT_ONCE, Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,
     LoanRejected,
@@ -15,6 +17,7 @@ from tests.processes.lending import (
     PaymentMissed,
     ReservationReleased,
     StandingOrderStopped,
+    make_dispatcher,
 )
 
 
@@ -105,6 +108,27 @@ async def test_cancelled_timer_never_fires(bank: Bank) -> None:
     await bank.work()
 
     assert await bank.count(OfferExpired) == 0
+
+
+async def test_timer_that_is_cancelled_when_it_has_just_fired_is_not_answered(memory_bank: Bank) -> None:
+    """
+    Its event stands in the log, behind the signature that cancels it: the offer was taken in time.
+    """
+    await memory_bank.open("1")
+    await memory_bank.request("7", "1")
+    await memory_bank.work()
+    await memory_bank.sign("7")
+    (state,) = await list_processes(LoanApplication, memory_bank.store)
+    assert state.next_due is not None
+    instances = Instances(LoanApplication, memory_bank.store, make_dispatcher(memory_bank.store), retry=AT_ONCE)
+    process = LoanApplication("7")
+    await Loader(memory_bank.store).catch_up(process)
+    await instances.fire("7", next(iter(process.book.timers)))
+    await memory_bank.work()
+
+    assert await memory_bank.count(OfferExpired) == 1
+    assert await memory_bank.count(ReservationReleased) == 0
+    assert await memory_bank.count(MoneyPaidIn) == 1
 
 
 async def test_standing_order_pays_each_month(bank: Bank) -> None:

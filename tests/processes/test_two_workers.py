@@ -68,7 +68,7 @@ async def test_two_workers_cannot_refuse_and_carry_out_the_same_command(bank: Ba
     both = asyncio.Barrier(2)
     other_is_done = asyncio.Event()
 
-    async def refuse(command: ReserveMoney, work: UnitOfWork) -> None:
+    async def refuse(_: ReserveMoney) -> None:
         await both.wait()
         if first == "the one that agrees":
             await other_is_done.wait()
@@ -156,7 +156,7 @@ async def test_second_worker_takes_over(bank: Bank) -> None:
     """
     begun = asyncio.Event()
 
-    async def hang(command: ReserveMoney, work: UnitOfWork) -> None:
+    async def hang(_: ReserveMoney) -> None:
         begun.set()
         await asyncio.Event().wait()
 
