@@ -54,8 +54,8 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit found problems, or a query used up its "
-    "limits; 2 the arguments are not understood or name what is not there; 3 the store or the read-model database "
+    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit found problems, or a query used up "
+    "its limits; 2 the arguments are not understood or name what is not there; 3 the store or the read-model database "
     "cannot be opened or read; 128 and the number of the signal that ended it early (130 for Ctrl-C)."
 )
 
