@@ -43,6 +43,7 @@ Every error of the package.
     │   ├── NotSupportedError
     │   ├── SchemaExistsError
     │   ├── InvalidSchemaError (ValueError)
+    │   ├── SchemaMismatchError
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
@@ -61,7 +62,31 @@ Every error of the package.
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
+    ├── AggregateReadOnlyError
+    ├── PeriodClosedError
+    ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
+    ├── ImmudbError
+    │   ├── InvalidImmudbUrlError (ValueError)
+    │   ├── NotBytesError (TypeError)
+    │   ├── ImmudbLimitError (ValueError)
+    │   ├── PasswordPolicyError (ValueError)
+    │   ├── ImmudbClosedError
+    │   ├── ImmudbUnavailableError
+    │   ├── ImmudbLoginError
+    │   ├── ImmudbPermissionError
+    │   ├── ImmudbNotFoundError (LookupError)
+    │   ├── ImmudbExistsError
+    │   ├── ImmudbKeyNotFoundError (LookupError)
+    │   ├── ImmudbKeyExistsError
+    │   ├── ImmudbRefusedError
+    │   ├── ImmudbOutcomeUnknownError
+    │   ├── TrustMissingError
+    │   ├── TrustUnreadableError
+    │   └── VerificationError
+    │       ├── RollbackError
+    │       ├── StateSignatureError
+    │       └── ServerDamagedError
     ├── ProjectionError
     │   ├── ProjectorFailedError
     │   ├── ProjectorSupersededError
@@ -69,6 +94,7 @@ Every error of the package.
     │   ├── CheckpointMismatchError
     │   ├── CheckpointMissingError
     │   ├── ReadModelIncompleteError
+    │   ├── ErasedDataRemainsError
     │   └── NotSeenError (TimeoutError)
     └── ProcessError
         ├── UndeclaredCommandError
@@ -89,6 +115,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
@@ -801,6 +828,8 @@ class ErasureUnfinishedError(StoreError):
     writing. To be told, erase again: that returns once the bytes are gone.
 
     Attributes:
+        name: What the store is called.
+
         subject: The subject whose data was erased.
 
         events: How many events were emptied.
@@ -815,6 +844,7 @@ class ErasureUnfinishedError(StoreError):
             f"the data of {events} events at {subject} is erased and nobody can read it any more, but bytes of it "
             f"remain in the files of {name}: {reason}; erase again once it has let go, which returns when they are gone"
         )
+        self.name = name
         self.subject = subject
         self.events = events
         self.reason = reason
@@ -892,6 +922,25 @@ class InvalidSchemaError(StoreError, ValueError):
         super().__init__(f"no schema for event type {event_type!r}: {reason}")
         self.event_type = event_type
         self.reason = reason
+
+
+class SchemaMismatchError(StoreError):
+    """
+    A registered schema may refuse what event classes write. Nothing was registered.
+
+    Attributes:
+        problems: By event type, each place in the data and what is wrong there.
+    """
+
+    code = "schema-mismatch"
+
+    def __init__(self, problems: Mapping[str, tuple[str, ...]]) -> None:
+        texts = [f"{event_type}: {', '.join(found)}" for event_type, found in problems.items()]
+        super().__init__(
+            f"registered schemas may refuse what is written ({'; '.join(texts)}): a schema stays as it is, so write "
+            "what fits it, or give the new form a type name of its own"
+        )
+        self.problems = dict(problems)
 
 
 class IdempotencyKeyReusedError(StoreError):
@@ -1170,8 +1219,8 @@ class CommandLeavesNoTraceError(CommandError):
     """
     A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
 
-    What tells it is an event at the command's subject or below it that carries the command's id. Events
-    stored by reference carry no id.
+    What tells it is an event at the command's subject or below it that carries the command's id. Personal
+    events carry none.
 
     Attributes:
         subject: The subject of the command.
@@ -1183,7 +1232,7 @@ class CommandLeavesNoTraceError(CommandError):
         super().__init__(
             command,
             f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
-            "told: emit one there that is not stored by reference, or give the command the subject it writes to",
+            "told: emit one there that is not personal, or give the command the subject that it writes to",
         )
         self.subject = subject
 
@@ -1231,6 +1280,67 @@ class AggregateNotFoundError(EventSourceError, LookupError):
         self.aggregate = aggregate
 
 
+class AggregateReadOnlyError(EventSourceError):
+    """
+    An aggregate that was loaded as of a past moment was to emit an event or to be saved.
+
+    Attributes:
+        subject: Where its events are.
+
+        aggregate: The name of the aggregate class.
+
+        version: How many events it had at that moment.
+    """
+
+    code = "aggregate-read-only"
+
+    def __init__(self, *, subject: str, aggregate: str, version: int) -> None:
+        super().__init__(
+            f"{aggregate} {subject} is as it was at version {version}, and the past is read only: "
+            "load it without `at` to change it"
+        )
+        self.subject = subject
+        self.aggregate = aggregate
+        self.version = version
+
+
+class PeriodClosedError(EventSourceError):
+    """
+    An event was to be emitted in a period whose books are closed.
+
+    Attributes:
+        subject: The period.
+    """
+
+    code = "period-closed"
+
+    def __init__(self, *, subject: str) -> None:
+        super().__init__(f"the books of {subject} are closed: load it again to go on in the period that follows")
+        self.subject = subject
+
+
+class UnstorableStateError(EventSourceError, TypeError):
+    """
+    The state of an aggregate would not come out of a snapshot as it went in, so none is taken.
+
+    Attributes:
+        aggregate: The name of the aggregate class.
+
+        attribute: Which attribute is to blame; None for the class as a whole.
+
+        reason: What is wrong with it.
+    """
+
+    code = "unstorable-state"
+
+    def __init__(self, *, aggregate: str, attribute: str | None, reason: str) -> None:
+        place = f"{aggregate}.{attribute}" if attribute else aggregate
+        super().__init__(f"no snapshots of {aggregate}: {place}: {reason}")
+        self.aggregate = aggregate
+        self.attribute = attribute
+        self.reason = reason
+
+
 class NotAReadModelDatabaseError(EventSourceError):
     """
     The file named as read-model database is an event store.
@@ -1240,6 +1350,420 @@ class NotAReadModelDatabaseError(EventSourceError):
 
     def __init__(self, database: str) -> None:
         super().__init__(f"{database} is an event store: read models need a file of their own")
+
+
+class ImmudbError(EventSourceError):
+    """
+    An immudb cannot do what was asked, or what it says cannot be believed.
+    """
+
+    code = "immudb"
+
+
+class InvalidImmudbUrlError(ImmudbError, ValueError):
+    """
+    The address of an immudb is not understood.
+
+    Attributes:
+        url: As given, without user and password.
+
+        reason: What is wrong with it.
+    """
+
+    code = "invalid-immudb-url"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"not the address of an immudb: {url!r}: {reason}; write 'immudb://USER:PASSWORD@HOST:PORT/DATABASE', "
+            "with 'immudbs' for TLS, or 'HOST:PORT'"
+        )
+        self.url = url
+        self.reason = reason
+
+
+class NotBytesError(ImmudbError, TypeError):
+    """
+    An immudb keeps bytes, and something else was given: encode text first.
+
+    Attributes:
+        argument: Which argument: "key" and so on.
+
+        found: The name of the type that was given.
+    """
+
+    code = "not-bytes"
+
+    def __init__(self, argument: str, *, found: str) -> None:
+        hint = f": encode it first, {argument}.encode()" if found == "str" else ""
+        super().__init__(f"the {argument} must be bytes, not {found}{hint}")
+        self.argument = argument
+        self.found = found
+
+
+class ImmudbLimitError(ImmudbError, ValueError):
+    """
+    A request is larger or smaller than an immudb takes, or names a key twice; or an answer is too large to be read.
+
+    Nothing was sent, unless it is an answer.
+
+    Attributes:
+        limit: Which limit, in words, such as "entries of one transaction".
+
+        found: How much was given; None where the server did not say.
+
+        smallest: The least it takes.
+
+        largest: The most it takes.
+    """
+
+    code = "immudb-limit"
+
+    def __init__(self, limit: str, *, largest: int, found: int | None = None, smallest: int = 0) -> None:
+        given = "" if found is None else f", not {found}"
+        least = f"from {smallest} " if smallest else ""
+        super().__init__(f"{limit}: {least}up to {largest} are allowed{given}")
+        self.limit = limit
+        self.found = found
+        self.smallest = smallest
+        self.largest = largest
+
+
+class PasswordPolicyError(ImmudbError, ValueError):
+    """
+    A new password is too weak for an immudb. Nothing was sent.
+
+    Attributes:
+        missing: What it lacks, in words. The password itself is in no error.
+    """
+
+    code = "password-policy"
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(
+            f"the password lacks {', '.join(missing)}: it takes 8 to 32 characters with at least one upper-case "
+            "letter, one digit and one symbol"
+        )
+        self.missing = missing
+
+
+class ImmudbClosedError(ImmudbError):
+    """
+    The client was closed: make another one.
+
+    Attributes:
+        server: Its address, ``host:port``.
+    """
+
+    code = "immudb-closed"
+
+    def __init__(self, server: str) -> None:
+        super().__init__(f"the client of immudb {server} is closed: make another one")
+        self.server = server
+
+
+class ImmudbUnavailableError(ImmudbError):
+    """
+    The immudb does not answer, or has too much to do. Nothing was written on this call's account.
+
+    Attributes:
+        server: Its address, ``host:port``.
+
+        reason: What was found, in words.
+    """
+
+    code = "immudb-unavailable"
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"immudb {server} is not available: {reason}")
+        self.server = server
+        self.reason = reason
+
+
+class ImmudbLoginError(ImmudbError):
+    """
+    There is no session: no user was given, the server does not know user and password, or keeps ending sessions.
+
+    Attributes:
+        server: Its address, ``host:port``.
+
+        reason: Which of these, in words.
+    """
+
+    code = "immudb-login"
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"no session at immudb {server}: {reason}")
+        self.server = server
+        self.reason = reason
+
+
+class ImmudbPermissionError(ImmudbError):
+    """
+    The user may not do that.
+
+    Attributes:
+        call: The name of the remote call.
+
+        database: The database it was for.
+    """
+
+    code = "immudb-permission"
+
+    def __init__(self, call: str, *, database: str) -> None:
+        super().__init__(f"the user has no permission for {call} in database {database!r}")
+        self.call = call
+        self.database = database
+
+
+class ImmudbNotFoundError(ImmudbError, LookupError):
+    """
+    There is no such database, user or transaction at the server, so it says.
+
+    Attributes:
+        kind: "database", "user" or "transaction".
+
+        name: Its name or number.
+    """
+
+    code = "immudb-not-found"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"no {kind} {name!r} at this immudb")
+        self.kind = kind
+        self.name = name
+
+
+class ImmudbExistsError(ImmudbError):
+    """
+    A database or user of that name is there already.
+
+    Attributes:
+        kind: "database" or "user".
+
+        name: Its name.
+    """
+
+    code = "immudb-exists"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name!r} exists already")
+        self.kind = kind
+        self.name = name
+
+
+class ImmudbKeyNotFoundError(ImmudbError, LookupError):
+    """
+    A key is not there, says the server. That cannot be proved: a server that hides a key says the same.
+
+    Attributes:
+        database: The database that was asked.
+
+        missing: How many of the keys asked for are not there.
+    """
+
+    code = "immudb-key-not-found"
+
+    def __init__(self, database: str, *, missing: int = 1) -> None:
+        keys = "the key is" if missing == 1 else f"{missing} of the keys are"
+        super().__init__(f"{keys} not in database {database!r}, says the server; absence cannot be proved")
+        self.database = database
+        self.missing = missing
+
+
+class ImmudbKeyExistsError(ImmudbError):
+    """
+    A key that may be written once has been written before. Nothing was written, also of the other keys.
+
+    Read it back with verification and compare: the same value means that the write was made before.
+
+    Attributes:
+        database: The database.
+    """
+
+    code = "immudb-key-exists"
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"a key that may be written once is in database {database!r} already, and nothing was written: read the "
+            "keys back with verification and compare"
+        )
+        self.database = database
+
+
+class ImmudbRefusedError(ImmudbError):
+    """
+    An immudb refused for a reason of its own, which no other class here stands for. Nothing was written.
+
+    Attributes:
+        call: The name of the remote call.
+
+        status: The gRPC status, such as "INVALID_ARGUMENT".
+
+        text: What the server said.
+    """
+
+    code = "immudb-refused"
+
+    def __init__(self, call: str, *, status: str, text: str) -> None:
+        super().__init__(f"immudb refused {call}: {status}: {text}")
+        self.call = call
+        self.status = status
+        self.text = text
+
+
+class ImmudbOutcomeUnknownError(ImmudbError):
+    """
+    A write was sent and no answer came: it is committed, or not, or will be.
+
+    Never send it again as it is: ``await client.resolve(error)`` reads entries back.
+
+    Attributes:
+        call: The name of the remote call.
+
+        database: Where it was to be written.
+
+        reason: What happened instead of an answer.
+
+        request: What was sent, as bytes of the wire; holds keys and values. Empty if it had a password in it.
+
+        trusted_tx: The newest transaction that was trusted when it was sent; 0 for none.
+    """
+
+    code = "immudb-outcome-unknown"
+
+    def __init__(self, call: str, *, database: str, reason: str, request: bytes = b"", trusted_tx: int = 0) -> None:
+        look = "read it back with client.resolve(error)" if "Set" in call else "look whether it is done"
+        super().__init__(
+            f"{call} in database {database!r} may be committed or not: {reason}; {look} before it is sent again"
+        )
+        self.call = call
+        self.database = database
+        self.reason = reason
+        self.request = request
+        self.trusted_tx = trusted_tx
+
+
+class TrustMissingError(ImmudbError):
+    """
+    A verified call has nothing to compare with: no state of this ledger is trusted yet.
+
+    Attributes:
+        ledger: The name under which trust is kept.
+
+        database: The database.
+    """
+
+    code = "trust-missing"
+
+    def __init__(self, ledger: str, *, database: str) -> None:
+        super().__init__(
+            f"nothing is trusted yet for ledger {ledger!r}, database {database!r}: give the client a head that you "
+            "know, pinned=Head(...), or accept what the server says first with trust_on_first_use=True"
+        )
+        self.ledger = ledger
+        self.database = database
+
+
+class TrustUnreadableError(ImmudbError):
+    """
+    The file with the trusted state is damaged. It is never made anew by itself: that would trust anything.
+
+    Attributes:
+        path: The file.
+
+        reason: What is wrong with it.
+    """
+
+    code = "trust-unreadable"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the trusted state in {path} cannot be read: {reason}; restore it from a copy, or move it away and pin a "
+            "head that you know from elsewhere"
+        )
+        self.path = path
+        self.reason = reason
+
+
+class VerificationError(ImmudbError):
+    """
+    What the server answered does not follow from what is trusted: it was changed, or another history is shown.
+
+    The trusted state stays as it was. The error is the evidence: keep it.
+
+    Attributes:
+        call: The name of the remote call.
+
+        database: The database.
+
+        check: Which check failed, a stable word such as "entry-inclusion"; see `eventsource.immudb.Check`.
+
+        problem: What is wrong, in words.
+
+        request: What was asked, as bytes of the wire; holds keys, and the values of a write.
+
+        answer: What was answered, as bytes of the wire; may hold values.
+
+        trusted_tx: The transaction up to which the server was trusted; 0 for none.
+
+        trusted_alh: Its accumulated hash; empty for none.
+
+        was_write: Whether it was a write. If so, it has usually been committed all the same.
+    """
+
+    code = "verification"
+
+    def __init__(
+        self,
+        call: str,
+        *,
+        database: str,
+        check: str,
+        problem: str,
+        request: bytes = b"",
+        answer: bytes = b"",
+        trusted_tx: int = 0,
+        trusted_alh: bytes = b"",
+        was_write: bool = False,
+    ) -> None:
+        outcome = (
+            "; the write may be committed all the same: read it back with client.resolve(error)" if was_write else ""
+        )
+        known = f"trusted up to transaction {trusted_tx}" if trusted_tx else "nothing was trusted before"
+        super().__init__(f"{call} in database {database!r} failed verification ({check}): {problem}; {known}{outcome}")
+        self.call = call
+        self.database = database
+        self.check = check
+        self.problem = problem
+        self.request = request
+        self.answer = answer
+        self.trusted_tx = trusted_tx
+        self.trusted_alh = trusted_alh
+        self.was_write = was_write
+
+
+class RollbackError(VerificationError):
+    """
+    The server has fewer transactions than it had: it was rolled back, or restored from an older copy.
+    """
+
+    code = "rollback"
+
+
+class StateSignatureError(VerificationError):
+    """
+    The server did not sign its state with the key that it is known by.
+    """
+
+    code = "state-signature"
+
+
+class ServerDamagedError(VerificationError):
+    """
+    The server itself finds that its files were changed.
+    """
+
+    code = "server-damaged"
 
 
 class ProjectionError(EventSourceError):
@@ -1346,19 +1870,47 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
+
+
+class ErasedDataRemainsError(ProjectionError):
+    """
+    Data was erased that the projector has handled, and it does not say how to let go of what it made of it.
+
+    It stopped before the event that tells of the erasure, so that this is not passed over.
+
+    Attributes:
+        event_id: The event that tells of the erasure.
+
+        subject: The subject that was erased.
+    """
+
+    code = "erased-data-remains"
+
+    def __init__(self, projector: str, *, event_id: str, subject: str) -> None:
+        super().__init__(
+            projector,
+            f"events of {subject} that it has handled were erased (event {event_id}): give it handlers of these events "
+            "annotated with Erased[...], or name its tables in the class statement, so that they can be filled again",
+        )
+        self.event_id = event_id
+        self.subject = subject
 
 
 class NotSeenError(ProjectionError, TimeoutError):

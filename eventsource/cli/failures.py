@@ -31,8 +31,10 @@ from eventsource.errors import (
     QueryBudgetError,
     QueryLimitError,
     QuerySyntaxError,
+    SchemaMismatchError,
     StoreError,
     StoreLockedError,
+    SubjectNotFoundError,
 )
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -54,9 +56,10 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit found problems, or a query used up "
-    "its limits; 2 the arguments are not understood or name what is not there; 3 the store or the read-model database "
-    "cannot be opened or read; 128 and the number of the signal that ended it early (130 for Ctrl-C)."
+    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit found problems, a query used up "
+    "its limits, or a schema may refuse what is written; 2 the arguments are not understood or name what is not there; "
+    "3 the store or the read-model database cannot be opened or read; 128 and the number of the signal that ended it "
+    "early (130 for Ctrl-C)."
 )
 
 
@@ -86,6 +89,14 @@ class ProcessNotLoadedError(CommandError):
     """
 
     code = "process-not-loaded"
+
+
+class ModuleNotLoadedError(CommandError):
+    """
+    A module cannot be imported, or has no event classes.
+    """
+
+    code = "module-not-loaded"
 
 
 class DatabaseUrlError(CommandError):
@@ -135,6 +146,18 @@ class StoreInUseError(CommandError):
             f"another process has {error.path} open for writing, and only the writer of a store changes its indexes: "
             f"{advice}"
         )
+
+
+class SchemasRefuseError(CommandError):
+    """
+    Registered schemas may refuse what event classes write.
+    """
+
+    code = SchemaMismatchError.code
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, error: SchemaMismatchError) -> None:
+        super().__init__(f"nothing was registered: {error}")
 
 
 class IndexNotFoundError(CommandError):
@@ -238,6 +261,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             | ProcessNotFoundError()
             | QuerySyntaxError()
             | QueryLimitError()
+            | SubjectNotFoundError()
         ):
             return ExitCode.USAGE
         case StoreError() | SQLAlchemyError() | AddressUnavailableError():

@@ -1,5 +1,5 @@
 """
-Finding the projectors that ``module:Projector`` names.
+Finding what arguments name: the projectors of ``module:Projector``, the event classes of ``module``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventsource.cli.failures import ProjectorNotLoadedError
+from eventsource.cli.failures import ModuleNotLoadedError, ProjectorNotLoadedError
 from eventsource.cli.signals import InterruptedBySignal
+from eventsource.domain.event_type import event_types
 from eventsource.projections.projector import Projector
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from eventsource.cli.failures import CommandError
+    from eventsource.domain.event import Event
 
 
 def load_projectors(names: Sequence[str]) -> list[Projector]:
@@ -38,6 +40,28 @@ def load_projectors(names: Sequence[str]) -> list[Projector]:
     return list(projectors.values())
 
 
+def load_event_classes(names: Sequence[str]) -> list[type[Event]]:
+    """
+    The event classes that these modules declare or import by name, in the order of their types.
+
+    Raises:
+        ModuleNotLoadedError: There is no such module, importing it fails, or it has no event classes.
+    """
+    found: dict[str, type[Event]] = {}
+    for name in names:
+        module = _import(name, ModuleNotLoadedError)
+        here = [each for each in event_types if _is_in(each, module)]
+        if not here:
+            msg = f"module {name} declares no event classes, and imports none by name"
+            raise ModuleNotLoadedError(msg)
+        found |= {each.event_type: each for each in here}
+    return [found[event_type] for event_type in sorted(found)]
+
+
+def _is_in(event_class: type[Event], module: ModuleType) -> bool:
+    return event_class.__module__ == module.__name__ or any(value is event_class for value in vars(module).values())
+
+
 def find_object(name: str, error: type[CommandError], *, example: str) -> object:
     """
     What ``module:name`` names; modules are found from the current directory, too.
@@ -50,10 +74,6 @@ def find_object(name: str, error: type[CommandError], *, example: str) -> object
     Raises:
         CommandError: *error*: there is none by that name, or its module cannot be imported.
     """
-    directory = str(Path.cwd())
-    # A console script has its own directory there, `python -m` an empty text for the current one.
-    if directory not in sys.path and "" not in sys.path:
-        sys.path.insert(0, directory)
     module_name, separator, path = name.partition(":")
     if not (separator and module_name and path):
         msg = f"{name!r} names no {example}"
@@ -82,6 +102,10 @@ def _load(name: str) -> Projector:
 
 
 def _import(name: str, kind: type[CommandError]) -> ModuleType:
+    directory = str(Path.cwd())
+    # A console script has its own directory there, `python -m` an empty text for the current one.
+    if directory not in sys.path and "" not in sys.path:
+        sys.path.insert(0, directory)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

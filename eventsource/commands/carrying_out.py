@@ -10,6 +10,7 @@ all that was sent at most one commit is accepted.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -19,8 +20,6 @@ from eventsource.commands.context import current_metadata, with_metadata
 from eventsource.commands.decide import decide
 from eventsource.commands.result import CommandResult, find_events
 from eventsource.domain.command_guard import not_carried_out
-from eventsource.domain.event_data import quote_json
-from eventsource.domain.metadata import COMMAND_ID_MEMBER
 from eventsource.domain.rule import rules_of_command
 from eventsource.domain.subject import prefix_below
 from eventsource.errors import (
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from eventsource.commands.loading import Loader
     from eventsource.commands.retry import RetryPolicy
     from eventsource.commands.unit_of_work import UnitOfWork
-    from eventsource.domain.event import NewEvent, RecordedEvent
+    from eventsource.domain.event import RecordedEvent
     from eventsource.domain.metadata import Metadata
     from eventsource.store.interface import EventStore
 
@@ -112,32 +111,31 @@ class CarryingOut:
     ) -> CommandResult:
         subject, command_id = command.subject, command.command_id
         rules = (not_carried_out(subject, command_id), *rules_of_command(command))
-        # As canonical JSON has it.
-        mark = f'"{COMMAND_ID_MEMBER}":{quote_json(command_id)}'
         below = prefix_below(subject)
-        last: tuple[UnitOfWork, tuple[NewEvent, ...]] | None = None
+        last: tuple[UnitOfWork, list[bool]] | None = None
 
         async def run(work: UnitOfWork) -> object:
             nonlocal last
             work.require(rules)
             value = await handling(command, work)
-            events = work.new_events
-            if events and not any(
-                mark in event.data_json and (event.subject == subject or event.subject.startswith(below))
-                for event in events
+            emitted = work.emitted
+            # Personal events carry no metadata.
+            carrying = [not event.event_is_personal for event, _ in emitted]
+            if emitted and not any(
+                carries and (place == subject or place.startswith(below))
+                for carries, (_, place) in zip(carrying, emitted, strict=True)
             ):
                 raise CommandLeavesNoTraceError(type(command).__name__, subject=subject)
-            if events and beside is not None:
+            if emitted and beside is not None:
                 beside(work)
-            last = work, events
+            last = work, carrying
             return value
 
         metadata = attrs.evolve(current_metadata(), command_id=command_id)
         value: object = await decide(self.store, run, retry=self.retry, metadata=metadata, loader=self.loader)
         assert last is not None  # noqa: S101  it was run
-        work, events = last
-        carrying = zip(events, work.recorded, strict=False)
-        return CommandResult(tuple(recorded for new, recorded in carrying if mark in new.data_json), value)
+        work, carrying = last
+        return CommandResult(tuple(itertools.compress(work.recorded, carrying)), value)
 
     async def _find(
         self, command: Command, refusal: Exception, doubt: CommitOutcomeUnknownError | None

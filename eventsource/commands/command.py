@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from eventsource.commands.command_subject import SubjectTemplate
+from eventsource.domain.rule import collect_command_rules
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Command(BaseModel):
             unless given. It is stored with each event, so let it not be personal.
 
     Raises:
-        DeclarationError: When the class is made: the subject is missing or none, or a segment of it is
-            no field.
+        DeclarationError: When the class is made: the subject is missing or none, a segment of it is no
+            field, or a rule takes an event.
         ValidationError: When a command is made: a field does not fit, or the subject is none with it.
     """
 
@@ -79,6 +80,7 @@ class Command(BaseModel):
         if taken := sorted(_RESERVED & cls.model_fields.keys()):
             msg = f"{cls.__qualname__} declares {taken[0]!r}, which Command itself uses: choose another name"
             raise DeclarationError(msg)
+        collect_command_rules(cls)
         if abstract:
             return
         cls.subject_template = subject or cls.subject_template

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from eventsource.commands.loading import Loader
 from eventsource.commands.readings import Readings
@@ -23,6 +23,24 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Awaitable[Result]],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Result],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
 async def decide(
     store: EventStore,
     function: Callable[[UnitOfWork], Awaitable[Result] | Result],

@@ -5,8 +5,9 @@ What handlers of commands need beside the command: told by their parameters, loo
 from __future__ import annotations
 
 import inspect
+import types
 from collections import ChainMap
-from typing import TYPE_CHECKING, Any, Final, get_origin
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 import attrs
 
@@ -130,11 +131,9 @@ def _find(handler: Callable[..., object], parameter: Parameter, dependencies: Ma
             f"no dependency has that name, and {parameter.annotation!r} is not known where it is registered: "
             "import it for real, not for type checkers only",
         )
-    given = (
-        f"dependencies={{{_text(parameter)}: …}}"
-        if isinstance(kind, type)
-        else f'dependencies={{"{parameter.name}": …}}'
-    )
+    is_told_by_type = isinstance(kind, type) and kind.__module__ != "builtins"
+    key = _text(parameter) if is_told_by_type else f'"{parameter.name}"'
+    given = f"dependencies={{{key}: …}}"
     return _refuse(handler, parameter, f"the dispatcher has no such dependency: give it {given}")
 
 
@@ -161,11 +160,21 @@ def _annotation(parameter: inspect.Parameter, names: Mapping[str, Any]) -> Any:
     if annotation is inspect.Parameter.empty:
         return None
     if not isinstance(annotation, str):
-        return annotation
+        return _without_none(annotation)
     try:
-        return eval(annotation, {}, names)  # noqa: S307  the text is the user's own source
+        return _without_none(eval(annotation, {}, names))  # noqa: S307  the text is the user's own source
     except Exception:  # noqa: BLE001  whatever it is, its name may still tell
         return annotation
+
+
+def _without_none(annotation: Any) -> Any:
+    """
+    ``Clock`` for ``Clock | None``: what is there is passed.
+    """
+    if get_origin(annotation) not in {Union, types.UnionType}:
+        return annotation
+    kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _globals_of(handler: object) -> Mapping[str, Any]:

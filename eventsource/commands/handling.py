@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from eventsource.commands.command_subject import SubjectTemplate
 from eventsource.commands.dependencies import name_of, parameters_of, resolve
@@ -99,17 +99,17 @@ async def _awaited(returned: object) -> object:
 
 
 def _events(handler: Callable[..., object], returned: object) -> list[Event]:
+    kind = type(returned).__name__
     if returned is None:
         return []
     if isinstance(returned, Event):
         return [returned]
-    several: Any = returned
     if isinstance(returned, Iterable):
-        events = list(several)
-        if all(isinstance(event, Event) for event in events):
-            return events
+        items = cast("list[Event]", [*returned])  # pyright: ignore[reportUnknownArgumentType]  looked at below
+        if all(isinstance(item, Event) for item in items):
+            return items
     msg = (
-        f"{name_of(handler)} must return the events that happen, and returned a value of type "
-        f"{type(returned).__name__}; a handler with a parameter `work: UnitOfWork` may return anything"
+        f"{name_of(handler)} must return the events that happen, and returned a value of type {kind}; "
+        "a handler with a parameter `work: UnitOfWork` may return anything"
     )
     raise DeclarationError(msg)

@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.commands.decide import decide
 from eventsource.commands.loading import Loader
+from eventsource.commands.past import diff, history, load_at
+from eventsource.commands.periods import close_books
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.period_aggregate import PeriodAggregate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.commands.aggregate_cache import AggregateCache
+    from eventsource.commands.past import Difference, HistoryEntry, Moment
+    from eventsource.commands.snapshots import Snapshots
+    from eventsource.domain.event import Event, RecordedEvent
     from eventsource.store.interface import EventStore
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
+AnyPeriodAggregate = TypeVar("AnyPeriodAggregate", bound=PeriodAggregate)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -44,35 +51,100 @@ class Repository(Generic[AnyAggregate]):
         store: Where their events are.
 
         retry: How `execute` runs again after a conflict.
+
+        snapshots: Where loading may begin in place of the first event, for the classes they are taken of.
+
+        cache: Keeps aggregates, so that only what is new is read.
     """
 
     def __init__(
-        self, aggregate_class: type[AnyAggregate], store: EventStore, *, retry: RetryPolicy | None = None
+        self,
+        aggregate_class: type[AnyAggregate],
+        store: EventStore,
+        *,
+        retry: RetryPolicy | None = None,
+        snapshots: Snapshots | None = None,
+        cache: AggregateCache | None = None,
     ) -> None:
         self._class = aggregate_class
         self._store = store
-        self._loader = Loader(store)
+        self._loader = Loader(store, snapshots=snapshots, cache=cache)
         self._retry = retry or RetryPolicy()
 
-    async def load(self, id: str) -> AnyAggregate:
+    async def load(self, id: str, *, at: Moment | None = None) -> AnyAggregate:
         """
         Rebuild an aggregate from its events.
 
+        Args:
+            id: Which one.
+
+            at: Load it as it was: at a time, or right after an event, given by its id, which may be any event
+                of the store. It is read only then: it can neither emit nor be saved.
+
         Raises:
-            AggregateNotFoundError: It has none.
+            AggregateNotFoundError: It has no events, or had none then.
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
+            EventNotFoundError: *at* is the id of no event in the store.
+            ValueError: *at* is a time without a zone.
         """
+        if at is not None:
+            return await load_at(self._store, self._class, id, at)
         return await self._loader.load(self._class, id)
 
+    def history(
+        self, id: str, *, since: Moment | None = None, until: Moment | None = None
+    ) -> AsyncGenerator[HistoryEntry[AnyAggregate]]:
+        """
+        How an aggregate came to be what it is: pairs of an event and the state right after it, oldest first.
+
+        ``async for event, account in accounts.history("42")``: each state is an aggregate of its own, read only.
+        Of one with periods all periods are read, each from its opening on.
+
+        Args:
+            id: Which one.
+
+            since: Leave out what happened up to this moment.
+
+            until: End with what happened at this moment.
+
+        Raises:
+            AggregateNotFoundError: At the first step: it has no events, or had none then.
+            EventNotFoundError, ValueError: At the first step: a moment is no such thing, as in `load`.
+        """
+        return history(self._store, self._class, id, since=since, until=until)
+
+    async def diff(self, id: str, before: Moment | None, after: Moment | None = None) -> Difference[AnyAggregate]:
+        """
+        What happened to an aggregate between two moments: the events, and which attributes they changed.
+
+        Args:
+            id: Which one.
+
+            before: The first moment; None is before its first event.
+
+            after: The second; None is now.
+
+        Raises:
+            AggregateNotFoundError: It has no events, or had none at *after*.
+            EventNotFoundError, ValueError: A moment is no such thing, as in `load`; or *before* is the later one.
+        """
+        return await diff(self._store, self._class, id, before=before, after=after)
+
     @asynccontextmanager
-    async def create(self, id: str) -> AsyncGenerator[AnyAggregate]:
+    async def create(self, id: str, *, period: str | None = None) -> AsyncGenerator[AnyAggregate]:
         """
         A new aggregate, saved when the block ends without an error.
 
+        Args:
+            id: Which one.
+
+            period: Its first period, if it is one with periods.
+
         Raises:
             AggregateExistsError: At the end of the block: the subject has events already.
+            TypeError: A period is given for a class without periods.
         """
-        aggregate = self._class(id)
+        aggregate = self._class(id) if period is None else self._class(id, period=period)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  some can have one
         yield aggregate
         await self.save(aggregate)
 
@@ -153,6 +225,43 @@ class Repository(Generic[AnyAggregate]):
             return command(*aggregates, *args, **kwargs)
 
         return await self._execute(ids, run)
+
+    async def close_period(
+        self: Repository[AnyPeriodAggregate],
+        id: str,
+        next_period: str,
+        command: Callable[Concatenate[AnyPeriodAggregate, Arguments], Event | Iterable[Event]],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> AnyPeriodAggregate:
+        """
+        Close the books of the last period and open the next one, in one commit.
+
+        ``await accounts.close_period("42", "2026-08", Account.close_books)``
+
+        *command* runs on the last period as `execute` would run it. It emits the closing event, last of all,
+        and returns what the next period opens with, one event or several. Nobody can write to the old period
+        from then on; commands that were about to are run again, in the new one. If the books were closed
+        before, by somebody else or by an earlier call, nothing happens.
+
+        Returns:
+            The last period as it is then.
+
+        Raises:
+            AggregateNotFoundError: It does not exist.
+            PeriodClosedError: Its books were closed for good: there is no period after the closed one.
+            DeclarationError: *command* does not emit the closing event, or gives nothing to open with.
+            ConflictError: In the last of the attempts, too, others were first.
+            Exception: Whatever *command* raises.
+        """
+
+        async def close(work: UnitOfWork) -> AnyPeriodAggregate:
+            current = await work.load(self._class, id)
+            if current.period >= next_period:
+                return current
+            return work.add(close_books(current, next_period, lambda period: command(period, *args, **kwargs)))
+
+        return await decide(self._store, close, retry=self._retry, loader=self._loader)
 
     async def _execute(self, ids: Sequence[str], run: Callable[[Sequence[AnyAggregate]], Result]) -> Result:
         if len({*ids}) < len(ids):

@@ -25,8 +25,7 @@ class CommandResult:
 
     Attributes:
         events: The events that were committed for it and carry its id, in order: the same ones however
-            often the command is dispatched. Events stored by reference carry none, so they are not
-            among them.
+            often the command is dispatched. Personal events carry none, so they are not among them.
 
         value: What the handler returned. It is stored nowhere, so it is None for a repeat: let what must
             be known then be in the events.
@@ -71,7 +70,7 @@ async def find_events(store: EventStore, subject: Subject, command_id: str) -> t
     return tuple([event async for event in stream if event.id in ids])
 
 
-# Events stored by reference carry no id; so many of them may stand in a row in one commit.
+# Personal events carry no id; so many of them may stand in a row in one commit.
 _MAX_WITHOUT_ID: Final = 100
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 from eventsource.commands.context import current_metadata
 from eventsource.commands.loading import Loader
 from eventsource.commands.readings import Readings
-from eventsource.commands.refusal import came_between, explain
+from eventsource.commands.refusal import explain
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.event import NewEvent
 from eventsource.domain.precondition import Precondition
-from eventsource.errors import AggregateNotFoundError, ConflictError, PreconditionFailedError
+from eventsource.errors import AggregateNotFoundError, PreconditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +72,8 @@ class UnitOfWork:
         # Several reads can run at once; of the same thing the second one waits.
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._aggregates: dict[str, Aggregate] = {}
+        # Where the aggregates that were read are kept: that is another subject for those with periods.
+        self._places: dict[str, str] = {}
         # Those whose absence was read: that one is there now is a conflict, and no refusal.
         self._absent: set[str] = set()
         self._states: dict[tuple[type[DecisionState], EventSelection[Event]], DecisionState] = {}
@@ -114,12 +116,13 @@ class UnitOfWork:
         self._check_open()
         subject = aggregate_class.subject_of(id)
         async with self._locks[subject]:
-            if subject not in self._aggregates:
+            if subject not in self._aggregates and subject not in self._places:
                 aggregate = await self._readings.aggregate(aggregate_class, id)
                 self.add(aggregate)
+                self._places[subject] = aggregate.subject
                 if aggregate.version == 0:
                     self._absent.add(subject)
-        return self._known(aggregate_class, subject)
+        return self._known(aggregate_class, self._places.get(subject, subject))
 
     def create(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
         """
@@ -138,8 +141,10 @@ class UnitOfWork:
 
         Raises:
             ValueError: Another object takes part as the aggregate of that subject.
+            AggregateReadOnlyError: It is as of a past moment.
         """
         self._check_open()
+        aggregate.check_writable()
         if self._aggregates.setdefault(aggregate.subject, aggregate) is not aggregate:
             raise ValueError(GIVEN_TWICE)
         return aggregate
@@ -191,18 +196,22 @@ class UnitOfWork:
             self._required.extend([each] if isinstance(each, Precondition) else each)
 
     @property
-    def new_events(self) -> tuple[NewEvent, ...]:
+    def emitted(self) -> tuple[tuple[Event, str], ...]:
         """
-        What would be committed now: what the aggregates emitted, each in turn, then what was emitted here.
+        The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.
         """
-        metadata = self._metadata if self._metadata is not None else current_metadata()
         of_aggregates = (
             (event, aggregate.subject) for aggregate in self._aggregates.values() for event in aggregate.pending_events
         )
-        return tuple(
-            NewEvent.of(event, subject=subject, metadata=metadata)
-            for event, subject in (*of_aggregates, *self._emitted)
-        )
+        return (*of_aggregates, *self._emitted)
+
+    @property
+    def new_events(self) -> tuple[NewEvent, ...]:
+        """
+        What would be committed now: what was `emitted`, with its metadata.
+        """
+        metadata = self._metadata if self._metadata is not None else current_metadata()
+        return tuple(NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self.emitted)
 
     # --- Committing ---
 
@@ -243,9 +252,15 @@ class UnitOfWork:
         try:
             recorded = await self._store.commit(events, preconditions, idempotency_key=idempotency_key)
         except PreconditionFailedError as error:
-            refusal = explain(error, guards, rules, aggregates=aggregates, absent=self._absent)
-            if isinstance(refusal, ConflictError) and tells_events:
-                refusal.events = await came_between(error, guards, self._store)
+            refusal = await explain(
+                error,
+                guards,
+                rules,
+                self._store,
+                aggregates=aggregates,
+                absent=self._absent,
+                tells_events=tells_events,
+            )
             raise refusal from error
         self._is_committed = True
         self._recorded = recorded
@@ -254,7 +269,7 @@ class UnitOfWork:
             own = [next(committed) for _ in aggregate.pending_events]
             if own:
                 aggregate.mark_committed(own[-1].id)
-        self._readings.loader.committed(*aggregates.values())
+        self._readings.loader.committed(*aggregates.values(), events=recorded)
         return recorded
 
     @property

@@ -12,6 +12,7 @@ from eventsource.domain.event_type import EventTypes, event_types, stored_types_
 from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
 from eventsource.domain.metadata import Metadata
+from eventsource.domain.period_aggregate import PeriodAggregate
 from eventsource.domain.precondition import (
     Precondition,
     QueryIsTrue,
@@ -22,25 +23,36 @@ from eventsource.domain.precondition import (
 from eventsource.domain.process_manager import ProcessManager
 from eventsource.domain.reaction import Refusal, on_refusal, on_timer, own_command, reacts, starts
 from eventsource.domain.rule import rule
+from eventsource.domain.snapshot import Snapshot
+from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
 from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import SubjectErased
 from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "At",
     "Decider",
     "DecisionState",
     "Erased",
     "Event",
     "EventTypes",
+    "EveryEvents",
     "Guard",
     "Metadata",
     "NewEvent",
+    "PeriodAggregate",
     "Precondition",
     "ProcessManager",
     "QueryIsTrue",
     "RecordedEvent",
     "Refusal",
+    "SinceSnapshot",
+    "SlowerThan",
+    "Snapshot",
+    "SnapshotPolicy",
     "Subject",
+    "SubjectErased",
     "SubjectExists",
     "SubjectIsAtVersion",
     "SubjectIsNew",

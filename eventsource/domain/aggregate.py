@@ -17,10 +17,10 @@ from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.rule import asked, collect_rules
 from eventsource.domain.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, InvalidSubjectError
+from eventsource.errors import AggregateReadOnlyError, DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.domain.folding import UnknownEvents
@@ -37,6 +37,8 @@ _OF_INSTANCES = (
     "_pending",
     "_rules",
     "_is_decided_by_rules",
+    "_is_read_only",
+    "_origin",
 )
 _OF_SUBCLASSES = (
     "subject_template",
@@ -120,6 +122,9 @@ class Aggregate:
         # The rules of all pending events, each once, and whether they stand in place of what was read.
         self._rules: dict[Precondition, None] = {}
         self._is_decided_by_rules = False
+        self._is_read_only = False
+        # What whoever loaded it wants to remember of that.
+        self._origin: Any = None
         for name, default in self._mutable_defaults.items():
             setattr(self, name, copy.deepcopy(default))
 
@@ -171,6 +176,29 @@ class Aggregate:
         return tuple(self._pending)
 
     @property
+    def is_read_only(self) -> bool:
+        """
+        Whether it is as of a past moment: it can be looked at, and neither emit nor be saved.
+        """
+        return self._is_read_only
+
+    def make_read_only(self) -> None:
+        """
+        Say that this is the past.
+        """
+        self._is_read_only = True
+
+    def check_writable(self) -> None:
+        """
+        Check that it may be saved.
+
+        Raises:
+            AggregateReadOnlyError: It is as of a past moment.
+        """
+        if self._is_read_only:
+            raise AggregateReadOnlyError(subject=self._subject, aggregate=type(self).__name__, version=self._version)
+
+    @property
     def read_guard(self) -> Precondition | None:
         """
         That what was read of it is all there is; None where rules stand in place of that.
@@ -181,7 +209,7 @@ class Aggregate:
         if self._is_decided_by_rules:
             return None
         if self._unknown_events == "ignore" and (handled := self._handled_classes()):
-            return events(*handled).at(self._subject).count() == self._version - self._passed_over
+            return events(*handled).at(self._subject).count_recorded() == self._version - self._passed_over
         return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
 
     @property
@@ -217,7 +245,9 @@ class Aggregate:
 
         Raises:
             DeclarationError: No handler takes this event.
+            AggregateReadOnlyError: The aggregate is as of a past moment.
         """
+        self.check_writable()
         known = self._handlers.get(event.event_type)
         if known is None:
             msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
@@ -241,9 +271,9 @@ class Aggregate:
             UpcastingError: An upcaster fails.
         """
         passed_over = 0
-        if self._unknown_events == "ignore":
+        if (guarded := self.guarded_types()) is not None:
             events = tuple(events)
-            passed_over = self._count_unhandled(events)
+            passed_over = sum(recorded.type not in guarded for recorded in events)
         count, last_event_id = fold_events(
             self,
             self._handlers,
@@ -258,14 +288,20 @@ class Aggregate:
             self._last_event_id = last_event_id
 
     @classmethod
+    def guarded_types(cls) -> frozenset[str] | None:
+        """
+        The names that the events its `read_guard` counts are stored with; None for all.
+
+        They are those of its handlers if it passes over others.
+        """
+        if cls._unknown_events == "error":
+            return None
+        return frozenset(name for each in cls._handled_classes() for name in stored_types_of(each))
+
+    @classmethod
     def _handled_classes(cls) -> tuple[type[Event], ...]:
         classes = [event_types.find(name) for name in (*cls._handlers, *cls._erased_handlers)]
         return tuple(dict.fromkeys(each for each in classes if each is not None))
-
-    @classmethod
-    def _count_unhandled(cls, recorded: Sequence[RecordedEvent]) -> int:
-        handled = {name for each in cls._handled_classes() for name in stored_types_of(each)}
-        return sum(event.type not in handled for event in recorded)
 
     def mark_committed(self, last_event_id: str) -> None:
         """

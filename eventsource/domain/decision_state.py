@@ -109,7 +109,8 @@ class DecisionState:
         """
         That there are no more events in its selection than those folded into it.
         """
-        return self._selection.count() == self._count
+        # Recorded ones: an older event may be read as several, or as none.
+        return self._selection.count_recorded() == self._count
 
     def fold(self, events: Sequence[RecordedEvent]) -> None:
         """

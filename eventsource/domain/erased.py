@@ -58,11 +58,12 @@ def is_erased(data: object) -> bool:
     The marker tells. Events without one, which were stored before their class was personal, count as
     erased if there is no value left in them.
     """
-    if not isinstance(data, dict) or not data:
+    if not isinstance(data, dict):
         return True
     members = cast("dict[str, Any]", data)
-    metadata: Any = members.get(METADATA_KEY)
-    if isinstance(metadata, dict) and HELD_KEY in metadata:
+    stored: Any = members.get(METADATA_KEY)
+    metadata = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
+    if HELD_KEY in metadata:
         return bool(metadata[HELD_KEY] != HELD)
     text = to_canonical_json(members)
     return emptied(text) == text

@@ -4,6 +4,7 @@ Events: what happened, before and after it is stored.
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, final
 
@@ -11,13 +12,14 @@ import attrs
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from eventsource.domain.decoding import decode, validate
+from eventsource.domain.decoding import decode
 from eventsource.domain.erased import HELD, HELD_KEY, Erased
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
 from eventsource.domain.metadata import METADATA_KEY, Metadata
 from eventsource.domain.subject import Subject
 from eventsource.domain.timestamp import format_timestamp, to_datetime
+from eventsource.domain.validation import validate
 from eventsource.errors import (
     DeclarationError,
     InvalidSubjectError,
@@ -262,6 +264,18 @@ class NewEvent:
             source=source,
             store_data_as_reference=by_reference,
         )
+
+    def at(self, subject: str) -> Self:
+        """
+        The same event at another subject.
+
+        Raises:
+            InvalidSubjectError: *subject* is not one an event can have.
+        """
+        # Its data is checked and printed already, which is most of the work of making one.
+        moved = copy.copy(self)
+        object.__setattr__(moved, "subject", _to_event_subject(subject))
+        return moved
 
 
 @final

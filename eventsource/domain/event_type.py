@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource.domain.reading import Reading, find_problems
+from eventsource.domain.reading import Reading, find_problems, older_forms
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from eventsource.domain.event import Event
+    from eventsource.domain.reading import OlderForm
     from eventsource.domain.upcaster import Upcaster
 
 
@@ -29,6 +30,8 @@ class EventTypes:
         self._upcasters: dict[str, dict[int, Upcaster]] = {}
         # Found when they are first asked for, and forgotten with each declaration.
         self._readings: dict[str, Reading] = {}
+        self._older_forms: dict[str, tuple[OlderForm, ...]] = {}
+        self._upcasters_declared = 0
 
     def register(self, event_class: type[Event]) -> None:
         """
@@ -47,7 +50,7 @@ class EventTypes:
             )
             raise DeclarationError(msg)
         self._classes[name] = event_class
-        self._readings.clear()
+        self._forget_what_was_found()
 
     def register_upcaster(self, upcaster: Upcaster) -> None:
         """
@@ -64,7 +67,8 @@ class EventTypes:
             )
             raise DeclarationError(msg)
         self._upcasters.setdefault(upcaster.stored_type, {})[upcaster.version] = upcaster
-        self._readings.clear()
+        self._upcasters_declared += 1
+        self._forget_what_was_found()
 
     def find(self, name: str) -> type[Event] | None:
         """
@@ -104,18 +108,31 @@ class EventTypes:
     def stored_types_of(self, event_class: type[Event]) -> tuple[str, ...]:
         """
         Every stored type name that events of *event_class* may come from: its own, then older ones in order.
-        """
-        own = event_class.event_type
-        older = sorted(
-            name
-            for name in self._upcasters
-            if name != own and (reading := self.reading(name)) is not None and own in reading.gives
-        )
-        return (own, *older)
 
-    def can_give(self, name: str, wanted: Any) -> bool:
+        Raises:
+            DeclarationError: Upcasters do not lead anywhere, or in a circle.
         """
-        Whether events stored with *name* may be read as one of the types in *wanted*, a mapping or set of names.
+        older = (form.stored_type for form in self.older_forms(event_class))
+        return tuple(dict.fromkeys((event_class.event_type, *older)))
+
+    def older_forms(self, event_class: type[Event]) -> tuple[OlderForm, ...]:
+        """
+        The forms of before that events of *event_class* may be stored in.
+
+        Raises:
+            DeclarationError: Upcasters do not lead anywhere, or in a circle.
+        """
+        name = event_class.event_type
+        found = self._older_forms.get(name)
+        if found is None:
+            for other in (name, *self._upcasters):
+                self.reading(other)
+            found = self._older_forms[name] = older_forms(event_class, self._upcasters)
+        return found
+
+    def can_give(self, name: str, wanted: Collection[str]) -> bool:
+        """
+        Whether events stored with *name* may be read as one of the types in *wanted*.
 
         Raises:
             DeclarationError: Its upcasters do not lead anywhere, or in a circle.
@@ -123,13 +140,50 @@ class EventTypes:
         if name not in self._upcasters:
             return name in wanted
         reading = self.reading(name)
-        return reading is not None and any(given in wanted for given in reading.gives)
+        return reading is not None and not reading.gives.isdisjoint(wanted)
+
+    def is_dropped(self, name: str) -> bool:
+        """
+        Whether upcasters drop all events stored with *name*: nothing is left of that type, and nobody misses it.
+        """
+        if name not in self._upcasters:
+            return False
+        reading = self.reading(name)
+        return reading is not None and not reading.gives
+
+    def upcasters_to(self, wanted: Any) -> tuple[Upcaster, ...]:
+        """
+        Every upcaster on a way to one of the types in *wanted*, a mapping or set of names.
+
+        Raises:
+            DeclarationError: The upcasters of a type do not lead anywhere, or in a circle.
+        """
+        return tuple(
+            upcaster
+            for name in sorted(self._upcasters)
+            if self.can_give(name, wanted)
+            for _, upcaster in sorted(self._upcasters[name].items())
+        )
+
+    @property
+    def upcasters_declared(self) -> int:
+        """
+        How often an upcaster was declared, one anew included: whoever keeps what it made of them can tell by it.
+        """
+        return self._upcasters_declared
 
     def stored_names(self) -> tuple[str, ...]:
         """
         Every stored type name that can be read, in order: of the classes, and those that only upcasters know.
         """
         return tuple(sorted({*self._classes, *self._upcasters}))
+
+    def upcasters(self) -> Iterator[Upcaster]:
+        """
+        All upcasters there are.
+        """
+        for own in self._upcasters.values():
+            yield from own.values()
 
     def check(self) -> None:
         """
@@ -143,6 +197,10 @@ class EventTypes:
         ]
         if found:
             raise DeclarationError("; ".join(dict.fromkeys(found)))
+
+    def _forget_what_was_found(self) -> None:
+        self._readings.clear()
+        self._older_forms.clear()
 
     def __iter__(self) -> Iterator[type[Event]]:
         return iter(self._classes.values())

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from pydantic import ValidationError
 
-from eventsource.domain.decoding import VERSION_TEXT, decode, decoding_error
+from eventsource.domain.decoding import VERSION_TEXT, decode
 from eventsource.domain.erased import Erased
 from eventsource.domain.event_type import event_types
+from eventsource.domain.validation import decoding_error
 from eventsource.errors import DeclarationError, UnknownEventTypeError
 
 if TYPE_CHECKING:
@@ -68,19 +69,22 @@ def fold_events(
     recorded: RecordedEvent | None = None
     count = 0
     for recorded in events:
-        data_json = recorded.data_json
-        if recorded.type in plain and VERSION_TEXT not in data_json:
+        try:
             decode_plain, handle = plain[recorded.type]
-            try:
-                event = decode_plain(data_json, extra="ignore", by_alias=True, by_name=False)
-            except ValidationError as error:
-                raise decoding_error(recorded, error, handlers[recorded.type][0]) from None
-            handle(state, event)
+        except KeyError:
+            pass
         else:
-            for method, made in handled(
-                recorded, handlers, erased_handlers, reader=reader, unknown_events=unknown_events
-            ):
-                method(state, made)
+            data_json = recorded.data_json
+            if "_" not in data_json or VERSION_TEXT not in data_json:
+                try:
+                    event = decode_plain(data_json, extra="ignore", by_alias=True, by_name=False)
+                except ValidationError as error:
+                    raise decoding_error(recorded, error, handlers[recorded.type][0]) from None
+                handle(state, event)
+                count += 1
+                continue
+        for method, made in handled(recorded, handlers, erased_handlers, reader=reader, unknown_events=unknown_events):
+            method(state, made)
         count += 1
     return count, None if recorded is None else recorded.id
 
@@ -104,7 +108,7 @@ def handled(
     """
     is_wanted = event_types.can_give(recorded.type, handlers) or event_types.can_give(recorded.type, erased_handlers)
     found: list[tuple[Callable[..., Any], Event | Erased[Any]]] = []
-    is_unknown = not is_wanted
+    is_unknown = not is_wanted and not event_types.is_dropped(recorded.type)
     for event in decode(recorded, reader=reader) if is_wanted else ():
         name, is_erased = event.event_type, isinstance(event, Erased)
         method = erased_handlers.get(name) if is_erased else handlers[name][1] if name in handlers else None

@@ -79,9 +79,17 @@ class Metadata:
             return cls()
         members = cast("dict[str, Any]", stored)
         texts = {name: members.get(member) for name, member in _MEMBERS.items()}
-        version = members.get(_VERSION)
         return cls(
             **{name: text for name, text in texts.items() if isinstance(text, str) and text},
-            # A boolean is an int to Python; 0 is what erasing leaves.
-            version=version if type(version) is int and version > 0 else 1,
+            version=stored_version(data),
         )
+
+
+def stored_version(data: Mapping[str, Any]) -> int:
+    """
+    The version of the event class that stored event data was written with.
+    """
+    stored: Any = data.get(METADATA_KEY)
+    version: Any = cast("dict[str, Any]", stored).get(_VERSION) if isinstance(stored, dict) else None
+    # A boolean is an int to Python; 0 is what erasing leaves.
+    return version if type(version) is int and version > 0 else 1

@@ -4,9 +4,13 @@ Readings: what the versions of one stored type become.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import attrs
+
+from eventsource.domain.erased import HELD, HELD_KEY
+from eventsource.domain.event_data import to_canonical_json
+from eventsource.domain.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,17 +37,23 @@ class Reading:
 
         latest: The highest version that is known.
 
-        gives: The type names of the classes that its events may be read as.
+        gives: The type names of the classes that its events may be read as; none if they are all dropped.
 
         personal: Those of the classes that are personal: what an erased event was.
+
+        is_plain: Whether there is one form only, which is that of the class: the common case.
+
+        current_text: How the metadata ends of an event that is of today's version, and not erased.
     """
 
     stored_type: str
     event_class: type[Event] | None
     upcasters: Mapping[int, Upcaster]
     latest: int
-    gives: tuple[str, ...]
+    gives: frozenset[str]
     personal: tuple[type[Event], ...]
+    is_plain: bool
+    current_text: str
 
     @classmethod
     def of(cls, name: str, classes: Classes, upcasters: Upcasters) -> Self:
@@ -52,9 +62,71 @@ class Reading:
         """
         event_class = classes.get(name)
         own = upcasters.get(name, {})
-        gives = tuple(sorted(_given_by(name, classes, upcasters)))
-        personal = tuple(classes[given] for given in gives if classes[given].event_is_personal)
-        return cls(name, event_class, own, _latest(name, classes, upcasters), gives, personal)
+        gives = frozenset(_given_by(name, classes, upcasters))
+        personal = tuple(classes[given] for given in sorted(gives) if classes[given].event_is_personal)
+        is_plain = event_class is not None and not (own or event_class.event_is_personal)
+        latest = _latest(name, classes, upcasters)
+        return cls(name, event_class, own, latest, gives, personal, is_plain, _current_text(event_class, latest))
+
+
+@final
+@attrs.frozen
+class OlderForm:
+    """
+    A form that events of a class may be stored in, which is not that of today.
+
+    Attributes:
+        stored_type: The type name it is stored with.
+
+        version: The version of that type.
+
+        is_one: Whether each event of that form is read as one of the class, if it is not dropped.
+
+        keeps: The members of the data that have the same name and meaning as today.
+
+        upcaster: The name of the upcaster that takes it.
+    """
+
+    stored_type: str
+    version: int
+    is_one: bool
+    keeps: frozenset[str]
+    upcaster: str
+
+
+def older_forms(event_class: type[Event], upcasters: Upcasters) -> tuple[OlderForm, ...]:
+    """
+    The forms that upcasters make into *event_class*, in order; the upcasters are known to be complete.
+    """
+    today = (event_class.event_type, event_class.event_version)
+    places = sorted((name, version) for name, own in upcasters.items() for version in own)
+    forms = [_form_of(place, today, upcasters) for place in places]
+    return tuple(form for form in forms if form is not None)
+
+
+def _form_of(place: tuple[str, int], today: tuple[str, int], upcasters: Upcasters) -> OlderForm | None:
+    stored_type, version = place
+    known = upcasters.get(stored_type, {}).get(version)
+    if known is None:
+        return None
+    is_one, keeps, leads_there = not known.gives_pairs, known.keeps, False
+    for after in known.places:
+        if after == today:
+            leads_there = True
+        elif (form := _form_of(after, today, upcasters)) is not None:
+            leads_there = True
+            is_one, keeps = is_one and form.is_one, keeps & form.keeps
+    return OlderForm(stored_type, version, is_one, keeps, known.name) if leads_there else None
+
+
+def _current_text(event_class: type[Event] | None, latest: int) -> str:
+    if event_class is None:
+        # There is no such version; no text ends like this.
+        return "\0"
+    stored: dict[str, Any] = attrs.evolve(Metadata(), version=latest).to_data()
+    if event_class.event_is_personal:
+        stored[HELD_KEY] = HELD
+    return to_canonical_json(stored).removeprefix("{")
 
 
 def find_problems(name: str, classes: Classes, upcasters: Upcasters) -> list[str]:
@@ -105,7 +177,7 @@ def _versions(name: str, classes: Classes, upcasters: Upcasters) -> list[tuple[s
 def _places_after(place: tuple[str, int], upcasters: Upcasters) -> list[tuple[str, int]]:
     stored_type, version = place
     known = upcasters.get(stored_type, {}).get(version)
-    return [] if known is None else list(known.next_places())
+    return [] if known is None else list(known.places)
 
 
 def _places_from(starts: list[tuple[str, int]], upcasters: Upcasters) -> list[tuple[str, int]]:

@@ -4,6 +4,7 @@ Rules with a name, declared on aggregates and commands and compiled into each co
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,16 +96,29 @@ def rules_of_command(command: object) -> tuple[QueryIsTrue, ...]:
     Raises:
         DeclarationError: A rule takes an event, or gives something else than guards.
     """
-    guards: list[QueryIsTrue] = []
-    for method in methods_of(type(command)):
+    owner: Any = type(command)
+    return tuple(guard for method in collect_command_rules(owner) for guard in asked(method, command))
+
+
+# Finding them takes longer than all the rest of a command.
+@functools.lru_cache(maxsize=4096)
+def collect_command_rules(owner: type) -> tuple[Callable[..., Any], ...]:
+    """
+    Find the rules of a command class and its bases.
+
+    Raises:
+        DeclarationError: A rule takes an event.
+    """
+    found: list[Callable[..., Any]] = []
+    for method in methods_of(owner):
         declared: _Declared | None = getattr(method, _MARK, None)
         if declared is None:
             continue
         if declared.event_classes is not None:
             msg = f"{method.__qualname__} is a rule of a command, so it takes nothing but `self`"
             raise DeclarationError(msg)
-        guards += asked(method, command)
-    return tuple(guards)
+        found.append(method)
+    return tuple(found)
 
 
 def asked(method: Callable[..., Any], owner: object, *event: Event) -> tuple[QueryIsTrue, ...]:

@@ -5,6 +5,7 @@ The annotated attributes that are the state of an aggregate or of a decision sta
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,6 +13,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
+from eventsource.domain.event import RecordedEvent
+from eventsource.domain.guard import EventSelection
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError
 
@@ -52,7 +55,12 @@ def collect_mutable_defaults(cls: type, root: type) -> dict[str, object]:
 
 
 def _own_bases(cls: type, root: type) -> list[type]:
-    return [base for base in cls.__mro__ if base not in root.__mro__]
+    # The bases that this package has for both are made to fit.
+    return [
+        base
+        for base in cls.__mro__
+        if base not in root.__mro__ and not base.__module__.startswith("eventsource.domain.")
+    ]
 
 
 def copied(state: State) -> State:
@@ -61,18 +69,23 @@ def copied(state: State) -> State:
 
     Several times as fast as `copy.deepcopy`, since most attributes are numbers, texts, and collections of such.
     """
-    cls = type(state)
-    if hasattr(cls, "__deepcopy__") or any(getattr(base, "__slots__", ()) for base in cls.__mro__):
+    cls: Any = type(state)
+    if not _is_copied_by_attribute(cls):
         return copy.deepcopy(state)
-    twin = cls.__new__(cls)
+    twin: State = cls.__new__(cls)
     # One memory for all: what two attributes share they share in the copy, too.
     memo: dict[int, Any] = {}
     vars(twin).update({name: _copied(value, memo) for name, value in vars(state).items()})
     return twin
 
 
+@functools.lru_cache(maxsize=256)
+def _is_copied_by_attribute(cls: type) -> bool:
+    return not hasattr(cls, "__deepcopy__") and not any(getattr(base, "__slots__", ()) for base in cls.__mro__)
+
+
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    kind: object = value.__class__
+    kind: Any = value.__class__
     if kind in _UNCHANGING:
         return value
     if id(value) in memo:
@@ -87,5 +100,8 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 
 _UNCHANGING: Final = frozenset(
-    {NoneType, bool, int, float, complex, str, bytes, Subject, Decimal, UUID, date, datetime, time, timedelta}
+    {
+        *(NoneType, bool, int, float, complex, str, bytes, Decimal, UUID, date, datetime, time, timedelta),
+        *(Subject, RecordedEvent, EventSelection),
+    }
 )

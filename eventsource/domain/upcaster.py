@@ -13,7 +13,7 @@ from eventsource.domain.event_type import event_types
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
 
     from eventsource.domain.event import Event
 
@@ -40,17 +40,19 @@ class Upcaster:
 
         function: The pure function that makes it.
 
-        into: The classes it gives events of, each with the version its data has then; None if the
-            type stays and the version is the next one.
+        places: The type names and versions that the data it gives may be of.
 
         gives_pairs: Whether the function gives pairs of class and data; otherwise data alone, or None.
+
+        keeps: The members of the data that have the same name and meaning before and after.
     """
 
     stored_type: str
     version: int
     function: Callable[[Data], Any]
-    into: tuple[tuple[type[Event], int], ...] | None = None
+    places: tuple[tuple[str, int], ...]
     gives_pairs: bool = False
+    keeps: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -59,25 +61,22 @@ class Upcaster:
         """
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
-    def next_places(self) -> Iterator[tuple[str, int]]:
-        """
-        The stored types and versions that its data may have.
-        """
-        if self.into is None:
-            yield self.stored_type, self.version + 1
-        else:
-            yield from ((event_class.event_type, version) for event_class, version in self.into)
 
-
-@overload
-def upcaster(stored_type: str, *, version: int, into: None = None) -> Callable[[_Step], _Step]: ...
 @overload
 def upcaster(
-    stored_type: str, *, version: int, into: type[Event] | tuple[type[Event], int]
+    stored_type: str, *, version: int, into: None = None, keeps: Collection[str] = ()
 ) -> Callable[[_Step], _Step]: ...
 @overload
-def upcaster(stored_type: str, *, version: int, into: list[Target]) -> Callable[[_Split], _Split]: ...
-def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | None = None) -> Callable[[Any], Any]:
+def upcaster(
+    stored_type: str, *, version: int, into: type[Event] | tuple[type[Event], int], keeps: Collection[str] = ()
+) -> Callable[[_Step], _Step]: ...
+@overload
+def upcaster(
+    stored_type: str, *, version: int, into: list[Target], keeps: Collection[str] = ()
+) -> Callable[[_Split], _Split]: ...
+def upcaster(
+    stored_type: str, *, version: int, into: Target | list[Target] | None = None, keeps: Collection[str] = ()
+) -> Callable[[Any], Any]:
     """
     Declare a pure function that makes stored data of one version into data of a later one.
 
@@ -106,15 +105,22 @@ def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | No
 
         into: The class it gives, or a list of such. A class of a later version than 1 is given with the
             version that the data is of: ``(MoneyDeposited, 2)``. So an upcaster that was right once stays right
-            when the class goes on to version 3.
+            when the class goes on to version 3. An empty list drops all events of that version.
+
+        keeps: The members, as they are stored, that have the same name and meaning before and after. Guards
+            ask the store, which knows no upcasters: they may ask for these fields, and for no others.
 
     Raises:
         DeclarationError: There is one already for this step, or it is not well formed.
     """
-    targets, gives_pairs = _to_targets(stored_type, into)
     if version < 1:
         msg = f"upcaster of {stored_type!r}: versions count from 1, not {version}"
         raise DeclarationError(msg)
+    gives_pairs = isinstance(into, list)
+    targets = into if isinstance(into, list) else [] if into is None else [into]
+    places = tuple(_to_place(stored_type, target) for target in targets)
+    if into is None:
+        places = ((stored_type, version + 1),)
 
     def declare(function: Callable[[Data], Any]) -> Callable[[Data], Any]:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -123,22 +129,13 @@ def upcaster(stored_type: str, *, version: int, into: Target | list[Target] | No
         if inspect.isgeneratorfunction(function) and not gives_pairs:
             msg = f"upcaster {function.__qualname__} yields, so it needs a list of classes: into=[…]"
             raise DeclarationError(msg)
-        event_types.register_upcaster(Upcaster(stored_type, version, function, targets, gives_pairs))
+        event_types.register_upcaster(Upcaster(stored_type, version, function, places, gives_pairs, frozenset(keeps)))
         return function
 
     return declare
 
 
-def _to_targets(
-    stored_type: str, into: Target | list[Target] | None
-) -> tuple[tuple[tuple[type[Event], int], ...] | None, bool]:
-    if into is None:
-        return None, False
-    targets = into if isinstance(into, list) else [into]
-    return tuple(_to_pair(stored_type, target) for target in targets), isinstance(into, list)
-
-
-def _to_pair(stored_type: str, target: Target) -> tuple[type[Event], int]:
+def _to_place(stored_type: str, target: Target) -> tuple[str, int]:
     event_class, version = target if isinstance(target, tuple) else (target, 1)
     if not getattr(event_class, "event_type", ""):
         msg = f"upcaster of {stored_type!r}: {event_class!r} is no event class with a type name"
@@ -150,4 +147,4 @@ def _to_pair(stored_type: str, target: Target) -> tuple[type[Event], int]:
             f"the data is that it gives, such as into=({event_class.__name__}, {min(version, latest)})"
         )
         raise DeclarationError(msg)
-    return event_class, version
+    return event_class.event_type, version

@@ -7,12 +7,14 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventsource.domain.decoding import VERSION_TEXT, validate
+from eventsource.domain.decoding import VERSION_TEXT, decode
+from eventsource.domain.erased import Erased
 from eventsource.domain.event_type import event_types
 from eventsource.domain.folding import handled
 from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, ProjectorNotRunningError
+from eventsource.domain.validation import validate
+from eventsource.errors import DeclarationError, EventError, ProjectorNotRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +44,10 @@ class Projector:
     Events without a handler are passed over. Where an upcaster makes several events of one that is
     stored, the handler of each runs, in one transaction. A handler that raises stops the projector before
     that event.
+
+    Once a subject was erased (`eventsource.erase_subject`), its emptied events are handled again, by the handlers
+    of ``Erased[TheEvent]``; such a handler may run more than once for an event. A projector that handles one of them
+    and has no such handler is filled again from the first event, by whoever runs it.
 
     A `Worker` runs it; `rebuild` fills the tables again from the start.
 
@@ -109,6 +115,20 @@ class Projector:
             recorded, self._handlers, self._erased_handlers, reader=reader, unknown_events="ignore"
         ):
             method(self, event, recorded, tx)
+
+    def lets_go(self, recorded: RecordedEvent) -> bool:
+        """
+        Whether `handle` is all it takes once the data of an event was erased, which is handled again then.
+
+        That is so where the event is read as erased, and each handler it had has its like for `Erased`. Else what
+        was made of it can only be found by filling the tables again.
+        """
+        try:
+            had_handlers = [event for event in decode(recorded) if event.event_type in self._handlers]
+        except EventError:
+            # Not an event that says it is erased, then.
+            return False
+        return all(isinstance(event, Erased) and event.event_type in self._erased_handlers for event in had_handlers)
 
     async def seen(self, event_id: str, timeout_s: float = 5.0) -> None:
         """

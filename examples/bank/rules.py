@@ -20,6 +20,7 @@ from examples.bank.events import (
     FundsChanged,
     MoneyDeposited,
     MoneyWithdrawn,
+    MonthClosed,
     OverdraftGranted,
     TransferReceived,
     TransferSent,
@@ -30,6 +31,7 @@ FUNDS: Final = "sufficient funds"
 DAILY_LIMIT: Final = "daily withdrawal limit"
 OPEN: Final = "open account"
 EMPTY: Final = "empty account"
+OPEN_MONTH: Final = "open month"
 
 # What a customer may withdraw in a day.
 DAILY_LIMIT_CENTS: Final = 1_000_00
@@ -38,11 +40,11 @@ BOOKINGS: Final[tuple[type[Booking], ...]] = (MoneyDeposited, MoneyWithdrawn, Tr
 _FUNDS_CHANGES: Final[tuple[type[FundsChanged], ...]] = (OverdraftGranted, *BOOKINGS)
 
 
-def is_unique_email(email: str) -> Guard:
+def is_unique_email(email_key: str) -> Guard:
     """
-    Nobody registered with this e-mail.
+    Nobody registered with the e-mail that this key stands for.
     """
-    return (events(CustomerRegistered).where(email=email).count() == 0).named(UNIQUE_EMAIL)
+    return (events(CustomerRegistered).where(email_key=email_key).count() == 0).named(UNIQUE_EMAIL)
 
 
 def covers(account: str, cents: int) -> Guard:
@@ -69,6 +71,15 @@ def withdrawn_of(allowance: str) -> Query:
     return events(MoneyWithdrawn).where(allowance=allowance).query(Aggregate("SUM", Path(("data", "deltaCents"))))
 
 
+def total_of_accounts() -> Query:
+    """
+    What all accounts hold together.
+
+    The answer is one row: the sum in cents.
+    """
+    return events(*BOOKINGS).under("/accounts").query(Aggregate("SUM", Path(("data", "deltaCents"))))
+
+
 def is_open(account: str) -> Guard:
     """
     Nobody closed the account at this subject.
@@ -81,6 +92,13 @@ def is_empty(account: str) -> Guard:
     The balance of the account at this subject is zero.
     """
     return (events(*BOOKINGS).at(account).sum(lambda e: e.delta_cents) == 0).named(EMPTY)
+
+
+def is_in_open_month(day: date) -> Guard:
+    """
+    Nobody closed the bank's books of the month that the day is in.
+    """
+    return (events(MonthClosed).at(f"/books/bank/{day:%Y-%m}").count() == 0).named(OPEN_MONTH)
 
 
 def allowance_of(customer: str, day: date) -> str:
@@ -99,5 +117,5 @@ async def declare_indexes(store: EventStore) -> None:
 
     What they ask for by subject every store finds by itself.
     """
-    await store.create_index(CustomerRegistered.event_type, "data.email")
+    await store.create_index(CustomerRegistered.event_type, "data.emailKey")
     await store.create_index(MoneyWithdrawn.event_type, "data.allowance")

@@ -4,7 +4,7 @@ Commands over the accounts of these tests, and a dispatcher that handles them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from eventsource import Command, Dispatcher, Guard, UnitOfWork, events, rule
 from tests.commands.accounts import Account, AccountOpened, MoneyMoved, transfer
@@ -12,7 +12,7 @@ from tests.commands.accounts import Account, AccountOpened, MoneyMoved, transfer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource import EventStore
+    from eventsource import CommandResult, EventStore
     from eventsource.commands import Middleware
 
 
@@ -98,7 +98,19 @@ def make_dispatcher(store: EventStore, middleware: Sequence[Middleware] = (), **
     return dispatcher
 
 
-async def open_with(dispatcher: Dispatcher, account: str, cents: int) -> None:
+class Dispatches(Protocol):
+    """
+    A dispatcher, or what stands before one.
+    """
+
+    async def dispatch(self, command: Command) -> CommandResult:
+        """
+        Carry it out.
+        """
+        ...
+
+
+async def open_with(dispatcher: Dispatches, account: str, cents: int) -> None:
     """
     An account with money in it: two events.
     """

@@ -21,9 +21,9 @@ from eventsource import (
     ConflictError,
     DeclarationError,
     Dispatcher,
+    Event,
     InMemoryEventStore,
     Metadata,
-    NewEvent,
     QueryBudgetError,
     Repository,
     RetryPolicy,
@@ -34,7 +34,7 @@ from eventsource import (
     with_metadata,
 )
 from eventsource.domain.command_guard import NOT_CARRIED_OUT
-from tests.commands.accounts import Account, CustomerGreeted, InsufficientFundsError, MoneyMoved
+from tests.commands.accounts import Account, AccountOpened, CustomerGreeted, InsufficientFundsError, MoneyMoved
 from tests.commands.requests import Deposit, Look, Open, Transfer, Withdraw, make_dispatcher, open_with
 
 if TYPE_CHECKING:
@@ -210,35 +210,50 @@ async def test_result_of_a_repeat_has_the_events_of_its_own_commit(dispatcher: D
     assert (await dispatcher.dispatch(Deposit(command_id="7", account="1", cents=5))).events == other.events
 
 
-async def test_events_without_the_id_may_stand_between(store: ObservedStore) -> None:
+class HolderNamed(Event, type="io.example.test.commands.holder-named", personal=True):
     """
-    Those stored by reference carry none; the result is the same, the first time and later.
+    What is about a person, to be erased.
     """
-    command = Open(account="1")
-    named = NewEvent(subject="/accounts/1/holder", type="held", data={"name": "Ada"}, store_data_as_reference=True)
 
-    class Mixed(UnitOfWork):
-        """
-        Commits an event by reference in the middle of the others.
-        """
+    name: str
 
-        @property
-        def new_events(self) -> tuple[NewEvent, ...]:
-            first, last = super().new_events
-            return first, named, last
 
-    async def open_account(command: Open, work: UnitOfWork) -> None:
-        work.__class__ = Mixed
-        account = work.create(Account, command.account)
-        account.open(command.owner)
-        work.emit(MoneyMoved(cents=1), at="/elsewhere")
-
+async def test_personal_events_beside_the_others_are_not_told(store: ObservedStore) -> None:
+    """
+    They carry no id, so the result is without them: the first time as later, wherever they stand.
+    """
     dispatcher = Dispatcher(store)
-    dispatcher.register(Open, open_account)
-    first = await dispatcher.dispatch(command)
+
+    @dispatcher.handles
+    def open_account(command: Open, work: UnitOfWork) -> None:
+        name = HolderNamed(name=command.owner)
+        work.emit(name, at=f"{command.subject}/first")
+        work.emit(AccountOpened(owner="see below"), at=command.subject)
+        work.emit(name, at=command.subject)
+        work.emit(MoneyMoved(cents=1), at="/elsewhere")
+        work.emit(name, at=f"{command.subject}/last")
+
+    first = await dispatcher.dispatch(Open(command_id="7", account="1"))
+    await dispatcher.dispatch(Open(account="2"))
+    again = await dispatcher.dispatch(Open(command_id="7", account="1"))
 
     assert [event.subject for event in first.events] == ["/accounts/1", "/elsewhere"]
-    assert (await dispatcher.dispatch(command)).events == first.events
+    assert again.events == first.events
+    assert await store.count("/accounts/1") == 4
+
+
+async def test_personal_events_alone_do_not_tell_a_repeat(store: ObservedStore) -> None:
+    """
+    An event beside them has to.
+    """
+    dispatcher = Dispatcher(store)
+
+    @dispatcher.handles
+    def open_account(command: Open, work: UnitOfWork) -> None:
+        work.emit(HolderNamed(name=command.owner), at=command.subject)
+
+    with pytest.raises(CommandLeavesNoTraceError, match="not personal"):
+        await dispatcher.dispatch(Open(account="1"))
 
 
 async def test_first_run_asks_nothing_beforehand(dispatcher: Dispatcher, store: ObservedStore) -> None:
