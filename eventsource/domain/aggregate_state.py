@@ -40,7 +40,7 @@ def set_state_of(aggregate: Aggregate) -> dict[str, object]:
     """
     The attributes that were set: what has its default of the class still is left out.
     """
-    cls = type(aggregate)
+    cls: Any = type(aggregate)
     left_out = kept_by_framework()
     return {
         name: value
@@ -49,7 +49,7 @@ def set_state_of(aggregate: Aggregate) -> dict[str, object]:
     }
 
 
-def _is_known_without(cls: type[Aggregate], name: str, value: object) -> bool:
+def _is_known_without(cls: Any, name: str, value: object) -> bool:
     default = inspect.getattr_static(cls, name, None)
     # What is computed from the rest is computed again. A class variable that can change is copied for each instance,
     # like a default; nothing of it is state as long as it does not change.
