@@ -50,7 +50,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install bank test check format format-check lint types contracts coverage docs \
-	bench bench-peers long lock wheel test-wheel clean
+	reference bench bench-peers long lock wheel test-wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -94,6 +94,10 @@ coverage: install ## Run the whole test suite, docs included, and measure branch
 docs: install ## Run the code in README.md, docs/ and the docstrings
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
+reference: install ## Write docs/reference.md from the docstrings, and pages to browse into build/reference
+	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/pdoc --docformat google --output-directory build/reference eventsource
+
 bench: install ## Measure, each figure beside its floor (ARGS=--json)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -118,7 +122,7 @@ test-wheel: wheel ## Install the built wheel outside the checkout, and run there
 	@.ci/test-wheel $(BIN)/python dist/*.whl $(PARALLEL) $(WHEEL_TESTS) $(ARGS)
 
 clean: ## Remove what make and the tools have made (never a bank's data)
-	rm -rf $(VENV) $(PEERS) build dist .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) $(PEERS) .venv-immudb-py .venv-immudb-py.lock build dist .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -23,6 +23,7 @@ from benchmarks import (
     rules,
     seen,
     server,
+    snapshots,
     streaming,
 )
 
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "queries": queries.measure,
     "load": load.measure,
     "rebuild": rebuild.measure,
+    "snapshots": snapshots.measure,
     "projection": projection.measure,
     "seen": seen.measure,
     "audit": audit.measure,

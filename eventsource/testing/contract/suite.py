@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventsource.testing.contract import (
+    aggregates,
     audit,
     backup,
     commands,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
+    "TestAggregates",
     "TestAudit",
     "TestBackup",
     "TestCommands",
@@ -78,6 +80,7 @@ def _tests_of(module: ModuleType, *needed: Capability) -> type[Any]:
     return needs(*needed)(type(module.__name__, (), {"__doc__": module.__doc__, **tests}))
 
 
+TestAggregates = _tests_of(aggregates)
 TestAudit = _tests_of(audit, Capability.WHOLE)
 TestBackup = _tests_of(backup, Capability.WHOLE)
 TestCommands = _tests_of(commands)

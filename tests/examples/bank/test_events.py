@@ -18,6 +18,8 @@ from examples.bank.events import (
     EmailGiven,
     MoneyDeposited,
     MoneyWithdrawn,
+    MonthClosed,
+    MonthOpened,
     OverdraftGranted,
     TransferReceived,
     TransferSent,
@@ -50,6 +52,8 @@ STORED = {
         TransferReceived(delta_cents=1, booked_on=DAY, from_account="7"),
         '{"bookedOn":"2024-02-29","deltaCents":1,"fromAccount":"7","reference":"","text":""}',
     ),
+    "month-opened": (MonthOpened(total_cents=5), '{"totalCents":5}'),
+    "month-closed": (MonthClosed(total_cents=7), '{"totalCents":7}'),
 }
 
 
