@@ -1,0 +1,29 @@
+"""
+The notary: tamper evidence for an event store, from outside of it.
+"""
+
+from eventsource.notary.book import NotaryBook
+from eventsource.notary.embedded_ledger import EmbeddedLedger
+from eventsource.notary.keys import KeyKind, SigningKey, VerifyingKey
+from eventsource.notary.ledger import Entry, Head, Ledger, Proved, Receipt
+from eventsource.notary.notary import Notary
+from eventsource.notary.open import open_ledger
+from eventsource.notary.signed_head import SignedHead
+from eventsource.notary.status import NotaryStatus
+
+__all__ = [
+    "EmbeddedLedger",
+    "Entry",
+    "Head",
+    "KeyKind",
+    "Ledger",
+    "Notary",
+    "NotaryBook",
+    "NotaryStatus",
+    "Proved",
+    "Receipt",
+    "SignedHead",
+    "SigningKey",
+    "VerifyingKey",
+    "open_ledger",
+]
