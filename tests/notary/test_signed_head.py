@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
