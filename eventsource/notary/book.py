@@ -13,7 +13,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 import apsw
 
@@ -30,18 +30,17 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # seals: of events whose data may be erased; forgotten by deleting the row.
-# seen: by ledger, its head and how many batches of a store it had.
+# seen: by store, the head of the ledger and how many batches of it that had.
 _SCHEMA: Final = """
 CREATE TABLE secret (only INTEGER PRIMARY KEY CHECK (only = 1), secret BLOB NOT NULL) STRICT;
 CREATE TABLE seals (event_id TEXT PRIMARY KEY, seal BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE seen (
+    store TEXT PRIMARY KEY,
     origin TEXT NOT NULL,
-    store TEXT NOT NULL,
     size INTEGER NOT NULL,
     root BLOB NOT NULL,
-    batches INTEGER NOT NULL,
-    PRIMARY KEY (origin, store)
-) STRICT, WITHOUT ROWID;
+    batches INTEGER NOT NULL
+) STRICT;
 """
 # "ESNB": tells `file` and us that the database is ours.
 _KIND: Final = FileKind("notary's book", 0x45534E42, _SCHEMA, overwrites_deleted=True)
@@ -161,16 +160,16 @@ class NotaryBook:
             await asyncio.sleep(0.05)
         return forgotten
 
-    async def last_seen(self, origin: str, store: str) -> Seen | None:
+    async def last_seen(self, store: str) -> Seen | None:
         """
-        What the notary last saw of a store's notarisation in that ledger.
+        What the notary last saw of a store's notarisation.
         """
 
         def read(connection: apsw.Connection) -> Seen | None:
-            row = connection.execute(
-                "SELECT size, root, batches FROM seen WHERE origin = ? AND store = ?", (origin, store)
-            ).fetchone()
-            return Seen(Head(origin, row[0], row[1]), row[2]) if row else None
+            rows: list[tuple[Any, ...]] = connection.execute(
+                "SELECT origin, size, root, batches FROM seen WHERE store = ?", (store,)
+            ).fetchall()
+            return Seen(Head(*rows[0][:3]), rows[0][3]) if rows else None
 
         return await self._run(read)
 
@@ -179,7 +178,7 @@ class NotaryBook:
         Note what was seen.
         """
         head = seen.head
-        values = (head.origin, store, head.size, head.root, seen.batches)
+        values = (store, head.origin, head.size, head.root, seen.batches)
         await self._run(
             lambda connection: connection.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", values)
         )

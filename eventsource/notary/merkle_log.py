@@ -197,12 +197,12 @@ class MerkleLog:
         """
         The head now, and the path that shows that it continues *before*.
         """
-        if before.origin != self.origin:
-            msg = f"the head is one of {before.origin!r}, and this log is {self.origin!r}"
-            raise SignedHeadError(msg)
+        facts = {"head origin": before.origin, "head size": str(before.size), "head root": before.root.hex()}
         with self._reading():
             head = self._head()
-            facts = {"head size": str(before.size), "head root": before.root.hex()}
+            if before.origin != self.origin:
+                what = f"the head is one of {before.origin!r}, and this log is {self.origin!r}"
+                raise _tampered(kind="forked", what=what, head=head, more=facts)
             if head.size < before.size:
                 what = f"the log has {head.size} leaves, and had {before.size} when the head was made"
                 raise _tampered(kind="rolled-back", what=what, head=head, more=facts)

@@ -149,11 +149,9 @@ class Notarisation:
         Find out how far the ledger is, and check that neither it nor the store has gone back.
         """
         self._pending, self._pages = [], asyncio.Queue(_PAGES_AHEAD)
-        head = await self._patiently(self._ledger.head)
-        seen = await self._book.last_seen(head.origin, self._name)
-        if seen is not None:
-            head = await self._patiently(partial(self._ledger.prove_since, seen.head))
-        self._head = head
+        seen = await self._book.last_seen(self._name)
+        asking = self._ledger.head if seen is None else partial(self._ledger.prove_since, seen.head)
+        self._head = await self._patiently(asking)
         self._is_chartered = await self._patiently(partial(check_charter, self._ledger, self._book, self._name))
         if self._is_chartered or seen is not None:
             self._standing = await self._patiently(partial(find_standing, self._ledger, self._name, seen=seen))
@@ -248,6 +246,8 @@ class Notarisation:
         self._advance(events, batch.after)
         await self._book.remember(self._name, Seen(head, batch.after.batch))
         await self._publisher.publish(head, batch.after)
+        # Last, so that whoever was told finds the head that covers it.
+        self.waiting_room.tell(event.id for event in events)
 
     async def _write(self, batch: Batch, events: Sequence[RecordedEvent]) -> Head | None:
         """
@@ -291,6 +291,7 @@ class Notarisation:
             what = f"others notarised other events than the store has, up to number {found.events}"
             raise TamperedError(kind="forked", place="ledger", what=what, evidence={"running": found.running.hex()})
         self._advance(events[:done], found)
+        self.waiting_room.tell(event.id for event in events[:done])
 
     async def _explain_refusal(self, events: Sequence[RecordedEvent]) -> None:
         """
@@ -311,7 +312,6 @@ class Notarisation:
         del self._pending[: len(events)]
         if standing.events >= self._total:
             self._state = "live"
-        self.waiting_room.tell(event.id for event in events)
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """

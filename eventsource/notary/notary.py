@@ -93,6 +93,7 @@ class Notary:
         self.name = name
         self._store = store
         self._ledger = ledger
+        self._book = book
         self._run = Notarisation(
             store,
             ledger,
@@ -171,6 +172,22 @@ class Notary:
                 return await self._find_record(event_id)
         except TimeoutError:
             raise NotNotarisedError(event_id=event_id, timeout_s=timeout_s or 0.0) from None
+
+    async def forget(self, subject: str) -> int:
+        """
+        Forget the seals of the events of *subject*, after its data was erased in a store that is read over HTTP.
+
+        Of a store in this process there are none: what ties its events to their data goes with the data.
+
+        Returns:
+            How many seals there were.
+
+        Raises:
+            InvalidSubjectError: *subject* is none.
+            ErasureUnfinishedError: They are forgotten, but somebody reads the book, so bytes of them are left.
+        """
+        ids = [event.id async for event in self._store.stream(subject, recursive=False)]
+        return await self._book.forget(ids)
 
     async def _find_record(self, event_id: str) -> Proved:
         was_written = False

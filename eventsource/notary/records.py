@@ -21,6 +21,9 @@ _EVENT_LAYOUT: Final = struct.Struct(">BBBQ32s32s32s")
 _BATCH_LAYOUT: Final = struct.Struct(">BBQQQIq32s")
 _CHARTER_LAYOUT: Final = struct.Struct(">BB32s")
 
+# As `eventsource.notary.fingerprint.DataForm` names them.
+_FORMS: Final = (1, 2, 3)
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 NO_EVENTS: Final = bytes(32)
@@ -104,7 +107,10 @@ class EventRecord(NamedTuple):
         Raises:
             TamperedError: It is none of an event.
         """
-        return cls._make(_unpack(_EVENT_LAYOUT, value, _EVENT, "an event"))
+        record = cls._make(_unpack(_EVENT_LAYOUT, value, _EVENT, "an event"))
+        if record.form not in _FORMS:
+            raise _unreadable(record="an event")
+        return record
 
 
 @final
