@@ -4,7 +4,9 @@ The notary: tamper evidence for an event store, from outside of it.
 
 from eventsource.notary.book import NotaryBook
 from eventsource.notary.embedded_ledger import EmbeddedLedger
+from eventsource.notary.event_receipt import EventReceipt, make_receipt
 from eventsource.notary.findings import Finding, Verdict
+from eventsource.notary.kept_states import KeptStates
 from eventsource.notary.keys import KeyKind, SigningKey, VerifyingKey
 from eventsource.notary.ledger import Entry, Head, Ledger, Proved, Receipt
 from eventsource.notary.notary import Notary
@@ -16,8 +18,10 @@ from eventsource.notary.verification import verify
 __all__ = [
     "EmbeddedLedger",
     "Entry",
+    "EventReceipt",
     "Finding",
     "Head",
+    "KeptStates",
     "KeyKind",
     "Ledger",
     "Notary",
@@ -29,6 +33,7 @@ __all__ = [
     "SigningKey",
     "Verdict",
     "VerifyingKey",
+    "make_receipt",
     "open_ledger",
     "verify",
 ]

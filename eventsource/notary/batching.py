@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from eventsource.errors import TamperedError
-from eventsource.notary.fingerprint import DataForm, commit_to_data, fingerprint, own_form, salt_of
+from eventsource.notary.fingerprint import DataForm, Salts, commit_to_data, fingerprint, own_form
 from eventsource.notary.ledger import Entry
 from eventsource.notary.records import NO_EVENTS, BatchRecord, batch_key, event_key, next_running
 from eventsource.store.audit import own_hash
@@ -130,13 +130,15 @@ class BatchMaker:
         made: list[Entry] = []
         runnings: list[bytes] = []
         for index, (event, form) in enumerate(zip(events, forms, strict=True)):
-            salt = salt_of(secret, event.id)
+            salts = Salts.of(secret, event.id)
             reference = entries[index].reference if form is DataForm.BY_REFERENCE else None
             if reference is not None:
                 commitment = bytes.fromhex(reference.digest)
             else:
-                commitment = commit_to_data(event.data_json, seals[event.id] if form is DataForm.SEALED else salt, form)
-            record = fingerprint(event, number=before.events + 1 + index, form=form, commitment=commitment, salt=salt)
+                commitment = commit_to_data(
+                    event.data_json, seals[event.id] if form is DataForm.SEALED else salts.data, form
+                )
+            record = fingerprint(event, number=before.events + 1 + index, form=form, commitment=commitment, salts=salts)
             entry = Entry(event_key(self._name, event.id), record.to_bytes())
             running = next_running(running, *entry)
             made.append(entry)

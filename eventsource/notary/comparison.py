@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import attrs
 
 from eventsource.domain.data_reference import emptied
-from eventsource.errors import StoreCorruptedError
+from eventsource.errors import EventNotFoundError, StoreCorruptedError
 from eventsource.notary.findings import Finding, Findings
-from eventsource.notary.fingerprint import DataForm, canonical, commit_to_data, fingerprint, salt_of
+from eventsource.notary.fingerprint import DataForm, Salts, canonical, commit_to_data, fingerprint
 from eventsource.store.log_entry import KeepsEntries, LogEntry
+from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -59,6 +60,20 @@ async def read_store(store: EventStore) -> AsyncGenerator[Sequence[LogEntry]]:
     async for found in store.stream().pages():
         if found.events:
             yield [LogEntry(event) for event in found.events]
+
+
+async def read_entry(store: EventStore, event_id: str) -> LogEntry | None:
+    """
+    One event, with what the store tells of its data; None if it does not have it.
+    """
+    try:
+        event = await find_event(store, event_id)
+    except EventNotFoundError:
+        return None
+    if isinstance(store, KeepsEntries):
+        page = await store.read_entries(after=event.position - 1)
+        return page[0] if page and page[0].event.id == event_id else None
+    return LogEntry(event)
 
 
 class Comparison:
@@ -119,10 +134,12 @@ class Comparison:
         seals = await self._book.seals(sealed)
         for entry, (event_id, record) in pairs:
             event, number = entry.event, record.number
-            salt = salt_of(self._book.secret, event_id)
-            problem = self._data_problem(entry, DataForm(record.form), record.commitment, salt, seals.get(event_id))
+            salts = Salts.of(self._book.secret, event_id)
+            problem = self._data_problem(
+                entry, DataForm(record.form), record.commitment, salts.data, seals.get(event_id)
+            )
             form, commitment = DataForm(record.form), record.commitment
-            own = fingerprint(event, number=number, form=form, commitment=commitment, salt=salt)
+            own = fingerprint(event, number=number, form=form, commitment=commitment, salts=salts)
             if own.content != record.content:
                 problem = "its source, subject, type or time was changed" + (f", and {problem}" if problem else "")
             if problem:
@@ -149,7 +166,7 @@ class Comparison:
     def _sealed_problem(self, data_json: str, commitment: bytes, seal: bytes | None) -> str | None:
         if seal is not None and commit_to_data(data_json, seal, DataForm.SEALED) == commitment:
             return None
-        if _is_emptied(data_json):
+        if is_emptied(data_json):
             self.counts.erased += 1
             self.counts.forgettable += seal is not None
             return None
@@ -289,7 +306,10 @@ def _common_length(stored: Sequence[LogEntry], known: Sequence[NotarisedEvent]) 
     return length
 
 
-def _is_emptied(data_json: str) -> bool:
+def is_emptied(data_json: str) -> bool:
+    """
+    Whether data is, or may be, what erasing leaves.
+    """
     try:
         return emptied(data_json) == canonical(data_json)
     except ValueError:

@@ -1,7 +1,7 @@
 """
 Fingerprints: what the ledger gets of an event, which tells nothing about it to those who do not have it.
 
-Everything is hashed together with a salt: 32 bytes that only the notary's secret gives, another for each
+Everything is hashed together with a salt: 32 bytes that only the notary's secret gives, others for each
 event. So whoever reads the ledger cannot find out what an event says by trying. Data that can be erased
 is covered through a salt of its own that goes with the data: what is left in the ledger then is a number
 that nobody can connect with anything, and the event itself still verifies.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hmac
 from enum import IntEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, final
 
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.hash_chain import event_hash
@@ -32,7 +32,7 @@ class DataForm(IntEnum):
     How the commitment to an event's data is made.
     """
 
-    # The data is in the event for good: SHA-256 over the event's salt and the data.
+    # The data is in the event for good: SHA-256 over a salt of the event's and the data.
     BY_VALUE = 1
     # The data is stored by reference: the store's own salted digest of it, whose salt goes with the data.
     BY_REFERENCE = 2
@@ -48,11 +48,34 @@ def secret_digest(secret: bytes) -> bytes:
     return sha256(b"eventsource notary secret 1\n" + secret).digest()
 
 
-def salt_of(secret: bytes, event_id: str) -> bytes:
+@final
+class Salts(NamedTuple):
     """
-    The salt of an event. It tells nothing about the secret, nor about other salts.
+    What an event's hashes are salted with, 32 bytes each. One opens one hash: none tells anything about the others.
+
+    Attributes:
+        content: For what the event is: id, time, source, subject, type, number.
+
+        chain: For its hash and its predecessor's, from which data could be guessed.
+
+        data: For its data, where that is stored by value.
     """
-    return hmac.digest(secret, b"eventsource notary salt 1\n" + event_id.encode(), "sha256")
+
+    content: bytes
+    chain: bytes
+    data: bytes
+
+    @classmethod
+    def of(cls, secret: bytes, event_id: str) -> Self:
+        """
+        The salts of an event.
+        """
+        name = event_id.encode()
+        return cls(
+            hmac.digest(secret, b"eventsource notary content salt 1\n" + name, "sha256"),
+            hmac.digest(secret, b"eventsource notary chain salt 1\n" + name, "sha256"),
+            hmac.digest(secret, b"eventsource notary data salt 1\n" + name, "sha256"),
+        )
 
 
 def own_form(event: RecordedEvent, reference: DataReference | None) -> DataForm:
@@ -79,13 +102,13 @@ def commit_to_data(data_json: str, salt: bytes, form: DataForm) -> bytes:
     The commitment to data, but for that by reference.
 
     Args:
-        salt: The event's; of sealed data the seal.
+        salt: The event's for data; of sealed data the seal.
     """
     text = canonical(data_json) if form is DataForm.SEALED else data_json
     return sha256(b"eventsource notary data 1\n" + salt + text.encode()).digest()
 
 
-def fingerprint(event: RecordedEvent, *, number: int, form: DataForm, commitment: bytes, salt: bytes) -> EventRecord:
+def fingerprint(event: RecordedEvent, *, number: int, form: DataForm, commitment: bytes, salts: Salts) -> EventRecord:
     """
     The record of an event.
 
@@ -98,7 +121,7 @@ def fingerprint(event: RecordedEvent, *, number: int, form: DataForm, commitment
         b"".join(
             (
                 b"eventsource notary content 1\n",
-                salt,
+                salts.content,
                 number.to_bytes(8, "big"),
                 framed(event.id),
                 event.time_ns.to_bytes(8, "big", signed=True),
@@ -111,7 +134,7 @@ def fingerprint(event: RecordedEvent, *, number: int, form: DataForm, commitment
         )
     ).digest()
     chain = sha256(
-        b"eventsource notary chain 1\n" + salt + framed(event.predecessor_hash) + framed(event.hash)
+        b"eventsource notary chain 1\n" + salts.chain + framed(event.predecessor_hash) + framed(event.hash)
     ).digest()
     return EventRecord(form, number, content, chain, commitment)
 

@@ -20,7 +20,7 @@ from eventsource.errors import (
 from eventsource.log import get_logger
 from eventsource.notary.batching import BatchMaker, Standing
 from eventsource.notary.book import Seen
-from eventsource.notary.fingerprint import DataForm, fingerprint, salt_of, secret_digest
+from eventsource.notary.fingerprint import DataForm, Salts, fingerprint, secret_digest
 from eventsource.notary.ledger import Entry
 from eventsource.notary.records import Charter, EventRecord, charter_key, event_key
 from eventsource.notary.standing import check_charter, find_standing
@@ -161,6 +161,9 @@ class Notarisation:
         self._state = "live" if self._standing.events == self._total else "catching up"
         behind = self._total - self._standing.events
         log.info("notary.started", store=self._name, events=self._standing.events, behind=behind)
+        if self._standing.events:
+            # Whoever was killed behind a batch has not published it.
+            await self._publisher.publish(self._head, self._standing)
         self.waiting_room.look_again()
 
     async def _last_notarised(self) -> RecordedEvent:
@@ -180,9 +183,9 @@ class Notarisation:
             what = f"batch {self._standing.batch} names event {event_id}, and there is no record of it"
             raise TamperedError(kind="deleted", place="ledger", what=what, evidence=facts)
         record = EventRecord.from_bytes(proved.value)
-        salt = salt_of(self._book.secret, event_id)
+        salts = Salts.of(self._book.secret, event_id)
         form = DataForm(record.form)
-        if fingerprint(event, number=number, form=form, commitment=record.commitment, salt=salt) != record:
+        if fingerprint(event, number=number, form=form, commitment=record.commitment, salts=salts) != record:
             what = f"event {event_id}, number {number}, is not the one that was notarised"
             raise TamperedError(kind="edited", place="store", what=what, evidence=facts)
         return event
