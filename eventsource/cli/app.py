@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from eventsource.cli import index, project
+from eventsource.cli import index, notary, project
 from eventsource.cli.audit import audit, ping
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
 from eventsource.cli.options import Json, show_help_if_alone
@@ -35,6 +35,7 @@ app.command(epilog=EXIT_CODES_HELP)(ping)
 app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")
+app.add_typer(notary.app, name="notary")
 
 
 @app.callback(invoke_without_command=True)

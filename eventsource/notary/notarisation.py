@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventsource.errors import (
     AlreadyNotarisedError,
@@ -29,7 +29,7 @@ from eventsource.notary.waiting import WaitingRoom
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.notary.batching import Batch
@@ -46,6 +46,9 @@ Result = TypeVar("Result")
 # How long a ledger that does not answer is left alone, at first and at last, in seconds.
 _FIRST_REST_S: Final = 0.1
 _LONGEST_REST_S: Final = 5.0
+
+# How long a batch under way may take when the notary is stopped, in seconds.
+_LAST_BATCH_S: Final = 5.0
 
 # Pages that are read ahead while a batch is written.
 _PAGES_AHEAD: Final = 4
@@ -196,7 +199,7 @@ class Notarisation:
             while True:
                 await self._gather(reading)
                 while self._pending:
-                    await self._notarise(self._pending[: self._batch_events])
+                    await self._finished(self._notarise(self._pending[: self._batch_events]))
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -240,17 +243,30 @@ class Notarisation:
         finally:
             getting.cancel()
 
+    async def _finished(self, work: Coroutine[Any, Any, None]) -> None:
+        """
+        Do it to its end also when cancelled meanwhile, unless the ledger keeps it waiting.
+        """
+        working = asyncio.create_task(work)
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # So that a notary that is stopped leaves the head of its last batch behind.
+            await asyncio.wait({working}, timeout=0 if self._obstacle else _LAST_BATCH_S)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            raise
+
     async def _notarise(self, events: Sequence[RecordedEvent]) -> None:
         batch = await self._maker.make(events, self._standing, last=self._last, time_ns=self._clock())
         head = await self._write(batch, events)
         if head is None:
             return
         self._head = head
-        self._advance(events, batch.after)
         await self._book.remember(self._name, Seen(head, batch.after.batch))
         await self._publisher.publish(head, batch.after)
-        # Last, so that whoever was told finds the head that covers it.
-        self.waiting_room.tell(event.id for event in events)
+        # Last, so that whoever is told, or looks, finds the head that covers it.
+        self._advance(events, batch.after)
 
     async def _write(self, batch: Batch, events: Sequence[RecordedEvent]) -> Head | None:
         """
@@ -294,7 +310,6 @@ class Notarisation:
             what = f"others notarised other events than the store has, up to number {found.events}"
             raise TamperedError(kind="forked", place="ledger", what=what, evidence={"running": found.running.hex()})
         self._advance(events[:done], found)
-        self.waiting_room.tell(event.id for event in events[:done])
 
     async def _explain_refusal(self, events: Sequence[RecordedEvent]) -> None:
         """
@@ -315,6 +330,7 @@ class Notarisation:
         del self._pending[: len(events)]
         if standing.events >= self._total:
             self._state = "live"
+        self.waiting_room.tell(event.id for event in events)
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """
