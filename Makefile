@@ -113,7 +113,7 @@ test-wheel: wheel ## Run the suite outside the checkout against the built wheel
 	@.ci/test-wheel $(BIN)/python dist/*.whl -n $(JOBS) $(ARGS)
 
 clean: ## Remove what make and the tools have made (never a bank's data)
-	rm -rf $(VENV) $(PEERS) build dist .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) $(PEERS) .venv-immudb-py .venv-immudb-py.lock build dist .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -35,13 +35,13 @@ sys.exit(lint_imports(config_filename="pyproject.toml", no_cache=True))
 
 def test_front_door_is_light() -> None:
     """
-    Importing the package loads no command line, browser page, HTTP client or server, and nothing that checks schemas.
+    Importing the package loads no command line, browser page, HTTP or gRPC, and nothing that checks schemas.
     """
     # Not rich: structlog imports it wherever it finds it. The contract "extras" sees to our part.
     code = """
 import sys
 import eventsource
-heavy = {"eventsource.cli", "eventsource.server", "httpx", "jsonschema_rs", "nicegui", "typer", "uvicorn"}
+heavy = {"eventsource.cli", "eventsource.server", "grpc", "httpx", "jsonschema_rs", "nicegui", "typer", "uvicorn"}
 print(*sorted(heavy & sys.modules.keys()))
 """
 

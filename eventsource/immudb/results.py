@@ -1,0 +1,220 @@
+"""
+What the client returns.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import attrs
+
+from eventsource.immudb.merkle import DIGEST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eventsource.immudb.permission import Permission
+
+
+def _is_digest(_instance: object, _attribute: object, digest: bytes) -> None:
+    if len(digest) != DIGEST_BYTES:
+        msg = f"a hash has {DIGEST_BYTES} bytes, not {len(digest)}"
+        raise ValueError(msg)
+
+
+@attrs.frozen
+class Head:
+    """
+    A state of a database: its last transaction, and the hash over all its history up to there.
+
+    As a text it is short enough to be published, printed or sent to somebody else:
+
+    >>> head = Head.parse("7:" + "ab" * 32)
+    >>> head.tx, str(head)[:8]
+    (7, '7:ababab')
+
+    Attributes:
+        tx: The number of the transaction, from 1 on.
+
+        alh: The accumulated linear hash, immudb's name for it; 32 bytes.
+    """
+
+    tx: int = attrs.field(validator=attrs.validators.ge(1))
+    alh: bytes = attrs.field(validator=_is_digest, repr=bytes.hex)
+
+    def __str__(self) -> str:
+        return f"{self.tx}:{self.alh.hex()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """
+        Read what ``str`` of a head gave.
+
+        Raises:
+            ValueError: It is none.
+        """
+        tx, _, alh = text.strip().partition(":")
+        return cls(int(tx), bytes.fromhex(alh))
+
+
+@attrs.frozen
+class Receipt:
+    """
+    Proof of a verified write: the transaction it went into.
+
+    Attributes:
+        tx: The number of the transaction.
+
+        alh: Its accumulated hash: whoever trusts this hash can have the write proved.
+
+        time_s: When, by the server's clock, in whole seconds since 1970. Bound by the hash; whether the
+            clock was right is not.
+    """
+
+    tx: int
+    alh: bytes = attrs.field(repr=bytes.hex)
+    time_s: int
+
+    @property
+    def head(self) -> Head:
+        """
+        The state of the database after this write.
+        """
+        return Head(self.tx, self.alh)
+
+    @property
+    def time(self) -> datetime:
+        """
+        `time_s` as a date.
+        """
+        return datetime.fromtimestamp(self.time_s, UTC)
+
+
+@attrs.frozen
+class Proved:
+    """
+    A key and its value, proved to be in one history with what was trusted before.
+
+    That they are the newest of the key cannot be proved.
+
+    Attributes:
+        key: The key that was asked for.
+
+        value: Its value in transaction `tx`.
+
+        tx: The number of the transaction it was written in.
+
+        time_s: When, by the server's clock, in whole seconds since 1970.
+
+        alh: The accumulated hash of that transaction.
+    """
+
+    key: bytes
+    value: bytes
+    tx: int
+    time_s: int
+    alh: bytes = attrs.field(repr=bytes.hex)
+
+    @property
+    def time(self) -> datetime:
+        """
+        `time_s` as a date.
+        """
+        return datetime.fromtimestamp(self.time_s, UTC)
+
+
+@attrs.frozen
+class ProvedTransaction:
+    """
+    All that one transaction wrote, proved to be all.
+
+    Attributes:
+        receipt: The transaction.
+
+        entries: Its keys and values, in the order they were written.
+
+        others: How many entries it has that are no plain keys and values: references, sorted sets, SQL.
+    """
+
+    receipt: Receipt
+    entries: tuple[tuple[bytes, bytes], ...]
+    others: int = 0
+
+
+@attrs.frozen
+class Entry:
+    """
+    A key and its value as the server says; nothing of it is proved.
+
+    Attributes:
+        key: The key.
+
+        value: Its value.
+
+        tx: The transaction it was written in.
+
+        revision: How often the key had been written then, this time included.
+    """
+
+    key: bytes
+    value: bytes
+    tx: int
+    revision: int
+
+
+@attrs.frozen
+class ServerState:
+    """
+    Where the server says that a database stands. It is never trusted.
+
+    Attributes:
+        database: The name of the database.
+
+        tx: Its last transaction; 0 for none.
+
+        alh: The accumulated hash of that one.
+    """
+
+    database: str
+    tx: int
+    alh: bytes = attrs.field(repr=bytes.hex)
+
+
+@attrs.frozen
+class User:
+    """
+    A user of the server.
+
+    Attributes:
+        name: Its name.
+
+        permissions: What it may do, by the name of the database.
+
+        is_active: Whether it may log in.
+
+        created_by: Who made it.
+
+        created_at: When, as the server writes it.
+    """
+
+    name: str
+    permissions: Mapping[str, Permission | int]
+    is_active: bool
+    created_by: str
+    created_at: str
+
+
+@attrs.frozen
+class Health:
+    """
+    How the server says it is.
+
+    Attributes:
+        is_well: Whether it is well.
+
+        version: Of the server.
+    """
+
+    is_well: bool
+    version: str

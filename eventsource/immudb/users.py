@@ -1,0 +1,122 @@
+"""
+Users of a server, and what they may do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eventsource.immudb.messages import new
+from eventsource.immudb.password import check_password
+from eventsource.immudb.permission import Permission, PermissionAction
+from eventsource.immudb.results import User
+
+if TYPE_CHECKING:
+    from eventsource.immudb.conversation import Conversation
+
+
+class Users:
+    """
+    The part of a client that manages users.
+    """
+
+    _conversation: Conversation
+
+    async def create_user(self, user: str, password: str, permission: Permission, database: str) -> None:
+        """
+        Make a user who may do something in one database.
+
+        Args:
+            password: 8 to 32 characters, with an upper-case letter, a digit and a symbol.
+
+        Raises:
+            PasswordPolicyError: The password is too weak; nothing was sent.
+            ImmudbExistsError: There is a user of that name.
+            ImmudbNotFoundError: There is no such database.
+            ImmudbError: The user cannot be made.
+        """
+        check_password(password)
+        request = new(
+            "CreateUserRequest",
+            user=user.encode(),
+            password=password.encode(),
+            permission=permission,
+            database=database,
+        )
+        await self._tell("CreateUser", request, user)
+
+    async def list_users(self) -> list[User]:
+        """
+        The users of the server; whoever does not manage them sees themselves alone.
+
+        Raises:
+            ImmudbError: There is no answer.
+        """
+        async with self._conversation.sessions.current() as session:
+            answer = await self._conversation.ask(session, "ListUsers", new("Empty"))
+        return [_read_user(user) for user in answer.read().users]
+
+    async def change_password(self, user: str, *, old_password: str, new_password: str) -> None:
+        """
+        Give a user another password. Its sessions end; this client's own is opened again where it is the same user.
+
+        Args:
+            old_password: The one it has; of others the user ``immudb`` need not know it.
+
+            new_password: As for `create_user`.
+
+        Raises:
+            PasswordPolicyError: The new password is too weak; nothing was sent.
+            ImmudbError: It cannot be changed.
+        """
+        check_password(new_password)
+        request = new(
+            "ChangePasswordRequest",
+            user=user.encode(),
+            oldPassword=old_password.encode(),
+            newPassword=new_password.encode(),
+        )
+        await self._tell("ChangePassword", request, user)
+        self._conversation.sessions.password_changed(user, new_password)
+
+    async def change_permission(
+        self, action: PermissionAction, user: str, database: str, permission: Permission
+    ) -> None:
+        """
+        Give a user a permission in a database, or take it.
+
+        Raises:
+            ImmudbNotFoundError: There is no such user or database.
+            ImmudbError: It cannot be changed.
+        """
+        request = new("ChangePermissionRequest", action=action, username=user, database=database, permission=permission)
+        await self._tell("ChangePermission", request, user)
+
+    async def set_active_user(self, user: str, *, active: bool) -> None:
+        """
+        Let a user log in, or not.
+
+        Raises:
+            ImmudbNotFoundError: There is no such user.
+            ImmudbError: It cannot be changed.
+        """
+        await self._tell("SetActiveUser", new("SetActiveUserRequest", username=user, active=active), user)
+
+    async def _tell(self, call: str, request: Any, user: str) -> None:
+        async with self._conversation.sessions.current() as session:
+            await self._conversation.tell(session, call, request, name=user)
+
+
+def _read_user(user: Any) -> User:
+    return User(
+        name=user.user.decode(errors="replace"),
+        permissions={given.database: _known(given.permission) for given in user.permissions},
+        is_active=user.active,
+        created_by=user.createdby,
+        created_at=user.createdat,
+    )
+
+
+def _known(permission: int) -> Permission | int:
+    # A later server may have others.
+    return Permission(permission) if permission in list(Permission) else permission
