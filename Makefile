@@ -13,6 +13,11 @@ WORKER ?=
 ARGS ?=
 # Tests at once: most of them wait for disks and other processes. JOBS=0 runs them one by one.
 JOBS ?= 3
+# Tests that share something dear, a browser or an import of real data, go to the same process.
+PARALLEL := -n $(JOBS) --dist loadgroup
+# What the built wheel is tried with: what reads files of the package, starts its command, or
+# loads it the way its users do. make test-wheel WHEEL_TESTS=tests runs everything.
+WHEEL_TESTS ?= tests/test_front_door.py tests/test_errors.py tests/cli tests/docs tests/projections tests/testing
 
 VENV := .venv
 PEERS := .venv-peers
@@ -59,7 +64,7 @@ bank: install ## Start the example bank in a browser page until Ctrl-C (PORT=808
 		$(if $(STORE),--store "$(STORE)") $(if $(WORKER),--no-worker)
 
 test: install ## Run the whole test suite (ARGS="-k name" narrows it, JOBS=0 runs one test at a time)
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: format-check lint types contracts coverage ## Run every check: format, lint, types, import contracts, tests and docs with coverage
 
@@ -82,7 +87,7 @@ contracts: install ## Check who imports whom
 
 coverage: install ## Run the whole test suite, docs included, and measure branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -96,7 +101,7 @@ bench-peers: install $(PEERS)/.installed ## Measure, with the Python peers in th
 	@$(BIN)/python -m benchmarks --peers-python $(PEERS)/bin/python $(ARGS)
 
 long: install ## Run the test suite in its long form: more examples, more cycles
-	@EVENTSOURCE_LONG=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@EVENTSOURCE_LONG=1 $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lock: $(BIN)/uv ## Resolve the dependencies again, keeping what still fits (ARGS=--upgrade takes the newest)
 	@$(call compile,--all-extras --group pyproject.toml:dev pyproject.toml,requirements.lock)
@@ -109,8 +114,8 @@ wheel: install ## Build the wheel into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
-test-wheel: wheel ## Run the suite outside the checkout against the built wheel
-	@.ci/test-wheel $(BIN)/python dist/*.whl -n $(JOBS) $(ARGS)
+test-wheel: wheel ## Install the built wheel outside the checkout, and run there what could break by it
+	@.ci/test-wheel $(BIN)/python dist/*.whl $(PARALLEL) $(WHEEL_TESTS) $(ARGS)
 
 clean: ## Remove what make and the tools have made (never a bank's data)
 	rm -rf $(VENV) $(PEERS) .venv-immudb-py .venv-immudb-py.lock build dist .coverage .coverage.* .hypothesis .import_linter_cache \

@@ -11,7 +11,10 @@ Every error of the package.
     │   ├── EventTooLargeError (ValueError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
-    │   └── EventDecodingError
+    │   ├── EventDecodingError
+    │   ├── NewerEventError
+    │   ├── UpcastingError
+    │   └── NotOneEventError
     ├── QueryError
     │   ├── QuerySyntaxError (ValueError)
     │   ├── QueryStructureError (ValueError)
@@ -43,6 +46,7 @@ Every error of the package.
     │   ├── IdempotencyKeyReusedError
     │   └── PreconditionFailedError
     │       ├── AggregateExistsError
+    │       ├── RuleBrokenError
     │       └── ConflictError
     ├── RequestError
     │   ├── InvalidJsonError (ValueError)
@@ -51,8 +55,15 @@ Every error of the package.
     │   ├── UnauthenticatedError
     │   ├── ForbiddenError
     │   └── RequestRefusedError
+    ├── CommandError
+    │   ├── CommandNotHandledError (LookupError)
+    │   ├── CommandLeavesNoTraceError
+    │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
+    ├── AggregateReadOnlyError
+    ├── PeriodClosedError
+    ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
     ├── ImmudbError
     │   ├── InvalidImmudbUrlError (ValueError)
@@ -82,6 +93,7 @@ Every error of the package.
     │   ├── CheckpointMismatchError
     │   ├── CheckpointMissingError
     │   ├── ReadModelIncompleteError
+    │   ├── ErasedDataRemainsError
     │   └── NotSeenError (TimeoutError)
     └── NotaryError
         ├── InvalidLedgerUrlError (ValueError)
@@ -104,11 +116,13 @@ aggregates and need not derive from anything here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from eventsource.domain.event import RecordedEvent
 
 
 class EventSourceError(Exception):
@@ -323,6 +337,96 @@ class EventDecodingError(EventError):
         self.event_id = event_id
         self.subject = subject
         self.problems = problems
+
+
+class NewerEventError(EventError):
+    """
+    An event was written by a newer version of the program than this one, in a form it does not know.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        version: The version it was stored with.
+
+        known: The highest version of its type that is known here.
+    """
+
+    code = "newer-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, version: int, known: int) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} ({event_type}) is of version {version}, known here is up to {known}: "
+            "a newer version of the program wrote it; update this one"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.version = version
+        self.known = known
+
+
+class UpcastingError(EventError):
+    """
+    An upcaster fails on stored data, or gives what it must not.
+
+    Attributes:
+        problem: What it did, in words; no values, they may be personal.
+
+        upcaster: Its module and name.
+
+        version: The version that it takes.
+
+        event_type: The stored type of the event.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+    """
+
+    code = "upcasting"
+
+    def __init__(
+        self, problem: str, *, upcaster: str, version: int, event_type: str, event_id: str, subject: str
+    ) -> None:
+        super().__init__(f"event {event_id} of {subject} ({event_type}): upcaster {upcaster} {problem}")
+        self.problem = problem
+        self.upcaster = upcaster
+        self.version = version
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+
+
+class NotOneEventError(EventError):
+    """
+    A recorded event was to be read as one event, and is none, several, or erased.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        count: How many events it is read as.
+
+        is_erased: Whether its data was erased.
+    """
+
+    code = "not-one-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, count: int, is_erased: bool) -> None:
+        what = "is erased" if is_erased else f"is read as {count or 'no'} events"
+        super().__init__(f"event {event_id} of {subject} ({event_type}) {what}: read it with decode_all()")
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.count = count
+        self.is_erased = is_erased
 
 
 class QueryError(EventSourceError):
@@ -728,6 +832,8 @@ class ErasureUnfinishedError(StoreError):
     writing. To be told, erase again: that returns once the bytes are gone.
 
     Attributes:
+        name: What the store is called.
+
         subject: The subject whose data was erased.
 
         events: How many events were emptied.
@@ -742,6 +848,7 @@ class ErasureUnfinishedError(StoreError):
             f"the data of {events} events at {subject} is erased and nobody can read it any more, but bytes of it "
             f"remain in the files of {name}: {reason}; erase again once it has let go, which returns when they are gone"
         )
+        self.name = name
         self.subject = subject
         self.events = events
         self.reason = reason
@@ -893,12 +1000,50 @@ class AggregateExistsError(PreconditionFailedError):
     code = "aggregate-exists"
 
 
+class RuleBrokenError(PreconditionFailedError):
+    """
+    A rule of the application did not hold when the commit came to its place in the log: `name` says which.
+
+    The store has decided, so trying the same again is of no use.
+    """
+
+    code = "rule-broken"
+
+
 class ConflictError(PreconditionFailedError):
     """
-    Others committed to the subject after it was read. Load it again and decide again.
+    Others committed to what was read. Read it again and decide again.
+
+    Attributes:
+        events: What came between: the recorded events of what was read that were not read, oldest
+            first. They are read when the error is made, so they may be more than what was in the way;
+            empty if that could not be done.
     """
 
     code = "conflict"
+
+    def __init__(
+        self,
+        *,
+        subject: str | None,
+        precondition: str,
+        expected: str,
+        found: str,
+        name: str | None = None,
+        query: str | None = None,
+        asked: str | None = None,
+        events: tuple[RecordedEvent, ...] = (),
+    ) -> None:
+        super().__init__(
+            subject=subject,
+            precondition=precondition,
+            expected=expected,
+            found=found,
+            name=name,
+            query=query,
+            asked=asked,
+        )
+        self.events = events
 
 
 class RequestError(EventSourceError):
@@ -1029,6 +1174,79 @@ class AddressUnavailableError(EventSourceError):
         self.reason = reason
 
 
+class CommandError(EventSourceError):
+    """
+    Something is wrong with a command or its handler.
+
+    Attributes:
+        command: The name of the command's class.
+    """
+
+    code = "command"
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class CommandNotHandledError(CommandError, LookupError):
+    """
+    A command was dispatched for which the dispatcher has no handler.
+    """
+
+    code = "command-not-handled"
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
+
+
+class CommandLeavesNoTraceError(CommandError):
+    """
+    A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
+
+    What tells it is an event at the command's subject or below it that carries the command's id. Personal
+    events carry none.
+
+    Attributes:
+        subject: The subject of the command.
+    """
+
+    code = "command-leaves-no-trace"
+
+    def __init__(self, command: str, *, subject: str) -> None:
+        super().__init__(
+            command,
+            f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
+            "told: emit one there that is not personal, or give the command the subject that it writes to",
+        )
+        self.subject = subject
+
+
+class ResultNotSeenError(CommandError):
+    """
+    A command is carried out, its events are committed; but a read model did not show them when asked to wait for it.
+
+    Why is the ``__cause__``. Wait for the read model again, or go on without it. Dispatching the command
+    again does no harm: it commits nothing, and waits again.
+
+    Attributes:
+        result: The `CommandResult` all the same.
+
+        reason: The code of the error that waiting ended with, such as "not-seen".
+    """
+
+    code = "result-not-seen"
+
+    def __init__(self, command: str, *, result: Any, reason: str) -> None:
+        super().__init__(
+            command,
+            f"{command} is carried out and committed, but a read model did not show it ({reason}): "
+            "wait for it again, or dispatch the same command again, which commits nothing",
+        )
+        self.result = result
+        self.reason = reason
+
+
 class AggregateNotFoundError(EventSourceError, LookupError):
     """
     A subject has no events.
@@ -1045,6 +1263,67 @@ class AggregateNotFoundError(EventSourceError, LookupError):
         super().__init__(f"no {aggregate} at {subject}: it has no events")
         self.subject = subject
         self.aggregate = aggregate
+
+
+class AggregateReadOnlyError(EventSourceError):
+    """
+    An aggregate that was loaded as of a past moment was to emit an event or to be saved.
+
+    Attributes:
+        subject: Where its events are.
+
+        aggregate: The name of the aggregate class.
+
+        version: How many events it had at that moment.
+    """
+
+    code = "aggregate-read-only"
+
+    def __init__(self, *, subject: str, aggregate: str, version: int) -> None:
+        super().__init__(
+            f"{aggregate} {subject} is as it was at version {version}, and the past is read only: "
+            "load it without `at` to change it"
+        )
+        self.subject = subject
+        self.aggregate = aggregate
+        self.version = version
+
+
+class PeriodClosedError(EventSourceError):
+    """
+    An event was to be emitted in a period whose books are closed.
+
+    Attributes:
+        subject: The period.
+    """
+
+    code = "period-closed"
+
+    def __init__(self, *, subject: str) -> None:
+        super().__init__(f"the books of {subject} are closed: load it again to go on in the period that follows")
+        self.subject = subject
+
+
+class UnstorableStateError(EventSourceError, TypeError):
+    """
+    The state of an aggregate would not come out of a snapshot as it went in, so none is taken.
+
+    Attributes:
+        aggregate: The name of the aggregate class.
+
+        attribute: Which attribute is to blame; None for the class as a whole.
+
+        reason: What is wrong with it.
+    """
+
+    code = "unstorable-state"
+
+    def __init__(self, *, aggregate: str, attribute: str | None, reason: str) -> None:
+        place = f"{aggregate}.{attribute}" if attribute else aggregate
+        super().__init__(f"no snapshots of {aggregate}: {place}: {reason}")
+        self.aggregate = aggregate
+        self.attribute = attribute
+        self.reason = reason
 
 
 class NotAReadModelDatabaseError(EventSourceError):
@@ -1576,19 +1855,47 @@ class CheckpointMissingError(ProjectionError):
 
 class ReadModelIncompleteError(ProjectionError):
     """
-    A table of the read model is not there, though its checkpoint says that events are in it.
+    A table of the read model, or a column, is not there, though its checkpoint says that events are in it.
 
-    It was dropped, or the projector was given another table after it had run.
+    It was dropped, or the projector was given another table or column after it had run.
 
     Attributes:
         table: The table.
+
+        column: Which of its columns is not there; None if all of it is not.
     """
 
     code = "read-model-incomplete"
 
-    def __init__(self, projector: str, *, table: str) -> None:
-        super().__init__(projector, f"table {table!r} is not there, but its checkpoint is: rebuild the projector")
+    def __init__(self, projector: str, *, table: str, column: str | None = None) -> None:
+        what = f"table {table!r}" if column is None else f"column {column!r} of table {table!r}"
+        super().__init__(projector, f"{what} is not there, but its checkpoint is: rebuild the projector")
         self.table = table
+        self.column = column
+
+
+class ErasedDataRemainsError(ProjectionError):
+    """
+    Data was erased that the projector has handled, and it does not say how to let go of what it made of it.
+
+    It stopped before the event that tells of the erasure, so that this is not passed over.
+
+    Attributes:
+        event_id: The event that tells of the erasure.
+
+        subject: The subject that was erased.
+    """
+
+    code = "erased-data-remains"
+
+    def __init__(self, projector: str, *, event_id: str, subject: str) -> None:
+        super().__init__(
+            projector,
+            f"events of {subject} that it has handled were erased (event {event_id}): give it handlers of these events "
+            "annotated with Erased[...], or name its tables in the class statement, so that they can be filled again",
+        )
+        self.event_id = event_id
+        self.subject = subject
 
 
 class NotSeenError(ProjectionError, TimeoutError):

@@ -4,24 +4,29 @@ The repository: aggregates by id, out of a store and back into it.
 
 from __future__ import annotations
 
-import asyncio
-import copy
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
+from eventsource.commands.decide import decide
+from eventsource.commands.loading import Loader
+from eventsource.commands.past import diff, history, load_at
+from eventsource.commands.periods import close_books
 from eventsource.commands.retry import RetryPolicy
+from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.event import NewEvent
-from eventsource.domain.precondition import SubjectExists
-from eventsource.errors import AggregateExistsError, AggregateNotFoundError, ConflictError, PreconditionFailedError
+from eventsource.domain.period_aggregate import PeriodAggregate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.commands.aggregate_cache import AggregateCache
+    from eventsource.commands.past import Difference, HistoryEntry, Moment
+    from eventsource.commands.snapshots import Snapshots
+    from eventsource.domain.event import Event, RecordedEvent
     from eventsource.store.interface import EventStore
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
+AnyPeriodAggregate = TypeVar("AnyPeriodAggregate", bound=PeriodAggregate)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -46,38 +51,100 @@ class Repository(Generic[AnyAggregate]):
         store: Where their events are.
 
         retry: How `execute` runs again after a conflict.
+
+        snapshots: Where loading may begin in place of the first event, for the classes they are taken of.
+
+        cache: Keeps aggregates, so that only what is new is read.
     """
 
     def __init__(
-        self, aggregate_class: type[AnyAggregate], store: EventStore, *, retry: RetryPolicy | None = None
+        self,
+        aggregate_class: type[AnyAggregate],
+        store: EventStore,
+        *,
+        retry: RetryPolicy | None = None,
+        snapshots: Snapshots | None = None,
+        cache: AggregateCache | None = None,
     ) -> None:
         self._class = aggregate_class
         self._store = store
+        self._loader = Loader(store, snapshots=snapshots, cache=cache)
         self._retry = retry or RetryPolicy()
 
-    async def load(self, id: str) -> AnyAggregate:
+    async def load(self, id: str, *, at: Moment | None = None) -> AnyAggregate:
         """
         Rebuild an aggregate from its events.
 
+        Args:
+            id: Which one.
+
+            at: Load it as it was: at a time, or right after an event, given by its id, which may be any event
+                of the store. It is read only then: it can neither emit nor be saved.
+
         Raises:
-            AggregateNotFoundError: It has none.
+            AggregateNotFoundError: It has no events, or had none then.
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
+            EventNotFoundError: *at* is the id of no event in the store.
+            ValueError: *at* is a time without a zone.
         """
-        aggregate = self._class(id)
-        await self._read(aggregate)
-        if aggregate.version == 0:
-            raise AggregateNotFoundError(subject=aggregate.subject, aggregate=self._class.__name__)
-        return aggregate
+        if at is not None:
+            return await load_at(self._store, self._class, id, at)
+        return await self._loader.load(self._class, id)
+
+    def history(
+        self, id: str, *, since: Moment | None = None, until: Moment | None = None
+    ) -> AsyncGenerator[HistoryEntry[AnyAggregate]]:
+        """
+        How an aggregate came to be what it is: pairs of an event and the state right after it, oldest first.
+
+        ``async for event, account in accounts.history("42")``: each state is an aggregate of its own, read only.
+        Of one with periods all periods are read, each from its opening on.
+
+        Args:
+            id: Which one.
+
+            since: Leave out what happened up to this moment.
+
+            until: End with what happened at this moment.
+
+        Raises:
+            AggregateNotFoundError: At the first step: it has no events, or had none then.
+            EventNotFoundError, ValueError: At the first step: a moment is no such thing, as in `load`.
+        """
+        return history(self._store, self._class, id, since=since, until=until)
+
+    async def diff(self, id: str, before: Moment | None, after: Moment | None = None) -> Difference[AnyAggregate]:
+        """
+        What happened to an aggregate between two moments: the events, and which attributes they changed.
+
+        Args:
+            id: Which one.
+
+            before: The first moment; None is before its first event.
+
+            after: The second; None is now.
+
+        Raises:
+            AggregateNotFoundError: It has no events, or had none at *after*.
+            EventNotFoundError, ValueError: A moment is no such thing, as in `load`; or *before* is the later one.
+        """
+        return await diff(self._store, self._class, id, before=before, after=after)
 
     @asynccontextmanager
-    async def create(self, id: str) -> AsyncGenerator[AnyAggregate]:
+    async def create(self, id: str, *, period: str | None = None) -> AsyncGenerator[AnyAggregate]:
         """
         A new aggregate, saved when the block ends without an error.
 
+        Args:
+            id: Which one.
+
+            period: Its first period, if it is one with periods.
+
         Raises:
             AggregateExistsError: At the end of the block: the subject has events already.
+            TypeError: A period is given for a class without periods.
         """
-        aggregate = self._class(id)
+        aggregate = self._class(id) if period is None else self._class(id, period=period)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  some can have one
         yield aggregate
         await self.save(aggregate)
 
@@ -108,32 +175,13 @@ class Repository(Generic[AnyAggregate]):
             AggregateExistsError: A new one has events in the store already.
             ConflictError: Others committed to one since it was read.
             AggregateNotFoundError: It is a rule of one, `SubjectExists`, that it exists, and it does not.
-            PreconditionFailedError: Another rule did not hold: `name` and `asked` tell which.
+            RuleBrokenError: Another rule did not hold: `name` and `asked` tell which.
             ValueError: The same subject is given twice.
         """
-        events = [
-            NewEvent.of(event, subject=aggregate.subject)
-            for aggregate in aggregates
-            for event in aggregate.pending_events
-        ]
-        by_subject: dict[str, Aggregate] = {aggregate.subject: aggregate for aggregate in aggregates}
-        if len(by_subject) < len(aggregates):
-            msg = "the same aggregate is to be saved twice in one commit"
-            raise ValueError(msg)
-        if not events:
-            return ()
-        try:
-            recorded = await self._store.commit(
-                events, [precondition for aggregate in aggregates for precondition in aggregate.preconditions]
-            )
-        except PreconditionFailedError as error:
-            raise _describe(error, by_subject) from error
-        committed = iter(recorded)
+        work = UnitOfWork(self._store, loader=self._loader)
         for aggregate in aggregates:
-            own = [next(committed) for _ in aggregate.pending_events]
-            if own:
-                aggregate.mark_committed(own[-1].id)
-        return recorded
+            work.add(aggregate)
+        return await work.commit()
 
     async def execute(
         self,
@@ -153,7 +201,7 @@ class Repository(Generic[AnyAggregate]):
 
         Raises:
             AggregateNotFoundError: It does not exist.
-            PreconditionFailedError: A rule of the command did not hold; that is not run again.
+            RuleBrokenError: A rule of the command did not hold; that is not run again.
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises; that is not run again.
         """
@@ -178,42 +226,48 @@ class Repository(Generic[AnyAggregate]):
 
         return await self._execute(ids, run)
 
+    async def close_period(
+        self: Repository[AnyPeriodAggregate],
+        id: str,
+        next_period: str,
+        command: Callable[Concatenate[AnyPeriodAggregate, Arguments], Event | Iterable[Event]],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> AnyPeriodAggregate:
+        """
+        Close the books of the last period and open the next one, in one commit.
+
+        ``await accounts.close_period("42", "2026-08", Account.close_books)``
+
+        *command* runs on the last period as `execute` would run it. It emits the closing event, last of all,
+        and returns what the next period opens with, one event or several. Nobody can write to the old period
+        from then on; commands that were about to are run again, in the new one. If the books were closed
+        before, by somebody else or by an earlier call, nothing happens.
+
+        Returns:
+            The last period as it is then.
+
+        Raises:
+            AggregateNotFoundError: It does not exist.
+            PeriodClosedError: Its books were closed for good: there is no period after the closed one.
+            DeclarationError: *command* does not emit the closing event, or gives nothing to open with.
+            ConflictError: In the last of the attempts, too, others were first.
+            Exception: Whatever *command* raises.
+        """
+
+        async def close(work: UnitOfWork) -> AnyPeriodAggregate:
+            current = await work.load(self._class, id)
+            if current.period >= next_period:
+                return current
+            return work.add(close_books(current, next_period, lambda period: command(period, *args, **kwargs)))
+
+        return await decide(self._store, close, retry=self._retry, loader=self._loader)
+
     async def _execute(self, ids: Sequence[str], run: Callable[[Sequence[AnyAggregate]], Result]) -> Result:
-        loaded = list(await asyncio.gather(*map(self.load, ids)))
-        failures = 0
-        while True:
-            # The command runs on copies: what it emitted is gone with them after a conflict, and only what others
-            # wrote has to be read.
-            aggregates = copy.deepcopy(loaded)
-            result = run(aggregates)
-            try:
-                await self.save(*aggregates)
-            except ConflictError:
-                failures += 1
-                if failures >= self._retry.attempts:
-                    raise
-            else:
-                return result
-            await asyncio.sleep(self._retry.pause_s(failures))
-            await asyncio.gather(*map(self._read, loaded))
+        if len({*ids}) < len(ids):
+            raise ValueError(GIVEN_TWICE)
 
-    async def _read(self, aggregate: Aggregate) -> None:
-        """
-        Fold what the store has beyond the aggregate's last event.
-        """
-        stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=aggregate.last_event_id)
-        async for page in stream.pages():
-            aggregate.fold(page.events)
+        async def load_and_run(work: UnitOfWork) -> Result:
+            return run(await work.load_all(self._class, ids))
 
-
-def _describe(
-    error: PreconditionFailedError, by_subject: dict[str, Aggregate]
-) -> PreconditionFailedError | AggregateNotFoundError:
-    aggregate = by_subject.get(error.subject or "")
-    # A rule with a name is the application's own, also where it is about the subject's version.
-    if aggregate is None or error.name is not None:
-        return error
-    if error.precondition == SubjectExists.__name__:
-        return AggregateNotFoundError(subject=aggregate.subject, aggregate=type(aggregate).__name__)
-    kind = AggregateExistsError if aggregate.version == 0 else ConflictError
-    return kind(subject=error.subject, precondition=error.precondition, expected=error.expected, found=error.found)
+        return await decide(self._store, load_and_run, retry=self._retry, loader=self._loader)

@@ -3,11 +3,16 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.decider import Decider
+from eventsource.domain.decision_state import DecisionState
+from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_proxy import one_of
-from eventsource.domain.event_type import EventTypes, event_types
+from eventsource.domain.event_type import EventTypes, event_types, stored_types_of
 from eventsource.domain.guard import Guard, all_of, events
 from eventsource.domain.handler import handles
+from eventsource.domain.metadata import Metadata
+from eventsource.domain.period_aggregate import PeriodAggregate
 from eventsource.domain.precondition import (
     Precondition,
     QueryIsTrue,
@@ -15,18 +20,35 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
+from eventsource.domain.rule import rule
+from eventsource.domain.snapshot import Snapshot
+from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
 from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import SubjectErased
+from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",
+    "At",
+    "Decider",
+    "DecisionState",
+    "Erased",
     "Event",
     "EventTypes",
+    "EveryEvents",
     "Guard",
+    "Metadata",
     "NewEvent",
+    "PeriodAggregate",
     "Precondition",
     "QueryIsTrue",
     "RecordedEvent",
+    "SinceSnapshot",
+    "SlowerThan",
+    "Snapshot",
+    "SnapshotPolicy",
     "Subject",
+    "SubjectErased",
     "SubjectExists",
     "SubjectIsAtVersion",
     "SubjectIsNew",
@@ -35,4 +57,7 @@ __all__ = [
     "events",
     "handles",
     "one_of",
+    "rule",
+    "stored_types_of",
+    "upcaster",
 ]

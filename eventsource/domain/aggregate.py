@@ -5,26 +5,49 @@ Aggregates: consistency boundaries, rebuilt from the events of one subject.
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ValidationError
-
 from eventsource.domain.emitted_events import emitted_event_classes
-from eventsource.domain.event import Event, decoding_error
-from eventsource.domain.handler import collect_handlers
+from eventsource.domain.event_type import event_types, stored_types_of
+from eventsource.domain.folding import check_unknown_events, fold_events
+from eventsource.domain.guard import events
+from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
+from eventsource.domain.rule import asked, collect_rules
+from eventsource.domain.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, InvalidSubjectError, UnknownEventTypeError
+from eventsource.errors import AggregateReadOnlyError, DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.domain.folding import UnknownEvents
     from eventsource.domain.precondition import Precondition
 
 _ID = "{id}"
+
+_OF_INSTANCES = (
+    "_id",
+    "_subject",
+    "_version",
+    "_passed_over",
+    "_last_event_id",
+    "_pending",
+    "_rules",
+    "_is_decided_by_rules",
+    "_is_read_only",
+    "_origin",
+)
+_OF_SUBCLASSES = (
+    "subject_template",
+    "_handlers",
+    "_erased_handlers",
+    "_unknown_events",
+    "_declared_rules",
+    "_mutable_defaults",
+)
 
 
 class Aggregate:
@@ -46,7 +69,9 @@ class Aggregate:
             def _deposited(self, event: MoneyDeposited) -> None:
                 self.balance += event.cents
 
-    ``abstract=True`` declares a base for other aggregates; it has no subject.
+    ``abstract=True`` declares a base for other aggregates; it has no subject. With
+    ``unknown_events="ignore"`` events that it has no handler for are passed over, and counted in its
+    version; by default they are an error, since nobody can tell whether its rules need them.
 
     Raises:
         DeclarationError: When the class is made: the subject is missing or has not exactly one
@@ -57,13 +82,21 @@ class Aggregate:
     subject_template: ClassVar[str] = ""
 
     _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
+    _declared_rules: ClassVar[Mapping[str, tuple[Callable[..., Any], ...]]] = {}
+    _erased_handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
+    _unknown_events: ClassVar[UnknownEvents] = "error"
     _mutable_defaults: ClassVar[dict[str, object]] = {}
 
-    def __init_subclass__(cls, *, subject: str = "", abstract: bool = False) -> None:
+    def __init_subclass__(
+        cls, *, subject: str = "", abstract: bool = False, unknown_events: UnknownEvents | None = None
+    ) -> None:
         super().__init_subclass__()
-        _check_names(cls)
+        check_names(cls, Aggregate, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
+        cls._unknown_events = check_unknown_events(cls, unknown_events or cls._unknown_events)
         cls._handlers = collect_handlers(cls)
-        cls._mutable_defaults = _collect_mutable_defaults(cls)
+        cls._erased_handlers = collect_erased_handlers(cls)
+        cls._declared_rules = collect_rules(cls)
+        cls._mutable_defaults = collect_mutable_defaults(cls, Aggregate)
         if abstract:
             return
         cls.subject_template = _check_template(cls, subject or cls.subject_template)
@@ -82,10 +115,16 @@ class Aggregate:
         self._id = id
         self._subject = self.subject_of(id)
         self._version = 0
+        # How many of the events counted in the version have no handler: others than 0 only where that is allowed.
+        self._passed_over = 0
         self._last_event_id: str | None = None
         self._pending: list[Event] = []
-        # The rules of each pending event; None where it is decided by what was read.
-        self._rules: list[tuple[Precondition, ...] | None] = []
+        # The rules of all pending events, each once, and whether they stand in place of what was read.
+        self._rules: dict[Precondition, None] = {}
+        self._is_decided_by_rules = False
+        self._is_read_only = False
+        # What whoever loaded it wants to remember of that.
+        self._origin: Any = None
         for name, default in self._mutable_defaults.items():
             setattr(self, name, copy.deepcopy(default))
 
@@ -137,17 +176,56 @@ class Aggregate:
         return tuple(self._pending)
 
     @property
+    def is_read_only(self) -> bool:
+        """
+        Whether it is as of a past moment: it can be looked at, and neither emit nor be saved.
+        """
+        return self._is_read_only
+
+    def make_read_only(self) -> None:
+        """
+        Say that this is the past.
+        """
+        self._is_read_only = True
+
+    def check_writable(self) -> None:
+        """
+        Check that it may be saved.
+
+        Raises:
+            AggregateReadOnlyError: It is as of a past moment.
+        """
+        if self._is_read_only:
+            raise AggregateReadOnlyError(subject=self._subject, aggregate=type(self).__name__, version=self._version)
+
+    @property
+    def read_guard(self) -> Precondition | None:
+        """
+        That what was read of it is all there is; None where rules stand in place of that.
+
+        They do if each pending event was emitted under rules. A class that passes over events that it
+        has no handler for does not count them either: others may write them meanwhile.
+        """
+        if self._is_decided_by_rules:
+            return None
+        if self._unknown_events == "ignore" and (handled := self._handled_classes()):
+            return events(*handled).at(self._subject).count() == self._version - self._passed_over
+        return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
+
+    @property
+    def pending_rules(self) -> tuple[Precondition, ...]:
+        """
+        The rules of its pending events, each once.
+        """
+        return tuple(self._rules)
+
+    @property
     def preconditions(self) -> tuple[Precondition, ...]:
         """
-        What must hold when it is saved: still the version that was read, and the rules of its pending events.
-
-        The version is left out if each pending event was emitted under rules in place of it.
+        What must hold when it is saved: its `read_guard` and its `pending_rules`.
         """
-        rules = tuple(dict.fromkeys(rule for rules in self._rules for rule in rules or ()))
-        if self._rules and None not in self._rules:
-            return rules
-        version = SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
-        return (version, *rules)
+        guard = self.read_guard
+        return self.pending_rules if guard is None else (guard, *self.pending_rules)
 
     def emit(self, event: Event, *, guarded_by: Iterable[Precondition] | None = None) -> None:
         """
@@ -159,51 +237,71 @@ class Aggregate:
                 that leaves every decision to them needs no state, so it may run on an aggregate that
                 was not read: ``Account("42")``. With none at all the event is always committed.
 
+                What is declared with `rule` for the event counts among them, and is added to the
+                version where there is no *guarded_by*.
+
                 Rules see what was committed before, nothing of this commit: a command that may run
                 twice before the aggregate is saved counts what is pending in.
 
         Raises:
             DeclarationError: No handler takes this event.
+            AggregateReadOnlyError: The aggregate is as of a past moment.
         """
+        self.check_writable()
         known = self._handlers.get(event.event_type)
         if known is None:
             msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
             raise DeclarationError(msg)
+        # Asked before the event is folded: a rule speaks of the state that the command saw.
+        declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]
         known[1](self, event)
+        self._is_decided_by_rules = guarded_by is not None and (self._is_decided_by_rules or not self._pending)
         self._pending.append(event)
-        self._rules.append(None if guarded_by is None else tuple(guarded_by))
+        for rules in (guarded_by or (), *declared):
+            self._rules.update(dict.fromkeys(rules))
 
     def fold(self, events: Iterable[RecordedEvent]) -> None:
         """
         Take recorded events of its subject into the state, oldest first.
 
         Raises:
-            UnknownEventTypeError: An event's type is none that this class handles.
+            UnknownEventTypeError: An event's type is none that this class handles, unless it ignores these.
             EventDecodingError: An event's data does not fit its class.
+            NewerEventError: A newer version of the program wrote an event.
+            UpcastingError: An upcaster fails.
         """
-        # One pass over a small table of bound functions: this loop is what rebuilding costs.
-        table = _decoders(self._handlers)
-        recorded: RecordedEvent | None = None
-        count = 0
-        for recorded in events:
-            try:
-                decode, handle = table[recorded.type]
-            except KeyError:
-                raise UnknownEventTypeError(
-                    event_type=recorded.type,
-                    event_id=recorded.id,
-                    subject=recorded.subject,
-                    reader=f"aggregate {type(self).__name__}",
-                ) from None
-            try:
-                event = decode(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
-            except ValidationError as error:
-                raise decoding_error(recorded, error, self._handlers[recorded.type][0]) from None
-            handle(self, event)
-            count += 1
-        if recorded is not None:
+        passed_over = 0
+        if (guarded := self.guarded_types()) is not None:
+            events = tuple(events)
+            passed_over = sum(recorded.type not in guarded for recorded in events)
+        count, last_event_id = fold_events(
+            self,
+            self._handlers,
+            self._erased_handlers,
+            events,
+            reader=f"aggregate {type(self).__name__}",
+            unknown_events=self._unknown_events,
+        )
+        if last_event_id is not None:
             self._version += count
-            self._last_event_id = recorded.id
+            self._passed_over += passed_over
+            self._last_event_id = last_event_id
+
+    @classmethod
+    def guarded_types(cls) -> frozenset[str] | None:
+        """
+        The names that the events its `read_guard` counts are stored with; None for all.
+
+        They are those of its handlers if it passes over others.
+        """
+        if cls._unknown_events == "error":
+            return None
+        return frozenset(name for each in cls._handled_classes() for name in stored_types_of(each))
+
+    @classmethod
+    def _handled_classes(cls) -> tuple[type[Event], ...]:
+        classes = [event_types.find(name) for name in (*cls._handlers, *cls._erased_handlers)]
+        return tuple(dict.fromkeys(each for each in classes if each is not None))
 
     def mark_committed(self, last_event_id: str) -> None:
         """
@@ -217,16 +315,10 @@ class Aggregate:
         self._last_event_id = last_event_id
         self._pending.clear()
         self._rules.clear()
+        self._is_decided_by_rules = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._subject} version {self._version}>"
-
-
-def _decoders(
-    handlers: dict[str, tuple[type[Event], Callable[..., Any]]],
-) -> dict[str, tuple[Callable[..., Event], Callable[..., Any]]]:
-    # Looked up at each fold: a class with forward references gets its validator late.
-    return {name: (cls.__pydantic_validator__.validate_json, handle) for name, (cls, handle) in handlers.items()}
 
 
 def _check_template(cls: type, template: str) -> str:
@@ -242,26 +334,3 @@ def _check_template(cls: type, template: str) -> str:
         msg = f"{cls.__qualname__}: {error}"
         raise DeclarationError(msg) from None
     return template
-
-
-def _check_names(cls: type) -> None:
-    taken = {name for name in vars(Aggregate) if not name.startswith("__")}
-    taken |= {"_id", "_subject", "_version", "_last_event_id", "_pending", "_rules"}
-    taken -= {"subject_template", "_handlers", "_mutable_defaults"}
-    for base in _own_bases(cls):
-        if clash := sorted(taken & {*vars(base), *inspect.get_annotations(base)}):
-            msg = f"{cls.__qualname__} declares {clash[0]!r}, which Aggregate itself uses: choose another name"
-            raise DeclarationError(msg)
-
-
-def _own_bases(cls: type) -> list[type]:
-    return [base for base in cls.__mro__ if base not in Aggregate.__mro__]
-
-
-def _collect_mutable_defaults(cls: type) -> dict[str, object]:
-    names = {name for base in _own_bases(cls) for name in vars(base) if not name.startswith("__")} - vars(
-        Aggregate
-    ).keys()
-    defaults = {name: inspect.getattr_static(cls, name) for name in names}
-    # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
-    return {name: default for name, default in defaults.items() if type(default).__hash__ is None}

@@ -4,36 +4,36 @@ Events: what happened, before and after it is stored.
 
 from __future__ import annotations
 
+import copy
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, final, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, final
 
 import attrs
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from pydantic_core.core_schema import ErrorType
 
+from eventsource.domain.decoding import decode
+from eventsource.domain.erased import HELD, HELD_KEY, Erased
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
+from eventsource.domain.metadata import METADATA_KEY, Metadata
 from eventsource.domain.subject import Subject
 from eventsource.domain.timestamp import format_timestamp, to_datetime
+from eventsource.domain.validation import validate
 from eventsource.errors import (
     DeclarationError,
-    EventDecodingError,
     InvalidSubjectError,
-    UnknownEventTypeError,
+    NotOneEventError,
     UnstorableDataError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 # A type or source ends up in logs, headers and URIs. The official JavaScript SDK drops events whose
 # source is no URI reference, for example one with a space in it.
 _NAME = re.compile(r"[!-~\u00a1-\ud7ff\ue000-\U0010ffff]{1,256}")
-
-# Pydantic's own texts quote no value, but for these. Others are those of validators of the user's own.
-_QUIET_KINDS = frozenset(get_args(ErrorType)) - {"assertion_error", "union_tag_invalid", "uuid_parsing", "value_error"}
 
 
 class Event(BaseModel):
@@ -50,8 +50,12 @@ class Event(BaseModel):
     class has no field for is ignored on reading, so a newer writer does not stop an older reader.
     ``abstract=True`` declares a base for other events; it has no type name.
 
+    ``version=2`` says that its stored form is another one than before: an `upcaster` reads the old
+    form. ``personal=True`` says that it is about a person: its data is stored by reference, and once it
+    is erased the event decodes as `Erased`. A class derived from a personal one is personal.
+
     Raises:
-        DeclarationError: No type name, or one that another class already has.
+        DeclarationError: No type name, or one that another class already has; a version below 1.
     """
 
     model_config = ConfigDict(
@@ -66,22 +70,32 @@ class Event(BaseModel):
     )
 
     event_type: ClassVar[str] = ""
+    event_version: ClassVar[int] = 1
+    event_is_personal: ClassVar[bool] = False
 
     if TYPE_CHECKING:
 
-        def __init_subclass__(cls, *, type: str = "", abstract: bool = False) -> None: ...
+        def __init_subclass__(
+            cls, *, type: str = "", version: int = 1, personal: bool = False, abstract: bool = False
+        ) -> None: ...
 
     else:
 
-        def __init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: object) -> None:
+        def __init_subclass__(
+            cls, *, type: str = "", version: int = 1, personal: bool = False, abstract: bool = False, **config: object
+        ) -> None:
             super().__init_subclass__(**config)
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str = "", abstract: bool = False, **config: Any) -> None:
+    def __pydantic_init_subclass__(
+        cls, *, type: str = "", version: int = 1, personal: bool = False, abstract: bool = False, **config: Any
+    ) -> None:
         super().__pydantic_init_subclass__(**config)
+        cls.event_is_personal = personal or cls.event_is_personal
+        cls.event_version = version
         if abstract:
-            if type:
-                msg = f"{cls.__qualname__} is abstract, so it takes no type name"
+            if type or version != 1:
+                msg = f"{cls.__qualname__} is abstract, so it takes no type name and no version"
                 raise DeclarationError(msg)
             cls.event_type = ""
             return
@@ -96,6 +110,12 @@ class Event(BaseModel):
             raise DeclarationError(msg)
         if not _NAME.fullmatch(type):
             msg = f"{cls.__qualname__}: {type!r} is no event type: 1 to 256 visible characters, no white space"
+            raise DeclarationError(msg)
+        if version < 1:
+            msg = f"{cls.__qualname__}: versions count from 1, not {version}"
+            raise DeclarationError(msg)
+        if any(METADATA_KEY in {field.alias, field.serialization_alias} for field in cls.model_fields.values()):
+            msg = f"{cls.__qualname__}: a field is stored as {METADATA_KEY!r}, which is reserved for metadata"
             raise DeclarationError(msg)
         cls.event_type = type
         event_types.register(cls)
@@ -112,15 +132,20 @@ class Event(BaseModel):
     @classmethod
     def from_recorded(cls, recorded: RecordedEvent) -> Self:
         """
-        Read a recorded event as this class, whatever its type name.
+        Read a recorded event as this class.
+
+        Events of types that become this class go through their upcasters; those of any other type are
+        read as if they were of this one.
 
         Raises:
             EventDecodingError: The stored data does not fit.
+            NotOneEventError: It is erased, or read as another number of events of this class than one.
+            NewerEventError, UpcastingError: See `RecordedEvent.decode`.
         """
-        try:
-            return cls.model_validate_json(recorded.data_json, extra="ignore", by_alias=True, by_name=False)
-        except ValidationError as error:
-            raise decoding_error(recorded, error, cls) from None
+        if not event_types.can_give(recorded.type, (cls.event_type,)):
+            return cast("Self", validate(recorded, cls, recorded.data_json))
+        found = [event for event in decode(recorded) if event.event_type == cls.event_type]
+        return cast("Self", _only(recorded, found))
 
 
 def _to_data(event: Event) -> dict[str, object]:
@@ -210,18 +235,47 @@ class NewEvent:
 
     @classmethod
     def of(
-        cls, event: Event, *, subject: str, source: str | None = None, store_data_as_reference: bool = False
+        cls,
+        event: Event,
+        *,
+        subject: str,
+        source: str | None = None,
+        store_data_as_reference: bool = False,
+        metadata: Metadata | None = None,
     ) -> Self:
         """
-        Place *event* at *subject*.
+        Place *event* at *subject*, with its *metadata* and the version of its class in its data.
+
+        A personal event is stored by reference in any case. Of such events' data nothing is to be told
+        apart from what they say about the person, so they carry no metadata.
         """
+        by_reference = store_data_as_reference or event.event_is_personal
+        known = Metadata() if metadata is None or by_reference else metadata
+        stored: dict[str, Any] = attrs.evolve(known, version=event.event_version).to_data()
+        if event.event_is_personal:
+            stored[HELD_KEY] = HELD
+        data = _to_data(event)
+        if stored:
+            data[METADATA_KEY] = stored
         return cls(
             subject=Subject(subject),
             type=event.event_type,
-            data=_to_data(event),
+            data=data,
             source=source,
-            store_data_as_reference=store_data_as_reference,
+            store_data_as_reference=by_reference,
         )
+
+    def at(self, subject: str) -> Self:
+        """
+        The same event at another subject.
+
+        Raises:
+            InvalidSubjectError: *subject* is not one an event can have.
+        """
+        # Its data is checked and printed already, which is most of the work of making one.
+        moved = copy.copy(self)
+        object.__setattr__(moved, "subject", _to_event_subject(subject))
+        return moved
 
 
 @final
@@ -273,6 +327,13 @@ class RecordedEvent(NamedTuple):
         return data
 
     @property
+    def metadata(self) -> Metadata:
+        """
+        What is stored about it beside what happened, parsed anew at each access.
+        """
+        return Metadata.from_data(self.data)
+
+    @property
     def time(self) -> datetime:
         """
         When it was committed: aware, UTC, cut to microseconds.
@@ -281,18 +342,27 @@ class RecordedEvent(NamedTuple):
 
     def decode(self) -> Event:
         """
-        Read it as the class that was declared with its type name.
+        Read it as the class that was declared with its type name, or that its upcasters lead to.
 
         Raises:
             UnknownEventTypeError: No such class is imported.
             EventDecodingError: The data does not fit the class.
+            NotOneEventError: It is erased, or upcasters drop it or split it: use `decode_all`.
+            NewerEventError: It was written by a newer version of the program.
+            UpcastingError: An upcaster fails.
         """
-        event_class = event_types.find(self.type)
-        if event_class is None:
-            raise UnknownEventTypeError(
-                event_type=self.type, event_id=self.id, subject=self.subject, reader="the declared event classes"
-            )
-        return event_class.from_recorded(self)
+        return _only(self, self.decode_all())
+
+    def decode_all(self) -> tuple[Event | Erased[Any], ...]:
+        """
+        Read it as the events it stands for today: one, or as many as upcasters make of it, or none.
+
+        An erased personal event is `Erased`.
+
+        Raises:
+            UnknownEventTypeError, EventDecodingError, NewerEventError, UpcastingError: See `decode`.
+        """
+        return decode(self)
 
     def to_cloud_event(self) -> dict[str, Any]:
         """
@@ -315,40 +385,13 @@ class RecordedEvent(NamedTuple):
         }
 
 
-def decoding_error(recorded: RecordedEvent, error: ValidationError, event_class: type[Event]) -> EventDecodingError:
-    """
-    Say which fields of *recorded* do not fit *event_class*, without their values.
-    """
-    fields = set(_field_names(event_class))
-    problems = tuple(
-        f"{_describe_place(problem['loc'], fields) or 'data'}: {_describe(problem['type'], problem['msg'])}"
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+def _only(recorded: RecordedEvent, found: Sequence[Event | Erased[Any]]) -> Event:
+    if len(found) == 1 and not isinstance(found[0], Erased):
+        return found[0]
+    raise NotOneEventError(
+        event_type=recorded.type,
+        event_id=recorded.id,
+        subject=recorded.subject,
+        count=len(found),
+        is_erased=any(isinstance(event, Erased) for event in found),
     )
-    return EventDecodingError(
-        event_type=recorded.type, event_id=recorded.id, subject=recorded.subject, problems=problems
-    )
-
-
-def _describe_place(place: tuple[int | str, ...], fields: set[str]) -> str:
-    # What is neither a field nor an index is a key of a mapping, so it is data.
-    return ".".join(str(part) if isinstance(part, int) or part in fields else "…" for part in place)
-
-
-def _field_names(annotation: Any) -> Iterator[str]:
-    """
-    What the fields of a model are called in stored data, those of the models inside included.
-    """
-    seen: set[Any] = set()
-    waiting = [annotation]
-    while waiting:
-        kind = waiting.pop()
-        waiting += get_args(kind)
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
-            seen.add(kind)
-            for name, field in kind.model_fields.items():
-                yield field.alias or name
-                waiting.append(field.annotation)
-
-
-def _describe(kind: str, message: str) -> str:
-    return message if kind in _QUIET_KINDS else "refused by its validator"

@@ -19,8 +19,10 @@ if need be; a balance is the sum of one signed field that deposits and withdrawa
 over two choices are refused.
 
 Guards read what is stored. An event that was written before its class had a field has no value for
-it, whatever default the class gives it now. Over no events, counts and sums are 0; there is no lowest
-or highest value and no average, and a comparison with one does not hold, unless it is ``!=``.
+it, whatever default the class gives it now. Events that are stored in an older form count, also where
+their type had another name; but only such fields may be asked for as their upcasters say they keep.
+Over no events, counts and sums are 0; there is no lowest or highest value and no average, and a
+comparison with one does not hold, unless it is ``!=``.
 
 An aggregate's command names the rules it is decided under where it emits, ``self.emit(event,
 guarded_by=[...])``, and the repository commits with these in place of the version. A rule that is
@@ -40,6 +42,7 @@ from eventsource.domain.event import Event
 from eventsource.domain.event_proxy import record_condition, record_operand
 from eventsource.domain.operand import Operand, count_of_events, event_data, number
 from eventsource.domain.precondition import QueryIsTrue
+from eventsource.domain.stored_form import check_each_is_one, check_members, stored_types
 from eventsource.domain.subject import Subject
 from eventsource.errors import GuardError
 from eventsource.gdbql import (
@@ -180,6 +183,7 @@ class EventSelection(Generic[AnyEvent]):
     _since: datetime | None = None
     _until: datetime | None = None
     _conditions: tuple[Expression, ...] = ()
+    _is_as_stored: bool = False
 
     # --- Which events ---
 
@@ -260,8 +264,23 @@ class EventSelection(Generic[AnyEvent]):
         nodes += [data.at_path(path).compared("==", value) for path, value in values.items()]
         added = [part for node in nodes for part in conjuncts(node)]
         # Nothing depends on their order, so that it must not tell equal guards apart.
+        self._check_members(*nodes)
         unique = {print_expression(part): part for part in (*self._conditions, *added)}
         return attrs.evolve(self, conditions=tuple(unique[text] for text in sorted(unique)))
+
+    def as_stored(self) -> Self:
+        """
+        Those stored under the type names of the classes themselves, with their data as it stands.
+
+        It leaves out events that upcasters move here from other types, and asks for fields by the names
+        they have today, which older versions may not have. That is right where you know that there are
+        none: the rule is about time or subjects that they do not belong to. To be said before `where`.
+        """
+        return attrs.evolve(self, is_as_stored=True)
+
+    def _check_members(self, *nodes: Expression) -> None:
+        if not self._is_as_stored:
+            check_members(self._classes, nodes)
 
     # --- What is computed over them ---
 
@@ -273,7 +292,21 @@ class EventSelection(Generic[AnyEvent]):
 
     def count(self) -> Figure:
         """
-        How many there are.
+        How many there are. Events that are stored in an older form count.
+
+        Raises:
+            GuardError: An older event may be read as none or as several of them.
+        """
+        if not self._is_as_stored:
+            check_each_is_one(self._classes)
+        return self.count_recorded()
+
+    def count_recorded(self) -> Figure:
+        """
+        How many recorded events there are of which at least one may be read.
+
+        It is what `count` gives, but where one recorded event was split into several, or is some other
+        event today, it is one here. "No more than I have read" is a rule about recorded events.
         """
         return Figure(self, count_of_events())
 
@@ -332,29 +365,61 @@ class EventSelection(Generic[AnyEvent]):
 
     def _operand(self, field: object) -> Operand:
         if callable(field):
-            return record_operand(self._classes, field)
-        if isinstance(field, str):
-            return event_data(self._classes).at_path(field)
-        msg = f"expected a field as a function or as text, found a value of type {type(field).__name__}"
-        raise GuardError(msg)
+            operand = record_operand(self._classes, field)
+        elif isinstance(field, str):
+            operand = event_data(self._classes).at_path(field)
+        else:
+            msg = f"expected a field as a function or as text, found a value of type {type(field).__name__}"
+            raise GuardError(msg)
+        if not self._is_as_stored:
+            check_each_is_one(self._classes)
+        self._check_members(operand.node)
+        return operand
 
     # --- As GDBQL ---
+
+    @property
+    def event_classes(self) -> tuple[type[Event], ...]:
+        """
+        The classes of the events, in the order of their type names.
+        """
+        return self._classes
+
+    @property
+    def stored_types(self) -> tuple[str, ...]:
+        """
+        The names that such events are stored with, in order: those of the classes and those of older events.
+        """
+        if self._is_as_stored:
+            return tuple(event_class.event_type for event_class in self._classes)
+        return stored_types(self._classes)
+
+    @property
+    def place(self) -> tuple[Subject, bool] | None:
+        """
+        The one subject that such events are at, and whether those below it count, too; None if more is asked of them.
+        """
+        if self._since is not None or self._until is not None or self._conditions:
+            return None
+        if self._ancestor is not None and not self._ancestor.is_root:
+            return self._ancestor, True
+        return (self._subjects[0], False) if len(self._subjects) == 1 else None
 
     def _clauses(self) -> Iterator[Expression]:
         if self._subjects:
             yield _is_among("subject", self._subjects)
         elif self._ancestor is not None and not self._ancestor.is_root:
             yield Under(Path(("subject",)), Constant(self._ancestor))
-        yield _is_among("type", tuple(event_class.event_type for event_class in self._classes))
+        yield _is_among("type", self.stored_types)
         if self._since is not None:
             yield Comparison(">=", Path(("time",)), Constant(_to_text(self._since)))
         if self._until is not None:
             yield Comparison("<", Path(("time",)), Constant(_to_text(self._until)))
         yield from self._conditions
 
-    def query(self, projection: Expression) -> Query:
+    def query(self, projection: Expression | None = None) -> Query:
         """
-        What *projection* gives over these events, as the tree of a query.
+        What *projection* gives over these events, as the tree of a query; without one the events themselves.
         """
         return Query(where=conjunction(tuple(self._clauses())), projection=projection)
 

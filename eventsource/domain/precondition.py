@@ -5,12 +5,18 @@ Preconditions: what must hold at a commit's place in the log, or nothing of it i
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import attrs
 
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.gdbql import Aggregate, Comparison, Constant, Path, Query, print_query
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventsource.errors import PreconditionFailedError
 
 # Subjects that a query writes as they are.
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:@+~-]+")
@@ -91,3 +97,19 @@ class QueryIsTrue:
 
 
 Precondition = SubjectIsNew | SubjectExists | SubjectIsAtVersion | QueryIsTrue
+
+
+def failed_index(error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> int | None:
+    """
+    Which of a commit's *preconditions* the store refused it for; None if the store did not say.
+    """
+    # An equal one before it would have failed before it.
+    return next((index for index, each in enumerate(preconditions) if _is_at_fault(each, error)), None)
+
+
+def _is_at_fault(precondition: Precondition, error: PreconditionFailedError) -> bool:
+    if type(precondition).__name__ != error.precondition:
+        return False
+    if isinstance(precondition, QueryIsTrue):
+        return precondition.query == error.query and precondition.name == error.name
+    return precondition.subject == error.subject

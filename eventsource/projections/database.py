@@ -5,6 +5,7 @@ The database of the read models.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -15,7 +16,6 @@ from eventsource.errors import NotAReadModelDatabaseError
 from eventsource.store.embedded.file import APPLICATION_ID
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from types import TracebackType
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _READING_THREADS = 4
+_CLEANING_PATIENCE_MS = 1_000
 
 
 class ReadModelDatabase:
@@ -49,6 +50,9 @@ class ReadModelDatabase:
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._writer = self._engine(_WRITER_PRAGMAS)
         self._reader = self._engine(_READER_PRAGMAS)
+
+    def __repr__(self) -> str:
+        return f"<ReadModelDatabase {self._url.render_as_string(hide_password=True)}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,6 +80,18 @@ class ReadModelDatabase:
             self._reading, self._transaction, self._reader, question
         )
 
+    async def clean(self) -> bool:
+        """
+        Remove what was deleted from the files, too: SQLite leaves it in them.
+
+        All of a SQLite file is written anew; readers go on meanwhile. What other databases keep of deleted rows, and
+        for how long, is theirs to say.
+
+        Returns:
+            False if somebody is in the way: then some of it may be left.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._clean)
+
     async def aclose(self) -> None:
         """
         Finish what is under way and close all connections. Closing twice is fine.
@@ -90,7 +106,8 @@ class ReadModelDatabase:
         await asyncio.to_thread(close)
 
     def _engine(self, pragmas: tuple[str, ...]) -> Engine:
-        engine = create_engine(self._url)
+        # The errors of a statement would quote its values, which may be personal, in logs and tracebacks.
+        engine = create_engine(self._url, hide_parameters=True)
         if self._is_sqlite:
 
             def configure(connection: sqlite3.Connection, _: object) -> None:
@@ -107,6 +124,25 @@ class ReadModelDatabase:
             # On the pool: a listener on the engine makes each statement look for listeners, a quarter of its time.
             event.listen(engine.pool, "connect", configure)
         return engine
+
+    def _clean(self) -> bool:
+        if not self._is_sqlite:
+            return True
+        connection = self._writer.raw_connection()
+        try:
+            cursor = connection.cursor()
+            # Readers are short, and all other work on the read models waits meanwhile.
+            cursor.execute(f"PRAGMA busy_timeout = {_CLEANING_PATIENCE_MS}")
+            cursor.execute("VACUUM")
+            # The first column says whether a reader kept it from cutting the log.
+            (is_busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        else:
+            return not is_busy
+        finally:
+            connection.cursor().execute(f"PRAGMA {_WRITER_PRAGMAS[0]}")
+            connection.close()
 
     def _transaction(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
         with engine.connect() as tx, tx.begin():

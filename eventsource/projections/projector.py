@@ -7,9 +7,14 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventsource.domain.handler import collect_handlers
+from eventsource.domain.decoding import VERSION_TEXT, decode
+from eventsource.domain.erased import Erased
+from eventsource.domain.event_type import event_types
+from eventsource.domain.folding import handled
+from eventsource.domain.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, ProjectorNotRunningError
+from eventsource.domain.validation import validate
+from eventsource.errors import DeclarationError, EventError, ProjectorNotRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +41,13 @@ class Projector:
 
     Handlers run in order, many to a transaction, and the checkpoint is written in it: each
     event has its effect exactly once. A handler does nothing but change the tables through *tx*.
-    Events without a handler are passed over. A handler that raises stops the projector before
+    Events without a handler are passed over. Where an upcaster makes several events of one that is
+    stored, the handler of each runs, in one transaction. A handler that raises stops the projector before
     that event.
+
+    Once a subject was erased (`eventsource.erase_subject`), its emptied events are handled again, by the handlers
+    of ``Erased[TheEvent]``; such a handler may run more than once for an event. A projector that handles one of them
+    and has no such handler is filled again from the first event, by whoever runs it.
 
     A `Worker` runs it; `rebuild` fills the tables again from the start.
 
@@ -51,6 +61,7 @@ class Projector:
     tables: ClassVar[tuple[Table, ...]] = ()
 
     _handlers: ClassVar[dict[str, tuple[type[Event], Callable[..., Any]]]] = {}
+    _erased_handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     # Set by whoever runs or watches it.
     _progress: Progress | None = None
@@ -60,7 +71,8 @@ class Projector:
     ) -> None:
         super().__init_subclass__()
         cls._handlers = collect_handlers(cls)
-        for _, method in cls._handlers.values():
+        cls._erased_handlers = collect_erased_handlers(cls)
+        for method in (*(method for _, method in cls._handlers.values()), *cls._erased_handlers.values()):
             if len(inspect.signature(method).parameters) != _HANDLER_PARAMETERS:
                 msg = f"{method.__qualname__} must take (self, event, recorded, tx)"
                 raise DeclarationError(msg)
@@ -75,20 +87,48 @@ class Projector:
 
     def wants(self, recorded: RecordedEvent) -> bool:
         """
-        Whether it has a handler for the event.
+        Whether it has a handler for the event, or for one that it may be read as.
         """
-        return recorded.type in self._handlers
+        return recorded.type in self._handlers or (
+            not event_types.is_plain(recorded.type)
+            and (
+                event_types.can_give(recorded.type, self._handlers)
+                or event_types.can_give(recorded.type, self._erased_handlers)
+            )
+        )
 
     def handle(self, recorded: RecordedEvent, tx: Connection) -> None:
         """
-        Run the handler of the event.
+        Run the handler of the event: once for each event that it is read as, and that has one.
 
         Raises:
             EventDecodingError: Its data does not fit the event class.
+            NewerEventError, UpcastingError: It cannot be read as what it is today.
             Exception: Whatever the handler raises.
         """
-        event_class, method = self._handlers[recorded.type]
-        method(self, event_class.from_recorded(recorded), recorded, tx)
+        if event_types.is_plain(recorded.type) and VERSION_TEXT not in recorded.data_json:
+            event_class, method = self._handlers[recorded.type]
+            method(self, validate(recorded, event_class, recorded.data_json), recorded, tx)
+            return
+        reader = f"projector {self.name}"
+        for method, event in handled(
+            recorded, self._handlers, self._erased_handlers, reader=reader, unknown_events="ignore"
+        ):
+            method(self, event, recorded, tx)
+
+    def lets_go(self, recorded: RecordedEvent) -> bool:
+        """
+        Whether `handle` is all it takes once the data of an event was erased, which is handled again then.
+
+        That is so where the event is read as erased, and each handler it had has its like for `Erased`. Else what
+        was made of it can only be found by filling the tables again.
+        """
+        try:
+            had_handlers = [event for event in decode(recorded) if event.event_type in self._handlers]
+        except EventError:
+            # Not an event that says it is erased, then.
+            return False
+        return all(isinstance(event, Erased) and event.event_type in self._erased_handlers for event in had_handlers)
 
     async def seen(self, event_id: str, timeout_s: float = 5.0) -> None:
         """

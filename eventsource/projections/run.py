@@ -13,14 +13,26 @@ import attrs
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from eventsource.domain.subject_erased import SubjectErased, erased_subject
 from eventsource.errors import (
     CheckpointMismatchError,
     CheckpointMissingError,
+    ErasedDataRemainsError,
     ProjectorFailedError,
     ProjectorSupersededError,
     ReadModelIncompleteError,
 )
 from eventsource.log import get_logger
+from eventsource.projections.erasures import (
+    ErasureNotes,
+    create_notes_table,
+    emptied_events,
+    last_erasure,
+    load_notes,
+    position_of,
+    save_notes,
+)
+from eventsource.projections.pages import checkpoint_after, part_before, parts_of
 from eventsource.projections.progress import RunningProgress
 from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import (
@@ -36,7 +48,7 @@ from eventsource.subscriptions.subscription import find_event, subscribe
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Inspector, Table
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.projections.database import ReadModelDatabase
@@ -53,12 +65,20 @@ _IDLE_CHECKPOINT_S = 0.2
 _DATABASE_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
+# How long to leave a database alone whose files could not be cleaned of what was erased, in seconds.
+_CLEANING_PAUSE_S = 30.0
+
+
 class _HandlerRaised(Exception):  # noqa: N818  passed between two functions here, never seen outside
     def __init__(self, index: int, event: RecordedEvent, cause: Exception) -> None:
         super().__init__(index)
         self.index = index
         self.event = event
         self.cause = cause
+
+
+class _MustStartOver(Exception):  # noqa: N818  likewise
+    pass
 
 
 class ProjectorRun:
@@ -84,6 +104,9 @@ class ProjectorRun:
         # What the database holds; None before the first transaction.
         self._saved: Checkpoint | None = None
         self._saved_at = 0.0
+        self._notes = ErasureNotes()
+        # Events were empty already when they were read, if they were erased up to here.
+        self._known_erasures = 0
         self.progress = RunningProgress(projector.name, projector.subject, store)
         projector.track(self.progress)
 
@@ -109,7 +132,15 @@ class ProjectorRun:
             raise
 
     async def _run(self) -> None:
+        while True:
+            try:
+                await self._run_once()
+            except _MustStartOver:
+                await self._start_over()
+
+    async def _run_once(self) -> None:
         self._saved = await self._database.write(self._prepare)
+        await self._look_at_erasures()
         checkpoint = self._saved or START
         stream = await subscribe(self._store, self._projector.subject, checkpoint)
         if stream is None:
@@ -147,19 +178,105 @@ class ProjectorRun:
             if not upcoming.done():
                 nothing = Page((), self.progress.checkpoint.position, caught_up=True)
                 await self._commit(nothing, (), self.progress.checkpoint)
+        while self._notes.needs_cleaning and not upcoming.done():
+            await asyncio.wait({upcoming}, timeout=_CLEANING_PAUSE_S)
+            await self._clean()
         await asyncio.wait({upcoming})
 
     async def _take(self, page: Page) -> None:
+        for part in parts_of(page):
+            if part.events and part.events[0].type == SubjectErased.event_type:
+                await self._take_erasure(part)
+            else:
+                await self._take_events(part)
+
+    async def _take_events(self, page: Page) -> None:
         before = self.progress.checkpoint
-        after = _checkpoint_after(before, page)
+        after = checkpoint_after(before, page)
         wanted = [event for event in page.events if self._projector.wants(event)]
         is_due = time.monotonic() - self._saved_at >= _IDLE_CHECKPOINT_S
         if wanted or (after != self._saved and is_due):
             await self._commit(page, wanted, after)
+        self._tell_taken(page, after)
+
+    def _tell_taken(self, page: Page, after: Checkpoint) -> None:
         was_live = self.progress.state == "live"
         if not was_live and page.caught_up:
             log.info("projector.caught_up", projector=self._projector.name, finished=after.events)
         self._tell(state="live" if page.caught_up or was_live else "catching up", checkpoint=after)
+
+    # --- Letting go of what was erased ---
+
+    async def _look_at_erasures(self) -> None:
+        """
+        Find out which erasures the read model need not be told of, and finish what was begun.
+        """
+        name = self._projector.name
+        self._notes = await self._database.read(lambda tx: load_notes(tx, name))
+        if self._saved is None:
+            # Before the first event is read: all that was erased by now will be read as erased.
+            known = await last_erasure(self._store, self._projector.subject)
+            if known != self._notes.known_event_id:
+                await self._note(attrs.evolve(self._notes, known_event_id=known))
+        self._known_erasures = await position_of(self._store, self._notes.known_event_id)
+        if self._notes.needs_cleaning:
+            await self._clean()
+
+    async def _take_erasure(self, page: Page) -> None:
+        """
+        Take the one event of *page*, which tells that events were erased that may be in the read model.
+        """
+        (erasure,) = page.events
+        emptied: list[RecordedEvent] = []
+        if erasure.position > self._known_erasures:
+            emptied = [event for event in await emptied_events(self._store, erasure) if self._projector.wants(event)]
+        if not emptied:
+            await self._take_events(page)
+            return
+        if not all(map(self._projector.lets_go, emptied)):
+            if not self._projector.tables:
+                raise ErasedDataRemainsError(self._projector.name, event_id=erasure.id, subject=erased_subject(erasure))
+            raise _MustStartOver
+        if self._projector.wants(erasure):
+            emptied.append(erasure)
+        after = checkpoint_after(self.progress.checkpoint, page)
+        try:
+            await self._write(emptied, after, notes=attrs.evolve(self._notes, needs_cleaning=True))
+        except _HandlerRaised as raised:
+            raise self._failed(erasure, raised.cause) from raised.cause
+        self._saved = after
+        self._saved_at = time.monotonic()
+        log.info("projector.let_go", projector=self._projector.name, events=len(emptied))
+        # First, so that whoever waits for this event may look into the files.
+        await self._clean()
+        self._tell_taken(page, after)
+
+    async def _start_over(self) -> None:
+        """
+        Empty the read model, to be filled again from events of which some are erased now.
+        """
+
+        def reset_mine(tx: Connection) -> None:
+            if not move_checkpoint(tx, self._projector.name, before=self._saved, to=self._saved or START):
+                raise ProjectorSupersededError(self._projector.name)
+            reset(self._projector, tx)
+            save_notes(tx, self._projector.name, ErasureNotes(needs_cleaning=True))
+
+        log.info("projector.starting_over", projector=self._projector.name)
+        await self._database.write(reset_mine)
+        self._tell(state="catching up", checkpoint=START)
+
+    async def _clean(self) -> None:
+        if await self._database.clean():
+            await self._note(attrs.evolve(self._notes, needs_cleaning=False))
+        else:
+            log.warning("projector.cleaning_unfinished", projector=self._projector.name)
+
+    async def _note(self, notes: ErasureNotes) -> None:
+        await self._database.write(lambda tx: save_notes(tx, self._projector.name, notes))
+        self._notes = notes
+
+    # --- Transactions ---
 
     async def _save_what_passed_by(self) -> None:
         """
@@ -185,24 +302,27 @@ class ProjectorRun:
                 failure = raised
                 # The transaction is gone, so what came before the failing event is applied once more, without it.
                 wanted = wanted[: raised.index]
-                after = _checkpoint_after(self.progress.checkpoint, _part_before(raised.event, page))
+                after = checkpoint_after(self.progress.checkpoint, part_before(raised.event, page))
             else:
                 break
         self._saved = after
         self._saved_at = time.monotonic()
         if failure is not None:
             self.progress.move(state=self.progress.state, checkpoint=after)
-            raise ProjectorFailedError(
-                self._projector.name,
-                event_id=failure.event.id,
-                event_type=failure.event.type,
-                subject=failure.event.subject,
-                cause=failure.cause,
-            ) from failure.cause
+            raise self._failed(failure.event, failure.cause) from failure.cause
 
-    async def _write(self, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+    def _failed(self, event: RecordedEvent, cause: Exception) -> ProjectorFailedError:
+        return ProjectorFailedError(
+            self._projector.name, event_id=event.id, event_type=event.type, subject=event.subject, cause=cause
+        )
+
+    async def _write(
+        self, wanted: Sequence[RecordedEvent], after: Checkpoint, *, notes: ErasureNotes | None = None
+    ) -> None:
         def change(tx: Connection) -> None:
             self._apply(tx, wanted, after)
+            if notes is not None:
+                save_notes(tx, self._projector.name, notes)
 
         for pause_s in _DATABASE_PAUSES_S:
             try:
@@ -211,8 +331,10 @@ class ProjectorRun:
                 log.warning("projector.database_unavailable", projector=self._projector.name, error=str(error.orig))
                 await asyncio.sleep(pause_s)
             else:
-                return
-        await self._database.write(change)
+                break
+        else:
+            await self._database.write(change)
+        self._notes = notes or self._notes
 
     def _apply(self, tx: Connection, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
         # First, or handlers would fail on what another worker has applied, and it would look like their defect.
@@ -227,6 +349,7 @@ class ProjectorRun:
 
     def _prepare(self, tx: Connection) -> Checkpoint | None:
         create_checkpoint_table(tx)
+        create_notes_table(tx)
         checkpoint = load_checkpoint(tx, self._projector.name)
         existing = inspect(tx)
         for table in self._projector.tables:
@@ -236,6 +359,8 @@ class ProjectorRun:
                 table.create(tx)
             elif checkpoint is None and tx.execute(select(1).select_from(table).limit(1)).first():
                 raise CheckpointMissingError(self._projector.name, table=table.name)
+            elif column := _missing_column(existing, table):
+                raise ReadModelIncompleteError(self._projector.name, table=table.name, column=column)
         return checkpoint
 
 
@@ -244,6 +369,7 @@ def reset(projector: Projector, tx: Connection) -> None:
     Empty the read model and forget its checkpoint.
     """
     create_checkpoint_table(tx)
+    create_notes_table(tx)
     for table in reversed(projector.tables):
         table.drop(tx, checkfirst=True)
     for table in projector.tables:
@@ -251,17 +377,6 @@ def reset(projector: Projector, tx: Connection) -> None:
     forget_checkpoint(tx, projector.name)
 
 
-def _part_before(event: RecordedEvent, page: Page) -> Page:
-    return Page(page.events[: page.events.index(event)], event.position - 1, caught_up=False)
-
-
-def _checkpoint_after(before: Checkpoint, page: Page) -> Checkpoint:
-    if not page.events:
-        return attrs.evolve(before, position=max(before.position, page.position))
-    last = page.events[-1]
-    return Checkpoint(
-        event_id=last.id,
-        event_hash=last.hash,
-        position=max(page.position, last.position),
-        events=before.events + len(page.events),
-    )
+def _missing_column(existing: Inspector, table: Table) -> str | None:
+    there = {column["name"] for column in existing.get_columns(table.name, schema=table.schema)}
+    return next((column.name for column in table.columns if column.name not in there), None)

@@ -7,6 +7,7 @@ from eventsource.store.embedded import EmbeddedEventStore
 from eventsource.store.interface import AuditProblem, AuditReport, EventStore, EventStream, Page, StoreStatus
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.store.query import DataIndex, ExplainedPart, Explanation, IndexState, QueryLimits, QueryRows
+from eventsource.store.scope import ScopedEventStore, scoped
 
 __all__ = [
     "AuditProblem",
@@ -22,6 +23,8 @@ __all__ = [
     "Page",
     "QueryLimits",
     "QueryRows",
+    "ScopedEventStore",
     "StoreStatus",
     "connect",
+    "scoped",
 ]

@@ -44,11 +44,21 @@ class IdempotencyKey:
         Raises:
             ValueError: *text* is no key.
         """
-        if not _KEY.fullmatch(text):
-            msg = "an idempotency key is 1 to 255 visible ASCII characters, without white space"
-            raise ValueError(msg)
+        check_idempotency_key(text)
         content = [list(map(_given, events)), list(map(_described, preconditions))]
         return cls(text, sha256(_print(content).encode()).digest())
+
+
+def check_idempotency_key(text: str) -> None:
+    """
+    Check that *text* can name a commit.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if not _KEY.fullmatch(text):
+        msg = "an idempotency key is 1 to 255 visible ASCII characters, without white space"
+        raise ValueError(msg)
 
 
 # Made once: each commit under a key is printed.

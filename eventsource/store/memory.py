@@ -12,8 +12,10 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from eventsource.domain.command_guard import command_id_asked
 from eventsource.domain.data_reference import DataReference, emptied
 from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.domain.metadata import COMMAND_ID_MEMBER
 from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
@@ -93,6 +95,8 @@ class InMemoryEventStore:
         self._positions: dict[str, int] = {}
         self._versions: Counter[str] = Counter()
         self._schemas = SchemaBook()
+        # By command id the positions of the events that were committed with it, as a number of a list.
+        self._of_command: dict[str, list[int]] = {}
         # By idempotency key: the digest of the request, and where in the list its events begin and end.
         self._answers: dict[str, tuple[bytes, int, int]] = {}
         self._end = LogEnd(0, 0, GENESIS_HASH)
@@ -233,7 +237,7 @@ class InMemoryEventStore:
 
         async def pages() -> AsyncGenerator[Sequence[Any]]:
             self._check_open()
-            found = spending.counted(PreparedQuery(tree).rows(self._rows_until(len(self._events), spending)))
+            found = spending.counted(PreparedQuery(tree).rows(self._rows_for(tree, spending)))
             while True:
                 page: list[Any] = []
                 try:
@@ -253,7 +257,12 @@ class InMemoryEventStore:
     async def explain(self, query: str | Query) -> Explanation:
         self._check_open()
         tree = read_query(query)
-        parts = [ExplainedPart("WHERE", print_expression(part), "row by row") for part in conjuncts(tree.where)]
+        parts = [
+            ExplainedPart("WHERE", print_expression(part), "row by row")
+            if command_id_asked(part) is None
+            else ExplainedPart("WHERE", print_expression(part), "index", "command ids")
+            for part in conjuncts(tree.where)
+        ]
         parts += [ExplainedPart("GROUP BY", print_expression(key), "row by row") for key in tree.group_by]
         parts += [ExplainedPart("ORDER BY", print_expression(key.expression), "sort") for key in tree.order_by]
         if tree.projection is not None:
@@ -375,6 +384,10 @@ class InMemoryEventStore:
 
     def _add(self, events: Sequence[RecordedEvent]) -> None:
         self._end = LogEnd.at(events[-1])
+        for number, event in enumerate(events, start=len(self._events)):
+            # Canonical JSON writes the name like this. Most events are not read a second time for it.
+            if _COMMAND_ID in event.data_json and (command_id := event.metadata.command_id) is not None:
+                self._of_command.setdefault(command_id, []).append(number)
         self._events.extend(events)
         self._positions.update((event.id, event.position) for event in events)
         self._versions.update(event.subject for event in events)
@@ -386,7 +399,16 @@ class InMemoryEventStore:
     def _holds(self, query: Query) -> bool:
         spending = Spending(QueryLimits(time_s=PRECONDITION_TIME_S), during="precondition", clock=work_clock())
         with spending:
-            return self._prepared.find(query).is_true(self._rows_until(len(self._events), spending))
+            return self._prepared.find(query).is_true(self._rows_for(query, spending))
+
+    def _rows_for(self, query: Query, spending: Spending) -> Iterator[dict[str, Any]]:
+        """
+        The events there are now; of a query about one command its events alone, or a few more.
+        """
+        command_id = command_id_asked(query.where)
+        if command_id is None:
+            return self._rows_until(len(self._events), spending)
+        return iter([_row(self._events[number]) for number in self._of_command.get(command_id, ())])
 
     def _rows_until(self, end: int, spending: Spending) -> Iterator[dict[str, Any]]:
         rows = self._rows
@@ -408,6 +430,7 @@ class InMemoryEventStore:
 
 
 _ROWS_PER_LOOK_AT_THE_CLOCK = 16
+_COMMAND_ID = f'"{COMMAND_ID_MEMBER}":'
 
 
 def _row(event: RecordedEvent) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import attrs
 import pydantic_core
 
 from eventsource import errors
-from eventsource.domain.precondition import Precondition, QueryIsTrue, SubjectIsAtVersion
+from eventsource.domain.precondition import Precondition, QueryIsTrue, SubjectIsAtVersion, failed_index
 from eventsource.errors import EventSourceError, PreconditionFailedError, RequestRefusedError
 from eventsource.wire.bodies import precondition_type
 
@@ -175,21 +175,11 @@ def _rebuild(row: _Row, details: Any, server: str) -> EventSourceError:
 
 def _precondition_failure(error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> Failure:
     body: dict[str, Any] = {"error": str(error), "code": PreconditionFailedError.code}
-    for index, precondition in enumerate(preconditions):
-        # An equal one before it would have failed before it.
-        if _is_at_fault(precondition, error):
-            body["precondition"] = {"index": index, "type": precondition_type(precondition)}
-            break
+    index = failed_index(error, preconditions)
+    if index is not None:
+        body["precondition"] = {"index": index, "type": precondition_type(preconditions[index])}
     body["details"] = {name: getattr(error, name) for name in ("subject", "expected", "found", "asked")}
     return Failure(_PRECONDITION_FAILED, body)
-
-
-def _is_at_fault(precondition: Precondition, error: PreconditionFailedError) -> bool:
-    if type(precondition).__name__ != error.precondition:
-        return False
-    if isinstance(precondition, QueryIsTrue):
-        return precondition.query == error.query
-    return precondition.subject == error.subject
 
 
 def _read_precondition_failure(

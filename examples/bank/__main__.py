@@ -29,7 +29,7 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from eventsource import EventSourceError, Worker
+from eventsource import EventSourceError, ReadModelIncompleteError, Worker
 from examples.bank.berka import BerkaError, read_files
 from examples.bank.folder import FolderError, open_bank, open_store, read_balances
 from examples.bank.importer import Progress, import_files
@@ -221,11 +221,9 @@ def _in_words() -> Generator[None]:
 def _tell(*errors: Exception) -> None:
     for error in errors:
         # SQLAlchemy's own text shows the statement; whoever reads this wants to know what to do.
-        text = (
-            f"the read models cannot be used: {error.orig}. Delete read-models.db: it is filled again."
-            if isinstance(error, DBAPIError)
-            else str(error)
-        )
+        text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        if isinstance(error, (DBAPIError, ReadModelIncompleteError)):
+            text = f"the read models cannot be used: {text}. Delete read-models.db: it is filled again."
         print(f"Error: {text}", file=sys.stderr)
 
 

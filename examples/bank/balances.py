@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     cast,
+    delete,
     func,
     insert,
     or_,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from eventsource import Projector, RecordedEvent, handles
+from eventsource import Erased, Projector, RecordedEvent, handles
 from examples.bank.account import account_of
 from examples.bank.events import (
     AccountClosed,
@@ -55,7 +56,7 @@ owner_table = Table(
     "owners",
     metadata,
     Column("customer", String, primary_key=True),
-    Column("name", String, nullable=False),
+    Column("name", String),  # none once it is erased
 )
 
 # Statements are built once, here, and get their values by name: a handler runs for every event there ever was, and one
@@ -73,6 +74,10 @@ _LIMIT = (
 )
 _CLOSE = update(balance_table).where(balance_table.c.account == bindparam("of_account")).values(is_closed=True)
 _NAME = insert(owner_table)
+_FORGET = delete(owner_table).where(owner_table.c.customer == bindparam("of_customer"))
+
+# What stands in place of a name.
+ERASED = "(erased)"
 
 
 class Balances(Projector, name="balances", tables=[balance_table, owner_table]):
@@ -83,6 +88,13 @@ class Balances(Projector, name="balances", tables=[balance_table, owner_table]):
     @handles
     def _named(self, event: CustomerNamed, recorded: RecordedEvent, tx: Connection) -> None:
         tx.execute(_NAME, {"customer": recorded.subject.removeprefix("/customers/"), "name": event.name})
+
+    @handles
+    def _forgotten(self, _: Erased[CustomerNamed], recorded: RecordedEvent, tx: Connection) -> None:
+        # The name may have been here before, or may be erased already when the table is filled again.
+        customer = recorded.subject.removeprefix("/customers/")
+        tx.execute(_FORGET, {"of_customer": customer})
+        tx.execute(_NAME, {"customer": customer, "name": None})
 
     @handles
     def _opened(self, event: AccountOpened, recorded: RecordedEvent, tx: Connection) -> None:
@@ -127,7 +139,7 @@ _BALANCES = (
     select(
         balance_table.c.account,
         balance_table.c.owner,
-        func.coalesce(owner_table.c.name, "").label("owner_name"),
+        func.coalesce(owner_table.c.name, ERASED).label("owner_name"),
         balance_table.c.overdraft_limit_cents,
         balance_table.c.balance_cents,
         balance_table.c.is_closed,

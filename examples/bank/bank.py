@@ -13,21 +13,30 @@ import attrs
 from sqlalchemy import Connection
 
 from eventsource import (
-    Aggregate,
     AggregateExistsError,
     AggregateNotFoundError,
+    Command,
+    CommandResult,
     EventStore,
     EventStream,
     InvalidSubjectError,
-    PreconditionFailedError,
     Projector,
     ReadModelDatabase,
-    Repository,
+    RuleBrokenError,
 )
 from examples.bank import balances, ledger, rules, statements
-from examples.bank.account import Account, account_of, transfer
+from examples.bank.account import Account, account_of
 from examples.bank.balances import Balance
-from examples.bank.customer import Customer
+from examples.bank.commands import (
+    CloseAccount,
+    Deposit,
+    OpenAccount,
+    OpenAnotherAccount,
+    Transfer,
+    Withdraw,
+    make_dispatcher,
+)
+from examples.bank.events import AccountOpened
 from examples.bank.ledger import LedgerTotal
 from examples.bank.refusals import (
     ClosedError,
@@ -45,6 +54,8 @@ FIRST_NUMBER = 100_001
 
 # How long a caller waits until the read models show what they wrote, in seconds.
 _PATIENCE_S = 10.0
+
+_OPENED = AccountOpened.event_type
 
 Answer = TypeVar("Answer")
 
@@ -86,17 +97,28 @@ class Bank:
         today: Callable[[], date],
     ) -> None:
         self.store = store
-        self.accounts = Repository(Account, store)
-        self.customers = Repository(Customer, store)
+        self._dispatcher = make_dispatcher(store, today=today, free_number=self._free_number)
+        self._highest_taken = 0
         self._database = database
         self._projectors = projectors
         self._today = today
 
     # --- Commands ---
 
-    async def open_account(self, owner_name: str, overdraft_limit_cents: int = 0, *, email: str | None = None) -> str:
+    async def open_account(
+        self,
+        owner_name: str,
+        overdraft_limit_cents: int = 0,
+        *,
+        email: str | None = None,
+        command_id: str | None = None,
+    ) -> str:
         """
         Open an account for a new customer.
+
+        Args:
+            command_id: As of all commands here: what the request is called. A request that comes again with
+                it is not carried out again, and gets the same answer.
 
         Returns:
             Its number.
@@ -105,15 +127,16 @@ class Bank:
             EmailTakenError: Another customer has this e-mail.
             RefusedError: The name, the e-mail or the limit will not do.
         """
+        return await self._open(
+            OpenAccount(
+                owner_name=owner_name, email=email, overdraft_limit_cents=overdraft_limit_cents, **_id(command_id)
+            ),
+            asked=_Asked(email=email or ""),
+        )
 
-        def register(number: str) -> Customer:
-            customer = Customer(number)
-            customer.register(owner_name, on=self._today(), email=email)
-            return customer
-
-        return await self._open(register, overdraft_limit_cents, email=email or "")
-
-    async def open_another_account(self, account: str, overdraft_limit_cents: int = 0) -> str:
+    async def open_another_account(
+        self, account: str, overdraft_limit_cents: int = 0, *, command_id: str | None = None
+    ) -> str:
         """
         Open one more account for the customer who owns *account*.
 
@@ -123,25 +146,25 @@ class Bank:
         Raises:
             RefusedError: There is no such account, or the limit will not do.
         """
-        owner = await self.customers.load((await self.balance(account)).owner)
-        return await self._open(lambda _: owner, overdraft_limit_cents)
+        owner = (await self.balance(account)).owner
+        command = OpenAnotherAccount(owner=owner, overdraft_limit_cents=overdraft_limit_cents, **_id(command_id))
+        return await self._open(command, asked=_Asked())
 
-    async def _open(self, owner_of: Callable[[str], Customer], overdraft_limit_cents: int, *, email: str = "") -> str:
-        number = max(FIRST_NUMBER, await self.ask(balances.highest_number) + 1)
+    async def _open(self, command: Command, *, asked: "_Asked") -> str:
         while True:
-            account = Account(str(number))
-            customer = owner_of(account.id)
-            account.open(customer.id, on=self._today(), overdraft_limit_cents=overdraft_limit_cents)
             try:
-                # Two subjects, one commit: no account without its owner.
-                await self._commit(customer, account, asked=_Asked(email=email))
-            except AggregateExistsError:
+                result = await self._dispatch(command, asked=asked)
+            except AggregateExistsError as error:
                 # Somebody took the number a moment ago. The store noticed; the next one then.
-                number += 1
+                self._highest_taken = max(self._highest_taken, int(account_of(error.subject or "0")))
             else:
-                return account.id
+                return next(account_of(event.subject) for event in result.events if event.type == _OPENED)
 
-    async def deposit(self, account: str, cents: int) -> None:
+    async def _free_number(self) -> str:
+        known = max(self._highest_taken, await self.ask(balances.highest_number))
+        return str(max(FIRST_NUMBER, known + 1))
+
+    async def deposit(self, account: str, cents: int, *, command_id: str | None = None) -> CommandResult:
         """
         Put cash into an account.
 
@@ -149,13 +172,11 @@ class Bank:
             ClosedError: It is closed.
             RefusedError: The account or the amount will not do.
         """
-        # An account of which nothing is read: the store decides, so a deposit costs the same on an account with a
-        # million bookings, and never meets a conflict.
-        unread = _account(account)
-        unread.deposit(cents, on=self._today())
-        await self._commit(unread, asked=_Asked((account,), cents))
+        _check_numbers(account)
+        command = Deposit(account=account, cents=cents, **_id(command_id))
+        return await self._dispatch(command, asked=_Asked((account,), cents))
 
-    async def withdraw(self, account: str, cents: int) -> None:
+    async def withdraw(self, account: str, cents: int, *, command_id: str | None = None) -> CommandResult:
         """
         Take cash out of an account.
 
@@ -165,13 +186,14 @@ class Bank:
             ClosedError: It is closed.
             RefusedError: The account or the amount will not do.
         """
+        _check_numbers(account)
         # The read model may be a little behind, but an account never changes its owner.
-        customer, day = (await self.balance(account)).owner, self._today()
-        unread = _account(account)
-        unread.withdraw(cents, customer=customer, on=day)
-        await self._commit(unread, asked=_Asked((account,), cents, allowance=rules.allowance_of(customer, day)))
+        customer = (await self.balance(account)).owner
+        command = Withdraw(account=account, customer=customer, cents=cents, **_id(command_id))
+        allowance = rules.allowance_of(customer, self._today())
+        return await self._dispatch(command, asked=_Asked((account,), cents, allowance=allowance))
 
-    async def transfer(self, sender: str, receiver: str, cents: int) -> None:
+    async def transfer(self, sender: str, receiver: str, cents: int, *, command_id: str | None = None) -> CommandResult:
         """
         Move money from one account to another, in one commit.
 
@@ -180,11 +202,11 @@ class Bank:
             ClosedError: One is closed.
             RefusedError: An account or the amount will not do.
         """
-        unread = _account(sender), _account(receiver)
-        transfer(*unread, cents, on=self._today())
-        await self._commit(*unread, asked=_Asked((sender, receiver), cents))
+        _check_numbers(sender, receiver)
+        command = Transfer(sender=sender, receiver=receiver, cents=cents, **_id(command_id))
+        return await self._dispatch(command, asked=_Asked((sender, receiver), cents))
 
-    async def close_account(self, account: str) -> None:
+    async def close_account(self, account: str, *, command_id: str | None = None) -> CommandResult:
         """
         Close an account that holds nothing.
 
@@ -193,27 +215,22 @@ class Bank:
             ClosedError: It is closed already.
             NoSuchAccountError: It is not there.
         """
-        unread = _account(account)
-        unread.close(on=self._today())
-        await self._commit(unread, asked=_Asked((account,)))
+        _check_numbers(account)
+        return await self._dispatch(CloseAccount(account=account, **_id(command_id)), asked=_Asked((account,)))
 
-    async def _commit(self, *aggregates: Aggregate, asked: "_Asked") -> None:
+    async def _dispatch(self, command: Command, *, asked: "_Asked") -> CommandResult:
         """
-        Commit what *aggregates* emitted, and wait until the read models show it.
+        Carry out a command, and wait until the read models show it.
         """
         try:
-            recorded = await self.accounts.save(*aggregates)
+            return await self._dispatcher.dispatch(command, wait_for=self._projectors, wait_timeout_s=_PATIENCE_S)
         except AggregateNotFoundError as error:
             raise NoSuchAccountError(account_of(error.subject)) from error
-        except AggregateExistsError:
-            # That a number is taken is no refusal: `_open` takes the next one.
-            raise
-        except PreconditionFailedError as error:
+        except RuleBrokenError as error:
             refusal = await self._refusal(error.name, asked)
             if refusal is None:
                 raise
             raise refusal from error
-        await self.seen(recorded[-1].id)
 
     async def _refusal(self, rule: str | None, asked: "_Asked") -> RefusedError | None:
         """
@@ -356,14 +373,20 @@ class _Asked:
     email: str = ""
 
 
-def _account(number: str) -> Account:
+def _check_numbers(*accounts: str) -> None:
     """
-    An account of which nothing is read.
+    Check that these can be the numbers of accounts.
 
     Raises:
         NoSuchAccountError: A text that cannot stand in a path was never the number of an account.
     """
-    try:
-        return Account(number)
-    except InvalidSubjectError as error:
-        raise NoSuchAccountError(number) from error
+    for number in accounts:
+        try:
+            Account.subject_of(number)
+        except InvalidSubjectError as error:
+            raise NoSuchAccountError(number) from error
+
+
+def _id(command_id: str | None) -> dict[str, str]:
+    # A command draws an id of its own where none is given.
+    return {} if command_id is None else {"command_id": command_id}

@@ -6,8 +6,8 @@ from datetime import date
 
 from eventsource import Aggregate, SubjectIsNew, handles
 from examples.bank import rules
-from examples.bank.email_address import is_email, normal_email
-from examples.bank.events import CustomerNamed, CustomerRegistered
+from examples.bank.email_address import email_key, is_email, normal_email
+from examples.bank.events import CustomerNamed, CustomerRegistered, EmailGiven
 from examples.bank.refusals import AlreadyRegisteredError, EmailRefusedError, NameRefusedError
 
 LONGEST_NAME = 100
@@ -39,15 +39,18 @@ class Customer(Aggregate, subject="/customers/{id}"):
             raise NameRefusedError(longest=LONGEST_NAME)
         if email is not None and not is_email(normal_email(email)):
             raise EmailRefusedError
-        guards = [] if email is None else [rules.is_unique_email(email)]
-        self.emit(CustomerRegistered(registered_on=on, email=email), guarded_by=[SubjectIsNew(self.subject), *guards])
+        key = None if email is None else email_key(email)
+        guards = [] if key is None else [rules.is_unique_email(key)]
+        self.emit(CustomerRegistered(registered_on=on, email_key=key), guarded_by=[SubjectIsNew(self.subject), *guards])
         self.emit(CustomerNamed(name=name))
+        if email is not None:
+            self.emit(EmailGiven(email=email))
 
     @handles
     def _registered(self, _: CustomerRegistered) -> None:
         self.is_registered = True
 
     @handles
-    def _named(self, _: CustomerNamed) -> None:
-        # No rule asks for the name, so the aggregate does not keep it.
+    def _described(self, _: CustomerNamed | EmailGiven) -> None:
+        # No rule asks for what is personal, so the aggregate does not keep it.
         pass

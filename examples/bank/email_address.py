@@ -2,6 +2,7 @@
 E-mail addresses: one way to write each.
 """
 
+import hashlib
 import re
 import unicodedata
 
@@ -23,6 +24,17 @@ def normal_email(text: str) -> str:
     'ada@example.com'
     """
     return unicodedata.normalize("NFC", text.strip().lower())
+
+
+def email_key(email: str) -> str:
+    """
+    What stands for an address in events that are never erased: equal for equal addresses, and no address.
+
+    Who guesses an address can try it. So it is slow to compute, which a thief with millions of guesses
+    notices and a bank that registers a customer does not.
+    """
+    key = hashlib.scrypt(normal_email(email).encode(), salt=b"io.example.bank", n=2**13, r=8, p=1, dklen=16)
+    return key.hex()
 
 
 def is_email(text: str) -> bool:

@@ -22,24 +22,31 @@ class CustomerRegistered(Event, type="io.example.bank.customer-registered"):
     Somebody became a customer.
 
     Attributes:
-        email: Their address; None for those who gave none. A rule asks for it, so it stays for as
-            long as the bank has the event: a rule may not depend on what can be erased.
+        email_key: Stands for their e-mail (`email_key`); None for those who gave none. A rule asks for
+            it, and a rule may not depend on what can be erased: so it is not the address itself.
     """
 
     registered_on: date
-    # A rule compares what is stored, and passes what it compares with through the same validator.
-    email: Annotated[str, AfterValidator(normal_email)] | None = None
+    email_key: str | None = None
 
 
-class CustomerNamed(Event, type="io.example.bank.customer-named"):
+class CustomerNamed(Event, type="io.example.bank.customer-named", personal=True):
     """
     A customer's name is known.
 
-    Personal data has an event of its own, so that it can be erased one day and all that was done
+    What is personal has an event of its own, so that it can be erased one day and all that was done
     with the money stays.
     """
 
     name: str
+
+
+class EmailGiven(Event, type="io.example.bank.email-given", personal=True):
+    """
+    A customer's e-mail is known.
+    """
+
+    email: Annotated[str, AfterValidator(normal_email)]
 
 
 class AccountOpened(Event, type="io.example.bank.account-opened"):

@@ -38,11 +38,11 @@ BOOKINGS: Final[tuple[type[Booking], ...]] = (MoneyDeposited, MoneyWithdrawn, Tr
 _FUNDS_CHANGES: Final[tuple[type[FundsChanged], ...]] = (OverdraftGranted, *BOOKINGS)
 
 
-def is_unique_email(email: str) -> Guard:
+def is_unique_email(email_key: str) -> Guard:
     """
-    Nobody registered with this e-mail.
+    Nobody registered with the e-mail that this key stands for.
     """
-    return (events(CustomerRegistered).where(email=email).count() == 0).named(UNIQUE_EMAIL)
+    return (events(CustomerRegistered).where(email_key=email_key).count() == 0).named(UNIQUE_EMAIL)
 
 
 def covers(account: str, cents: int) -> Guard:
@@ -99,5 +99,5 @@ async def declare_indexes(store: EventStore) -> None:
 
     What they ask for by subject every store finds by itself.
     """
-    await store.create_index(CustomerRegistered.event_type, "data.email")
+    await store.create_index(CustomerRegistered.event_type, "data.emailKey")
     await store.create_index(MoneyWithdrawn.event_type, "data.allowance")

@@ -19,6 +19,7 @@ from eventsource import (
     PreconditionFailedError,
     QueryIsTrue,
     Repository,
+    RuleBrokenError,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
@@ -195,7 +196,7 @@ async def test_rule_that_does_not_hold_is_told_by_its_name(purses: Repository[Pu
     with pytest.raises(PreconditionFailedError) as excinfo:
         await purses.save(purse)
 
-    assert type(excinfo.value) is PreconditionFailedError
+    assert type(excinfo.value) is RuleBrokenError
     assert (excinfo.value.name, excinfo.value.asked) == ("enough coins", "SUM(e.data.coins) >= 6")
     assert (await purses.load("1")).coins == 5
 
@@ -212,7 +213,7 @@ async def test_named_rule_about_the_version_keeps_its_name(purses: Repository[Pu
     with pytest.raises(PreconditionFailedError) as excinfo:
         await purses.save(purse)
 
-    assert (type(excinfo.value), excinfo.value.name) == (PreconditionFailedError, "untouched")
+    assert (type(excinfo.value), excinfo.value.name) == (RuleBrokenError, "untouched")
     assert await store.count() == 2
 
 
@@ -313,7 +314,7 @@ async def test_many_takers_at_once_never_take_too_much(purses: Repository[Purse]
 
     outcomes = await asyncio.gather(*(take() for _ in range(16)), return_exceptions=True)
 
-    assert [type(outcome) for outcome in outcomes if outcome] == [PreconditionFailedError] * 11
+    assert [type(outcome) for outcome in outcomes if outcome] == [RuleBrokenError] * 11
     assert store.commits == 16
     assert (await purses.load("1")).coins == 0
 

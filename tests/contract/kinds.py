@@ -7,7 +7,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore, connect
+from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore, NewEvent, connect, scoped
 from eventsource.server import ServerSettings, Tokens, serve
 from eventsource.testing.contract import Capability, StoreKind
 
@@ -62,6 +62,38 @@ def over_http(behind: OpenIn) -> OpenIn:
     return opened
 
 
+# Namesakes before, beside and behind the part, and at its prefix.
+_OTHERS = (
+    "/tenants",
+    "/tenants/globex/a",
+    "/accounts/1",
+    "/tenants/on",
+    "/tenants/one0/a",
+    "/tenants/one",
+    "/tenants/one-/a",
+)
+
+
+def part_of(whole: OpenIn) -> OpenIn:
+    """
+    A part of a new store of another kind, with events of others around it.
+    """
+
+    @asynccontextmanager
+    async def opened(
+        folder: Path, *, source: str, clock: Callable[[], int], new_id: Callable[[], str]
+    ) -> AsyncGenerator[EventStore]:
+        async with whole(folder, source=source, clock=clock, new_id=new_id) as store:
+            others = [NewEvent(subject=subject, type="io.example.contract.noted", data={}) for subject in _OTHERS]
+            await store.commit(others)
+            async with scoped(store, "/tenants/one") as part:
+                yield part
+            # The part is closed with its own block; what is around it goes on.
+            await store.ping()
+
+    return opened
+
+
 # There are no positions on the wire, and a call takes its time on it.
 _HTTP_LACKS = frozenset({Capability.POSITIONS, Capability.DIRECT})
 
@@ -71,3 +103,15 @@ KINDS = {
     "http-memory": StoreKind(over_http(memory), _HTTP_LACKS, effort=0.1),
     "http-embedded": StoreKind(over_http(embedded), _HTTP_LACKS, effort=0.1),
 }
+
+_PART_LACKS = frozenset({Capability.POSITIONS, Capability.CLOCK, Capability.WHOLE})
+
+PARTS = {
+    "memory": StoreKind(part_of(memory), _PART_LACKS, effort=0.2),
+    "embedded": StoreKind(part_of(embedded), _PART_LACKS, effort=0.02),
+    "http": StoreKind(part_of(over_http(memory)), _PART_LACKS | {Capability.DIRECT}, effort=0.02),
+    "nested": StoreKind(part_of(part_of(memory)), _PART_LACKS, effort=0.05),
+}
+"""
+Parts of stores, each of which is a kind of store by itself.
+"""

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EventStore, connect
-from eventsource.testing.contract import Capability, StoreKind, SubtreeStore
+from eventsource import EventStore, connect, scoped
+from eventsource.testing.contract import Capability, StoreKind
 from eventsource.testing.contract.suite import *  # noqa: F403  that is how the suite is run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
 URL = os.environ.get("EVENTSOURCE_CONTRACT_URL", "")
@@ -27,17 +27,22 @@ if not URL:
     pytest.skip("EVENTSOURCE_CONTRACT_URL names no Genesis DB", allow_module_level=True)
 
 
-def part_of_it(
+@asynccontextmanager
+async def part_of_it(
     folder: Path,  # noqa: ARG001  it keeps nothing here
     *,
     source: str,
     clock: Callable[[], int],  # noqa: ARG001  it has its own
     new_id: Callable[[], str],  # noqa: ARG001  it has its own
-) -> AbstractAsyncContextManager[EventStore]:
+) -> AsyncGenerator[EventStore]:
     """
     What lies below a subject that nobody used before.
     """
-    return SubtreeStore(connect(URL, source=source), f"/eventsource-contract/{uuid.uuid4()}")
+    async with (
+        connect(URL, source=source) as server,
+        scoped(server, f"/eventsource-contract/{uuid.uuid4()}") as part,
+    ):
+        yield part
 
 
 @pytest.fixture

@@ -113,3 +113,17 @@ def test_new_event_is_frozen() -> None:
 
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         new.type = "u"  # type: ignore[misc]  # the mistake under test
+
+
+def test_an_event_can_be_placed_elsewhere() -> None:
+    """
+    All of it but the subject is the same, and the one it was made from stays.
+    """
+    event = NewEvent(subject="/a", type="io.example.noted", data={"n": 1}, store_data_as_reference=True)
+
+    assert event.at("/b") == NewEvent(
+        subject="/b", type="io.example.noted", data={"n": 1}, store_data_as_reference=True
+    )
+    assert event.subject == "/a"
+    with pytest.raises(InvalidSubjectError):
+        event.at("/")

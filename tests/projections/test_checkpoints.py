@@ -118,6 +118,22 @@ async def test_table_that_is_gone_is_refused(store: EventStore, read_path: Path,
     await assert_applied_exactly_once(store, read_path)
 
 
+async def test_table_of_an_older_version_is_refused(store: EventStore, read_path: Path) -> None:
+    """
+    A column that the projector was given since is named before a handler or a page stumbles over it.
+    """
+    await store.commit([opened("1"), moved("1", 1)])
+    await project(store, read_path)
+    run_sql(read_path, "ALTER TABLE balances RENAME COLUMN cents TO amount")
+
+    error = await fail_to_project(store, read_path)
+
+    assert isinstance(error, ReadModelIncompleteError)
+    assert (error.projector, error.table, error.column) == ("balances", "balances", "cents")
+    await rebuild(Balances(), store, f"sqlite:///{read_path}")
+    await assert_applied_exactly_once(store, read_path)
+
+
 # --- The checkpoint and the store do not fit -------------------------------------------
 
 

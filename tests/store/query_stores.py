@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from eventsource.gdbql import Query
+
 STORES: dict[str, Callable[[Path], EventStore]] = {
     "memory": lambda _path: InMemoryEventStore(),
     "embedded": lambda path: EmbeddedEventStore(path / "store.db"),
@@ -25,7 +27,7 @@ def happened(subject: str = "/things/1", event_type: str = "happened", **data: A
     return NewEvent(subject=subject, type=event_type, data=data)
 
 
-async def rows(store: EventStore, query: str, **options: Any) -> list[Any]:
+async def rows(store: EventStore, query: str | Query, **options: Any) -> list[Any]:
     """
     All rows of a result.
     """

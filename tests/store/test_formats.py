@@ -80,7 +80,7 @@ async def test_a_file_that_cannot_be_brought_up_to_date_stays_as_it_was(path: Pa
     make_older(path, earlier)
     # In the way of the last step's last statement.
     connection = apsw.Connection(str(path))
-    connection.execute("CREATE TABLE commit_keys (other)")
+    connection.execute("CREATE TABLE events_command_id (other)")
     connection.close()
     before = describe(path)
 

@@ -14,6 +14,7 @@ from eventsource import (
     StoreStatus,
     SubjectIsNew,
     connect,
+    scoped,
 )
 
 
@@ -21,7 +22,7 @@ def every_kind_is_an_event_store() -> list[EventStore]:
     """
     A store of each kind can be given wherever one is wanted.
     """
-    return [InMemoryEventStore(), EmbeddedEventStore("bank.db"), connect("memory:")]
+    return [InMemoryEventStore(), EmbeddedEventStore("bank.db"), connect("memory:"), scoped(connect("memory:"), "/a")]
 
 
 async def entering_gives_the_kind_itself() -> None:

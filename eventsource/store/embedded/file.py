@@ -19,6 +19,7 @@ from eventsource.store.embedded import commit_keys, entries, erasure, schema_row
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.query import data_index, functions
+from eventsource.store.embedded.query.plan import COMMAND_ID, COMMAND_ID_INDEX, HAS_COMMAND_ID
 from eventsource.store.embedded.query.sql import fetch
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # "ESGD": tells `file` and us that the database is ours.
 APPLICATION_ID = 0x45534744
-FORMAT = 3
+FORMAT = 4
 
 # position: 1, 2, 3 …; the order of the log.
 # version: the event's number within its subject, from 1 on. The last one is the answer to "how many events has this
@@ -62,8 +63,14 @@ _SCHEMA_3 = f"""
 {commit_keys.SCHEMA}
 """
 
+# Which events carry the id of a command; what others cost is a look for the name of the member. Canonical JSON has it
+# as it is written here, so no event is missed.
+_SCHEMA_4 = f"""
+CREATE INDEX {COMMAND_ID_INDEX} ON events ({COMMAND_ID}) WHERE {HAS_COMMAND_ID};
+"""
+
 # What each format adds to the one before it.
-_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
+_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)
 
 SCHEMA = "".join(_STEPS)
 

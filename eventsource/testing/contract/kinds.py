@@ -29,7 +29,7 @@ class Capability(enum.Enum):
     POSITIONS = "positions are 1, 2, 3 … and counted for observers of other subjects, too"
     CLOCK = "the test says what time it is and which ids there are"
     DIRECT = "calls take effect in the order they are made, cancelled or not, and nothing is sent or read ahead"
-    WHOLE = "the store is the test's own: empty, with nothing around it and nobody else"
+    WHOLE = "the store is the test's own and no part of another: so are its hash chain, its schemas, its indexes"
 
 
 class OpenStore(Protocol):

@@ -223,7 +223,6 @@ async def test_a_rule_over_two_subjects_is_never_broken(store: EventStore) -> No
         assert await store.count(f"/shifts/{round_number}") == 1
 
 
-@needs(Capability.WHOLE)
 async def test_a_query_decides_at_its_place_in_the_log(store: EventStore) -> None:
     """
     A query that holds lets the commit pass, and the same query after it refuses the next one.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventsource import QueryBudgetError, QueryLimits, QuerySyntaxError
+from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, OTHER, commit_each, noted
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ async def test_a_query_keeps_to_its_limits(store: EventStore) -> None:
     assert len(found) <= 20
 
 
+@needs(Capability.WHOLE)
 async def test_an_index_changes_no_answer(store: EventStore) -> None:
     """
     Declared before, between or behind the events; dropped, all is as before.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from eventsource import NewEvent
+from eventsource import NewEvent, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +57,16 @@ async def place_of(event: RecordedEvent, store: EventStore) -> int:
     Which of all events it is, counted from 1. Positions tell that only in some kinds of store.
     """
     return [each.id for each in await read(store.stream())].index(event.id) + 1
+
+
+async def is_intact(store: EventStore) -> bool:
+    """
+    Whether an audit finds nothing wrong. A part of a store has no hash chain of its own to audit.
+    """
+    try:
+        return (await store.audit()).is_intact
+    except NotSupportedError:
+        return True
 
 
 async def take(stream: EventStream, count: int) -> list[RecordedEvent]:

@@ -15,6 +15,7 @@ from eventsource.testing.contract import (
     commit,
     count,
     data,
+    decisions,
     erasure,
     idempotency,
     last_event,
@@ -24,6 +25,7 @@ from eventsource.testing.contract import (
     overview,
     preconditions,
     query,
+    racers,
     schemas,
     stream,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "TestCommit",
     "TestCount",
     "TestData",
+    "TestDecisions",
     "TestErasure",
     "TestIdempotency",
     "TestLastEvent",
@@ -48,6 +51,7 @@ __all__ = [
     "TestOverview",
     "TestPreconditions",
     "TestQuery",
+    "TestRacers",
     "TestSchemas",
     "TestStream",
     "open_store",
@@ -77,6 +81,7 @@ TestBackup = _tests_of(backup, Capability.WHOLE)
 TestCommit = _tests_of(commit)
 TestCount = _tests_of(count)
 TestData = _tests_of(data)
+TestDecisions = _tests_of(decisions)
 TestErasure = _tests_of(erasure)
 TestIdempotency = _tests_of(idempotency)
 TestLastEvent = _tests_of(last_event)
@@ -85,6 +90,7 @@ TestLostUpdate = _tests_of(lost_update)
 TestObserve = _tests_of(observe)
 TestOverview = _tests_of(overview)
 TestPreconditions = _tests_of(preconditions)
-TestQuery = _tests_of(query, Capability.WHOLE)
+TestQuery = _tests_of(query)
+TestRacers = _tests_of(racers)
 TestSchemas = _tests_of(schemas, Capability.WHOLE)
 TestStream = _tests_of(stream)

@@ -2,16 +2,22 @@
 Forms: a command to the bank, and its answer in words beside the button.
 """
 
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import attrs
 from nicegui import ui
 
-from eventsource import EventSourceError
+from eventsource import CommandResult, EventSourceError
 from examples.bank.bank import Bank
 from examples.bank.money import format_cents, parse_cents
 from examples.bank.refusals import RefusedError, RuleBrokenError
+
+_KEPT = ("account", "id")
+
+# Stored with the events, and for ever.
+_LONGEST_ID = 100
 
 
 @attrs.frozen
@@ -22,13 +28,13 @@ class Field:
     Attributes:
         label: What stands on it.
 
-        kind: An amount is typed with digits; an account stays when the form was successful.
+        kind: An amount is typed with digits; an account, and an id, stays when the form was successful.
 
         hint: Shown while it is empty.
     """
 
     label: str
-    kind: Literal["account", "amount", "name", "email"]
+    kind: Literal["account", "amount", "name", "email", "id"]
     hint: str = ""
 
 
@@ -36,7 +42,9 @@ class CommandForm:
     """
     A form that gives one command.
 
-    It is a real HTML form: Tab goes from field to field, and Enter in any of them submits.
+    It is a real HTML form: Tab goes from field to field, and Enter in any of them submits. However often
+    that is done before the answer is there, the command is one and the same: it keeps its id until it
+    is carried out.
 
     Args:
         title: Its heading.
@@ -45,7 +53,8 @@ class CommandForm:
 
         fields: Its inputs, in order.
 
-        command: Gets the fields' texts and answers in a sentence; what it refuses is told, too.
+        command: Gets the command's id and the fields' texts and answers in a sentence; what it refuses
+            is told, too.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class CommandForm:
         self._fields = fields
         self._command = command
         self._is_busy = False
+        self._id = _new_id()
         with ui.element("form").classes("card form").props("novalidate").on("submit.prevent", self._submit) as form:
             form.props(f'aria-label="{title}"')
             ui.html(title, tag="h2", sanitize=False)
@@ -67,7 +77,7 @@ class CommandForm:
             return
         self._is_busy = True
         try:
-            answer = await self._command(*(str(field.value or "").strip() for field in self._inputs))
+            answer = await self._command(self._id, *(str(field.value or "").strip() for field in self._inputs))
         except RuleBrokenError as error:
             self._say(f"Refused by the rule “{error.rule}”: {error}", "refused")
         except (RefusedError, ValueError) as error:
@@ -76,12 +86,13 @@ class CommandForm:
             self._say(f"Something is wrong: {error}", "refused")
         else:
             self._say(f"Done: {answer}", "done")
+            self._id = _new_id()
             self._make_ready_for_the_next()
         finally:
             self._is_busy = False
 
     def _make_ready_for_the_next(self) -> None:
-        cleared = [shown for field, shown in zip(self._fields, self._inputs, strict=True) if field.kind != "account"]
+        cleared = [shown for field, shown in zip(self._fields, self._inputs, strict=True) if field.kind not in _KEPT]
         for shown in cleared:
             shown.value = ""
         if cleared:
@@ -97,32 +108,33 @@ def make_forms(bank: Bank) -> None:
     What one can do in this bank.
     """
 
-    async def open_account(owner: str, email: str, limit: str) -> str:
-        account = await bank.open_account(owner, parse_cents(limit or "0"), email=email or None)
+    async def open_account(id: str, owner: str, email: str, limit: str) -> str:
+        account = await bank.open_account(owner, parse_cents(limit or "0"), email=email or None, command_id=id)
         return f"account {account} is open."
 
-    async def open_another_account(account: str, limit: str) -> str:
-        another = await bank.open_another_account(account, parse_cents(limit or "0"))
+    async def open_another_account(id: str, account: str, limit: str) -> str:
+        another = await bank.open_another_account(account, parse_cents(limit or "0"), command_id=id)
         return f"account {another} is open, for the owner of {account}."
 
-    async def close_account(account: str) -> str:
-        await bank.close_account(account)
+    async def close_account(id: str, account: str) -> str:
+        await bank.close_account(account, command_id=id)
         return f"account {account} is closed."
 
-    async def deposit(account: str, amount: str) -> str:
+    async def deposit(id: str, account: str, amount: str) -> str:
         cents = parse_cents(amount)
-        await bank.deposit(account, cents)
+        await bank.deposit(account, cents, command_id=id)
         return f"{format_cents(cents)} deposited. {await _holds(bank, account)}"
 
-    async def withdraw(account: str, amount: str) -> str:
+    async def withdraw(id: str, account: str, amount: str) -> str:
         cents = parse_cents(amount)
-        await bank.withdraw(account, cents)
+        await bank.withdraw(account, cents, command_id=id)
         return f"{format_cents(cents)} withdrawn. {await _holds(bank, account)}"
 
-    async def transfer(source: str, target: str, amount: str) -> str:
+    async def transfer(id: str, source: str, target: str, amount: str, own_id: str) -> str:
         cents = parse_cents(amount)
-        await bank.transfer(source, target, cents)
-        return f"{format_cents(cents)} transferred. {await _holds(bank, source)}"
+        result = await bank.transfer(source, target, cents, command_id=_command_id(own_id) if own_id else id)
+        booked = _booked_before(result) if result.is_repeat else f"{format_cents(cents)} transferred."
+        return f"{booked} {await _holds(bank, source)}"
 
     account, amount = Field("Account", "account", "100001"), Field("Amount", "amount", "0.00")
     limit = Field("Overdraft limit (optional)", "amount", "0.00")
@@ -138,7 +150,12 @@ def make_forms(bank: Bank) -> None:
         CommandForm(
             "Transfer",
             "Transfer",
-            [Field("From account", "account", "100001"), Field("To account", "account", "100002"), amount],
+            [
+                Field("From account", "account", "100001"),
+                Field("To account", "account", "100002"),
+                amount,
+                Field("Transfer id (optional)", "id", "one id is one transfer, however often it is sent"),
+            ],
             transfer,
         )
         CommandForm(
@@ -159,6 +176,21 @@ def _make_input(field: Field) -> ui.input:
     if field.kind == "email":
         shown.props("inputmode=email")
     return shown
+
+
+def _booked_before(result: CommandResult) -> str:
+    return f"nothing was booked now: this transfer was booked at {result.events[0].time:%H:%M:%S} UTC."
+
+
+def _command_id(text: str) -> str:
+    if not (len(text) <= _LONGEST_ID and text.isascii() and text.isprintable() and " " not in text):
+        msg = f"a transfer id has at most {_LONGEST_ID} letters, digits and signs, and no blanks."
+        raise ValueError(msg)
+    return text
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
 
 
 async def _holds(bank: Bank, account: str) -> str:

@@ -19,6 +19,7 @@ from examples.bank.page.accounts import AccountList
 from examples.bank.page.figures import Figures
 from examples.bank.page.forms import make_forms
 from examples.bank.page.ledger import LedgerView
+from examples.bank.page.race import RaceView
 from examples.bank.page.statement import StatementView
 from examples.bank.page.tape import Tape, TapeView
 from examples.bank.refusals import NoSuchAccountError
@@ -81,7 +82,7 @@ def _declare_pages(bank: Bank, tape: Tape) -> None:
             await part.refresh()
 
     @ui.page("/accounts/{account}")
-    async def statement(account: str) -> None:
+    async def account_page(account: str) -> None:
         with _masthead(f"Account {account}", "Its statement, line by line as it was booked."):
             pass
         with ui.element("main").classes("page narrow"):
@@ -91,7 +92,9 @@ def _declare_pages(bank: Bank, tape: Tape) -> None:
             except NoSuchAccountError as error:
                 ui.label(str(error)).classes("card empty-title")
             else:
-                await StatementView(bank, tape, account).refresh()
+                statement = StatementView(bank, tape, account)
+                RaceView(bank, account)
+                await statement.refresh()
 
 
 def _masthead(title: str, line: str) -> ui.element:

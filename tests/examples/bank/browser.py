@@ -100,6 +100,7 @@ class BankPage:
 LABELS = {
     "owner": "Owner's name",
     "email": "E-mail",
+    "id": "Transfer id",
     "limit": "Overdraft limit",
     "account": "Account",
     "known": "Account of the same owner",

@@ -3,8 +3,9 @@ Given these events, when that is done, then those happened: over a real store.
 """
 
 from datetime import date
+from typing import Any
 
-from eventsource import Event, EventStore, NewEvent
+from eventsource import Erased, Event, EventStore, NewEvent
 from examples.bank.events import AccountOpened, MoneyDeposited, OverdraftGranted
 
 DAY = date(2024, 2, 29)
@@ -31,9 +32,9 @@ async def given_account(
     await given(store, f"/accounts/{account}", *events)
 
 
-async def last_events(store: EventStore, subject: str, count: int) -> list[Event]:
+async def last_events(store: EventStore, subject: str, count: int) -> list[Event | Erased[Any]]:
     """
     The last so many events at *subject*, oldest first.
     """
     recorded = [event async for event in store.stream(subject, recursive=False)]
-    return [event.decode() for event in recorded[len(recorded) - count :]]
+    return [event for stored in recorded[len(recorded) - count :] for event in stored.decode_all()]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from eventsource import AggregateNotFoundError, EventStore, PreconditionFailedError, Repository
+from eventsource import AggregateNotFoundError, EventStore, PreconditionFailedError, Repository, RuleBrokenError
 from examples.bank import rules
 from examples.bank.account import MOST_CENTS, Account, account_of, transfer
 from examples.bank.events import (
@@ -357,7 +357,7 @@ async def test_transfers_at_the_same_time_never_overdraw(store: EventStore, acco
         *(save_transfer(accounts, "7", "8", 1_00) for _ in range(16)), return_exceptions=True
     )
 
-    assert [type(outcome) for outcome in outcomes if outcome is not None] == [PreconditionFailedError] * 11
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [RuleBrokenError] * 11
     assert (await accounts.load("7")).balance_cents == 0
     assert (await accounts.load("8")).balance_cents == 5_00
 

@@ -73,6 +73,21 @@ async def test_balance_follows_each_command(bank: Bank) -> None:
     assert (await bank.balance(bob)).balance_cents == 5_00
 
 
+async def test_command_that_comes_again_is_carried_out_once(bank: Bank) -> None:
+    """
+    Its id tells, also where two come at the same moment, and where the first would refuse the second.
+    """
+    ada, bob = await bank.open_account("Ada", 10_00, command_id="open"), await bank.open_account("Bob")
+
+    results = await asyncio.gather(*(bank.transfer(ada, bob, 10_00, command_id="rent") for _ in range(8)))
+
+    assert await bank.open_account("Ada", 10_00, command_id="open") == ada
+    assert sorted(result.is_repeat for result in results) == [False] + [True] * 7
+    assert len({result.events for result in results}) == 1
+    assert [line.cents for line in await bank.statement(ada)] == [-10_00]
+    assert len(await bank.balances()) == 2
+
+
 @pytest.mark.parametrize("number", ["99", "", "a/b", "..", " ", "\u0007"], ids=repr)
 async def test_unknown_accounts_are_refused_in_words(bank: Bank, number: str) -> None:
     """
@@ -275,7 +290,7 @@ async def test_accounts_come_in_the_order_of_their_numbers(bank: Bank) -> None:
     9 comes before 10, whatever was opened first.
     """
     for number in ("10", "9", "1"):
-        async with bank.accounts.create(number) as account:
+        async with Repository(Account, bank.store).create(number) as account:
             account.open("1", on=DAY)
     await bank.open_account("Ada")
 

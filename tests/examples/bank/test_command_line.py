@@ -5,7 +5,9 @@ The commands as people and scripts use them.
 import json
 import re
 import socket
+import sqlite3
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -171,6 +173,23 @@ def test_read_model_file_that_is_none_is_told_with_the_way_out(imported: Path) -
     assert "the read models cannot be used: file is not a database. Delete read-models.db" in result.stderr
     assert "Traceback" not in result.stderr
     assert result.returncode == 1
+
+
+def test_read_model_of_an_older_version_is_told_with_the_way_out(imported: Path) -> None:
+    """
+    A table that lacks a column is named before the page shows anything, and deleting the file helps.
+    """
+    with closing(sqlite3.connect(imported / "read-models.db")) as database:
+        database.execute("ALTER TABLE balances DROP COLUMN is_closed")
+
+    result = run_bank("balances", "--data", imported)
+
+    assert result.returncode == 1
+    assert "'is_closed'" in result.stderr.splitlines()[-1]
+    assert "Delete read-models.db" in result.stderr.splitlines()[-1]
+    for file in imported.glob("read-models.db*"):
+        file.unlink()
+    assert run_bank("balances", "--data", imported).returncode == 0
 
 
 def test_port_that_is_taken_is_told(tmp_path: Path) -> None:

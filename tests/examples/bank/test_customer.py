@@ -4,25 +4,46 @@ Customers, and their names apart.
 
 import pytest
 
-from eventsource import AggregateExistsError, EventStore, PreconditionFailedError, Repository
+from eventsource import AggregateExistsError, Erased, EventStore, PreconditionFailedError, Repository
 from examples.bank import rules
 from examples.bank.customer import LONGEST_NAME, Customer
-from examples.bank.events import CustomerNamed, CustomerRegistered
+from examples.bank.email_address import email_key
+from examples.bank.events import CustomerNamed, CustomerRegistered, EmailGiven
 from examples.bank.refusals import AlreadyRegisteredError, EmailRefusedError, NameRefusedError
 from tests.examples.bank.scenario import DAY, given, last_events
 
 
-async def test_name_is_an_event_of_its_own(store: EventStore) -> None:
+async def test_what_is_personal_has_events_of_its_own(store: EventStore) -> None:
     """
-    Registering records that somebody is a customer, and beside it who.
+    Registering records that somebody is a customer, and beside it who: that can be erased.
     """
     async with Repository(Customer, store).create("21") as customer:
-        customer.register(" Ada ", on=DAY)
+        customer.register(" Ada ", on=DAY, email="Ada@Example.com")
+    registered = CustomerRegistered(registered_on=DAY, email_key=email_key("ada@example.com"))
 
-    assert await last_events(store, "/customers/21", 2) == [
-        CustomerRegistered(registered_on=DAY),
+    assert await last_events(store, "/customers/21", 3) == [
+        registered,
         CustomerNamed(name="Ada"),
+        EmailGiven(email="ada@example.com"),
     ]
+    assert await store.erase("/customers/21") == 2
+    assert await last_events(store, "/customers/21", 3) == [registered, Erased(CustomerNamed), Erased(EmailGiven)]
+
+
+async def test_erased_customer_keeps_the_rules(store: EventStore) -> None:
+    """
+    Their e-mail stays theirs, and their history loads.
+    """
+    customers = Repository(Customer, store)
+    async with customers.create("21") as customer:
+        customer.register("Ada", on=DAY, email="ada@example.com")
+    await store.erase("/customers/21")
+
+    assert (await customers.load("21")).is_registered
+    with pytest.raises(PreconditionFailedError) as excinfo:
+        async with customers.create("22") as customer:
+            customer.register("Eve", on=DAY, email="ada@example.com")
+    assert excinfo.value.name == rules.UNIQUE_EMAIL
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * (LONGEST_NAME + 1)], ids=["empty", "blank", "too-long"])
@@ -51,7 +72,7 @@ async def test_email_belongs_to_one_customer(store: EventStore, email: str) -> N
     """
     However it is written, an address that somebody has is refused, and nothing is recorded.
     """
-    await given(store, "/customers/21", CustomerRegistered(registered_on=DAY, email="Ada@example.com"))
+    await given(store, "/customers/21", CustomerRegistered(registered_on=DAY, email_key=email_key("Ada@example.com")))
     customer = Customer("22")
     customer.register("Bob", on=DAY, email=email)
 

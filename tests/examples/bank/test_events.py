@@ -11,6 +11,7 @@ from examples.bank.events import (
     AccountOpened,
     CustomerNamed,
     CustomerRegistered,
+    EmailGiven,
     MoneyDeposited,
     MoneyWithdrawn,
     OverdraftGranted,
@@ -21,10 +22,11 @@ from tests.examples.bank.scenario import DAY
 
 STORED = {
     "customer-registered": (
-        CustomerRegistered(registered_on=DAY, email="Ada@Example.com"),
-        '{"email":"ada@example.com","registeredOn":"2024-02-29"}',
+        CustomerRegistered(registered_on=DAY, email_key="5e1f"),
+        '{"emailKey":"5e1f","registeredOn":"2024-02-29"}',
     ),
     "customer-named": (CustomerNamed(name="Ada"), '{"name":"Ada"}'),
+    "email-given": (EmailGiven(email="Ada@Example.com"), '{"email":"ada@example.com"}'),
     "account-opened": (AccountOpened(owner="21", opened_on=DAY), '{"openedOn":"2024-02-29","owner":"21"}'),
     "account-closed": (AccountClosed(closed_on=DAY), '{"closedOn":"2024-02-29"}'),
     "overdraft-granted": (OverdraftGranted(limit_cents=5, delta_cents=3), '{"deltaCents":3,"limitCents":5}'),

@@ -23,6 +23,8 @@ BROWSER = find_browser()
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no Chromium found; install one, or name it in CHROMIUM"),
     pytest.mark.asyncio(loop_scope="module"),
+    # One browser and one bank for all of them.
+    pytest.mark.xdist_group("page"),
 ]
 
 
@@ -496,3 +498,43 @@ async def test_server_ends_cleanly_while_somebody_looks(
             served.end(number)
 
     assert account in run_bank("balances", "--data", tmp_path / "data").stdout
+
+
+async def test_race_shows_who_was_admitted_and_which_rule_refused_the_others(bank: BankPage) -> None:
+    """
+    Fifty withdrawals at once, of which the account covers three.
+    """
+    account = await bank.open_account("Racer")
+    await bank.submit("Deposit", account=account, amount="35")
+    await expect(bank.answer("Deposit")).to_have_text(re.compile("Done"))
+    await bank.visit(f"/accounts/{account}")
+
+    await bank.submit("Race", amount="10")
+
+    await expect(bank.answer("Race")).to_have_text(
+        "Done: 3 of 50 withdrawals of 10.00 were admitted, 47 refused by “sufficient funds”. The account holds 5.00."
+    )
+    runs = bank.page.get_by_role("list", name="How each ended").get_by_role("listitem")
+    await expect(runs).to_have_count(50)
+    await expect(bank.page.get_by_label(re.compile(r"^\d+: admitted$"))).to_have_count(3)
+
+
+async def test_transfer_that_is_sent_twice_is_booked_once(bank: BankPage) -> None:
+    """
+    Its id tells; the form says when it was booked.
+    """
+    source, target = await bank.open_account("Sends Twice", limit="100"), await bank.open_account("Gets Once")
+    transfer = {"source": source, "target": target, "amount": "30", "id": "rent-2026-05"}
+
+    await bank.submit("Transfer", **transfer)
+    await expect(bank.answer("Transfer")).to_have_text(f"Done: 30.00 transferred. Account {source} holds -30.00.")
+    await bank.submit("Transfer", **transfer)
+
+    await expect(bank.answer("Transfer")).to_have_text(
+        re.compile(
+            r"Done: nothing was booked now: this transfer was booked at \d\d:\d\d:\d\d UTC\. "
+            rf"Account {source} holds -30\.00\."
+        )
+    )
+    await bank.submit("Transfer", **(transfer | {"id": "rent two"}))
+    await expect(bank.answer("Transfer")).to_have_text(re.compile("Refused: a transfer id has at most 100"))

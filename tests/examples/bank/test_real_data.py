@@ -25,7 +25,11 @@ from tests.examples.bank.databases import dump, query
 
 DATA = Path(os.environ.get("BERKA_DIR", ROOT.parent / "shared" / "data" / "berka"))
 
-pytestmark = pytest.mark.skipif(not (DATA / "trans.asc").exists(), reason=f"the real bank's files are not in {DATA}")
+pytestmark = [
+    pytest.mark.skipif(not (DATA / "trans.asc").exists(), reason=f"the real bank's files are not in {DATA}"),
+    # Each process would import everything for itself.
+    pytest.mark.xdist_group("real data"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -164,8 +164,10 @@ class Guards:
         if guard is None:
             return False
         running = self._running.get(guard.rule)
+        if running is None:
+            return self._lookups.finds_few(guard.rule)
         end = self._newest[-1][0] if self._newest else 0
-        return running is not None and end - running.position <= min(_FEW, len(self._newest))
+        return end - running.position <= min(_FEW, len(self._newest))
 
     def holds(self, query: Query, until: int, flush: Callable[[], None]) -> bool:
         """

@@ -4,7 +4,8 @@ Rules that look a few events up, by a text that is another one each time: an e-m
 To make such a query ready takes several times as long as to ask it. So the statement is made once, with
 marks in place of the texts, and asked again with others. Which rules these are, and that the statement
 does not depend on the texts, is decided narrowly: ``==`` between a member of the data, or the subject,
-and a text of common length, where an index finds the few events that have it.
+and a text of common length, where an index finds the few events that have it; beside it the subject may
+be under another one each time.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 import attrs
 
-from eventsource.gdbql import And, Comparison, Constant, Expression, ListOf, Path, Query, conjuncts
+from eventsource.gdbql import And, Comparison, Constant, Expression, ListOf, Path, Query, Under, conjuncts
 from eventsource.store.embedded.query.access import Access, choose_access
+from eventsource.store.embedded.query.conditions import subject_range
 from eventsource.store.embedded.query.groups import InexactError
-from eventsource.store.embedded.query.plan import Plan
+from eventsource.store.embedded.query.plan import COMMAND_ID_INDEX, Plan
 from eventsource.store.embedded.query.run import QueryRun
 from eventsource.store.embedded.query.sql import Sql, joined, sql
 
@@ -43,7 +45,8 @@ class Lookup:
     A statement to be asked for other texts.
 
     Attributes:
-        places: For each value of the statement which text stands there; None for one that stays.
+        places: For each value of the statement which text stands there, and what follows it there; None for
+            one that stays.
 
         asked: The texts it was asked for. A text that comes again is a rule that comes again, and that is
             better kept as a running aggregate.
@@ -52,7 +55,7 @@ class Lookup:
     plan: Plan
     access: Access
     statement: Sql
-    places: tuple[int | None, ...]
+    places: tuple[tuple[int, str] | None, ...]
     asked: set[Texts] = attrs.field(factory=set[Texts])
 
     def results(self, texts: Texts, connection: apsw.Connection, spending: Spending) -> list[Any] | None:
@@ -63,7 +66,7 @@ class Lookup:
             QueryBudgetError: It took too long.
         """
         values = tuple(
-            old if place is None else texts[place]
+            old if place is None else texts[place[0]] + place[1]
             for old, place in zip(self.statement.values, self.places, strict=True)
         )
         run = QueryRun(self.plan, spending, until=_ALL)
@@ -99,7 +102,7 @@ class Lookups:
         self._indexes = indexes
         # The statements use the indexes that were ready when they were made.
         self._made_for = indexes.ready
-        self._known: dict[tuple[tuple[Expression, ...], tuple[Aggregate, ...]], Lookup | None] = {}
+        self._known: dict[tuple[tuple[_Part, ...], tuple[Aggregate, ...]], Lookup | None] = {}
 
     def find(self, rule: Rule) -> tuple[Lookup, Texts] | None:
         """
@@ -128,16 +131,35 @@ class Lookups:
         lookup.asked.add(texts)
         return lookup, texts
 
-    def _make(self, parts: tuple[Expression, ...], aggregates: tuple[Aggregate, ...]) -> Lookup | None:
-        marks: dict[str, int] = {}
+    def finds_few(self, rule: Rule) -> bool:
+        """
+        Whether a statement that is made already looks *rule* up, among a handful of events in any log.
+        """
+        taken_apart = _take_apart(rule.where)
+        if taken_apart is None or self._made_for is not self._indexes.ready:
+            return False
+        parts, texts = taken_apart
+        lookup = self._known.get((parts, rule.aggregates))
+        return lookup is not None and lookup.access.index == COMMAND_ID_INDEX and texts not in lookup.asked
+
+    def _make(self, parts: tuple[_Part, ...], aggregates: tuple[Aggregate, ...]) -> Lookup | None:
+        marks: dict[str, tuple[int, str]] = {}
         conditions: list[Expression] = []
+        texts = 0
         for part in parts:
+            # Such that no text that is made of one is another.
+            mark = f"/mark/{texts}/x"
             if isinstance(part, Path):
-                mark = f"/mark/{len(marks)}"
                 conditions.append(Comparison("==", part, Constant(mark)))
-                marks[mark] = len(marks)
+                marks[mark] = texts, ""
+            elif isinstance(part, _AnySubject):
+                conditions.append(Under(_SUBJECT, Constant(mark), part.strictly))
+                own, low, high = subject_range(mark)
+                marks |= {text: (texts, text.removeprefix(mark)) for text in (own, low, high)}
             else:
                 conditions.append(part)
+                continue
+            texts += 1
         where = And(tuple(conditions)) if len(conditions) > 1 else conditions[0]
         plan = Plan(Query(where=where, projection=ListOf(aggregates)))
         groups = plan.groups
@@ -150,7 +172,7 @@ class Lookups:
         search = access.where(plan.filter(without=access.answered))
         statement = sql(f"SELECT {{}} FROM {access.tables} {{}}", joined(", ", groups.columns), search)  # noqa: S608  from constants
         places = tuple(marks.get(value) if isinstance(value, str) else None for value in statement.values)
-        if not set(marks.values()) <= set(places):
+        if not {number for number, _ in marks.values()} <= {place[0] for place in places if place}:
             return None
         return Lookup(plan, access, statement, places)
 
@@ -158,11 +180,23 @@ class Lookups:
 _UNKNOWN: Final[Any] = object()
 
 
-def _take_apart(where: Expression | None) -> tuple[tuple[Expression, ...], Texts] | None:
+@attrs.frozen
+class _AnySubject:
+    """
+    The place of a condition that the subject is under another one.
+    """
+
+    strictly: bool
+
+
+_Part = Expression | _AnySubject
+
+
+def _take_apart(where: Expression | None) -> tuple[tuple[_Part, ...], Texts] | None:
     """
     The conditions with a path in the place of each that compares it with a text, and these texts.
     """
-    parts: list[Expression] = []
+    parts: list[_Part] = []
     texts: list[str] = []
     for each in conjuncts(where):
         if (
@@ -179,8 +213,16 @@ def _take_apart(where: Expression | None) -> tuple[tuple[Expression, ...], Texts
                 parts.append(each.left)
                 texts.append(text)
                 continue
+        if type(each) is Under and each.operand == _SUBJECT and type(each.subject) is Constant:
+            ancestor = each.subject.value
+            # Beyond these the range of what is below is not made by adding to the text.
+            if isinstance(ancestor, str) and 1 < len(ancestor) <= _MAX_CHARACTERS and ancestor[-1] != "/":
+                parts.append(_AnySubject(each.strictly))
+                texts.append(ancestor)
+                continue
         parts.append(each)
     return (tuple(parts), tuple(texts)) if texts else None
 
 
+_SUBJECT: Final = Path(("subject",))
 _FIELDS: Final = (("data",), ("subject",))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from eventsource.domain.command_guard import COMMAND_ID_PATH
+from eventsource.domain.metadata import COMMAND_ID_MEMBER, METADATA_KEY
 from eventsource.gdbql import (
     Between,
     Comparison,
@@ -316,6 +318,12 @@ def _searches(conditions: Iterable[Condition]) -> Iterator[Search]:
                 if texts and len(texts) == len(items):
                     search = Sql(f"e.{field} IN ({', '.join('?' * len(texts))})", texts)
                     yield Search(_INDEXES[field], search, condition, True, len(set(texts)) == 1)  # noqa: FBT003
+            case Comparison("==", left, Constant(str(text))) | Comparison("==", Constant(str(text)), left) if (
+                left == COMMAND_ID_PATH
+            ):
+                # A number of the same digits is found, too: the condition itself tells them apart.
+                search = Sql(f"{HAS_COMMAND_ID} AND {COMMAND_ID} = ?", (text,))
+                yield Search(COMMAND_ID_INDEX, search, condition, False, True, is_narrow=True)  # noqa: FBT003
             case Under(Path(("subject",)), Constant(str(ancestor)), strictly):
                 own, low, high = subject_range(ancestor)
                 if own != "/":
@@ -325,6 +333,11 @@ def _searches(conditions: Iterable[Condition]) -> Iterator[Search]:
             case _:
                 pass
 
+
+# As the index on them is declared, to the letter: only so SQLite uses it.
+COMMAND_ID_INDEX: Final = "events_command_id"
+COMMAND_ID: Final = f"""data ->> '$."{METADATA_KEY}"."{COMMAND_ID_MEMBER}"'"""
+HAS_COMMAND_ID: Final = f"""instr(data, '"{COMMAND_ID_MEMBER}":') > 0"""
 
 _INDEXES: Final = {"id": "events_id", "subject": "events_subject", "type": "events_type"}
 

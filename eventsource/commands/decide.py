@@ -1,0 +1,90 @@
+"""
+Deciding: a function over a unit of work, run again if others were faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from eventsource.commands.loading import Loader
+from eventsource.commands.readings import Readings
+from eventsource.commands.retry import RetryPolicy
+from eventsource.commands.unit_of_work import UnitOfWork
+from eventsource.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from eventsource.domain.metadata import Metadata
+    from eventsource.store.interface import EventStore
+
+Result = TypeVar("Result")
+
+
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Awaitable[Result]],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Result],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Awaitable[Result] | Result],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result:
+    """
+    Run *function* over a new unit of work and commit what it decided; after a conflict run it again.
+
+    The next attempt reads only what is new since the last one.
+
+    Args:
+        function: Reads, decides and emits; asynchronous or plain. It may run several times, so what it
+            does beside that, it does several times.
+
+        retry: How often, and after which pauses.
+
+        metadata, loader: As of `UnitOfWork`.
+
+    Returns:
+        What *function* returned in the run that was committed.
+
+    Raises:
+        RuleBrokenError: A rule did not hold; that is not run again.
+        ConflictError: In the last of the attempts, too, others were first.
+        Exception: Whatever *function* raises, and other refusals of `UnitOfWork.commit`; that is not
+            run again.
+    """
+    policy = retry or RetryPolicy()
+    readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
+    failures = 0
+    while True:
+        work = UnitOfWork(store, metadata=metadata, readings=readings)
+        returned = function(work)
+        result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
+        is_last = failures + 1 >= policy.attempts
+        try:
+            await work.commit(tells_events=is_last)
+        except ConflictError:
+            if is_last:
+                raise
+            failures += 1
+        else:
+            return result
+        await asyncio.sleep(policy.pause_s(failures))

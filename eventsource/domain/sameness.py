@@ -1,0 +1,159 @@
+"""
+Whether two values are the same for all that a handler could do with them, which ``==`` does not tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from datetime import datetime, time, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+from pydantic import BaseModel
+from pydantic_core import TzInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LEAVES: Final = frozenset({type(None), bool, int, str, bytes})
+_SETS: Final[tuple[type[Any], ...]] = (set, frozenset)
+_SIZED: Final[tuple[type[Any], ...]] = (dict, list, tuple, deque)
+# What such an object has beside its contents: of a defaultdict, of a deque.
+_SETTINGS: Final = ("default_factory", "maxlen")
+_MUTABLE: Final[tuple[type[Any], ...]] = (list, dict, set, deque, bytearray)
+
+# Zones that are nothing but an offset: it makes no difference whose they are.
+_FIXED_ZONES: Final = frozenset({timezone, TzInfo, type(None)})
+
+
+def are_same(one: object, other: object, *, shared: dict[int, object] | None = None) -> bool:
+    """
+    Whether two values have the same types, contents and order all the way down.
+
+    ``1`` and ``True`` are equal, so are a list and its subclass, or two dicts with their keys in another order: they
+    are not the same.
+
+    Args:
+        one: The first.
+
+        other: The second.
+
+        shared: Kept between calls: an object that can change and stands in *one* twice makes it unlike any
+            other, since a change to it would be seen in both places.
+    """
+    return _Comparison(shared).are_same(one, other)
+
+
+def class_of(value: Any) -> type[Any]:
+    """
+    Its class, of which a type checker is to assume nothing.
+    """
+    return value.__class__  # type: ignore[no-any-return]  # that is the point
+
+
+def is_any_of(value: object, classes: tuple[type[Any], ...]) -> bool:
+    """
+    `isinstance`, from which a type checker is to conclude nothing: an item of a list it knows nothing of.
+    """
+    return isinstance(value, classes)
+
+
+class _Comparison:
+    def __init__(self, shared: dict[int, object] | None) -> None:
+        self._shared = shared
+        self._open: set[tuple[int, int]] = set()
+
+    def are_same(self, one: Any, other: Any) -> bool:
+        kind = class_of(one)
+        if kind is not type(other):
+            return False
+        if kind in _LEAVES:
+            return bool(one == other)
+        if self._shared is not None and can_change(one):
+            if id(one) in self._shared:
+                return False
+            # With the object: its id is its own for as long as it is there.
+            self._shared[id(one)] = one
+        pair = id(one), id(other)
+        if pair in self._open:
+            return True
+        self._open.add(pair)
+        try:
+            return self._composite(one, other)
+        finally:
+            self._open.discard(pair)
+
+    def _composite(self, one: Any, other: Any) -> bool:
+        if isinstance(one, float):
+            # Not a number is unequal to itself; minus zero is equal to zero.
+            return repr(one) == repr(other)
+        if isinstance(one, Decimal):
+            return bool(one.as_tuple() == other.as_tuple())
+        if isinstance(one, (datetime, time)):
+            return _are_same_times(one, other)
+        if is_any_of(one, _SETS):
+            found = {member: member for member in other}
+            return bool(one == other) and all(self.are_same(member, found[member]) for member in one)
+        if is_any_of(one, _SIZED):
+            is_mapping = is_any_of(one, (dict,))
+            return (
+                len(one) == len(other)
+                and self._all(one, other)
+                and (not is_mapping or self._all(one.values(), other.values()))
+                and all(getattr(one, name, None) == getattr(other, name, None) for name in _SETTINGS)
+            )
+        names = field_names(one)
+        return bool(one == other) if names is None else self._have_same_fields(names, one, other)
+
+    def _all(self, some: Iterable[Any], others: Iterable[Any]) -> bool:
+        return all(map(self.are_same, some, others))
+
+    def _have_same_fields(self, names: tuple[str, ...], one: object, other: object) -> bool:
+        nothing = object()
+        pairs = ((getattr(one, name, nothing), getattr(other, name, nothing)) for name in names)
+        return all((mine is theirs is nothing) or self.are_same(mine, theirs) for mine, theirs in pairs)
+
+
+def field_names(value: object) -> tuple[str, ...] | None:
+    """
+    What a record (a dataclass, an attrs class, a pydantic model) consists of; None if it is none.
+    """
+    cls = class_of(value)
+    if isinstance(value, BaseModel):
+        private = tuple(value.__pydantic_private__ or ())
+        return (*vars(value), *(value.__pydantic_extra__ or ()), *private)
+    if attrs.has(cls):
+        declared: tuple[str, ...] = tuple(field.name for field in attrs.fields(cls))
+    elif dataclasses.is_dataclass(cls):
+        declared = tuple(field.name for field in dataclasses.fields(cls))
+    else:
+        return None
+    return tuple(dict.fromkeys((*declared, *getattr(value, "__dict__", ()))))
+
+
+def can_change(value: object) -> bool:
+    """
+    Whether a handler could change this very object: a list, a record that is not frozen.
+    """
+    if is_any_of(value, _MUTABLE):
+        return True
+    cls = class_of(value)
+    if isinstance(value, BaseModel):
+        return not value.model_config.get("frozen")
+    if attrs.has(cls):
+        # attrs gives a frozen class a `__setattr__` of its own that refuses.
+        return "frozen" not in getattr(cls.__setattr__, "__name__", "")
+    parameters = getattr(cls, "__dataclass_params__", None)
+    return parameters is not None and not parameters.frozen
+
+
+def _are_same_times(one: datetime | time, other: datetime | time) -> bool:
+    zones = {type(one.tzinfo), type(other.tzinfo)}
+    return (
+        one.replace(tzinfo=None) == other.replace(tzinfo=None)
+        and one.utcoffset() == other.utcoffset()
+        and one.fold == other.fold
+        and (one.tzinfo is other.tzinfo or zones <= _FIXED_ZONES)
+    )

@@ -1,0 +1,183 @@
+"""
+Erasing a subject, with all that was made of it that can be reached from here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import attrs
+
+from eventsource.commands.context import current_metadata
+from eventsource.domain.event import NewEvent
+from eventsource.domain.precondition import SubjectIsAtVersion
+from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import SubjectErased, erasures_of
+from eventsource.erasure.traces import read_traces
+from eventsource.errors import ErasureUnfinishedError, PreconditionFailedError
+from eventsource.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.projections.projector import Projector
+    from eventsource.store.interface import EventStore
+
+log = get_logger(__name__)
+
+# An event has room for some 1,600 ids as our stores make them.
+_MAX_IDS: Final = 1000
+
+
+class Purgeable(Protocol):
+    """
+    Keeps states of aggregates, such as a snapshot store or a cache, and can throw away those of one subject.
+    """
+
+    def purge(self, subject: str) -> Awaitable[Any] | Any:
+        """
+        Throw them away; a number it returns, awaited or not, is how many there were.
+        """
+        ...
+
+
+class Cleanable(Protocol):
+    """
+    Keeps deleted data in its files until it is asked not to, such as a `ReadModelDatabase`.
+    """
+
+    async def clean(self) -> bool:
+        """
+        Remove it; False if somebody is in the way.
+        """
+        ...
+
+
+@attrs.frozen
+class Erasure:
+    """
+    What became of a subject.
+
+    Attributes:
+        subject: The subject.
+
+        emptied: How many events were emptied by this call.
+
+        recorded: The `SubjectErased` that this call wrote, one for every 1,000 events; none if all was said before.
+
+        snapshots_purged: How many snapshots were thrown away by this call.
+    """
+
+    subject: Subject
+    emptied: int
+    recorded: tuple[RecordedEvent, ...]
+    snapshots_purged: int
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """
+        The events that were emptied, by this call or by one that did not come to its end.
+        """
+        return tuple(event_id for record in self.recorded for event_id in SubjectErased.from_recorded(record).event_ids)
+
+
+async def erase_subject(
+    store: EventStore,
+    subject: str,
+    *,
+    purge: Sequence[Purgeable] = (),
+    clean: Sequence[Cleanable] = (),
+    wait_for: Sequence[Projector] = (),
+    timeout_s: float = 30.0,
+) -> Erasure:
+    """
+    Erase the data of *subject*, purge what was kept of its states, and record it for projectors and for the books.
+
+    What is recorded is a `SubjectErased` directly below the subject, with the actor of the metadata in force. The
+    projectors that have handled the emptied events see it, wherever they run and as soon as they run, and let go of
+    what they made of them.
+
+    Whatever interrupts it, calling it again finishes it: each step can be done twice, and each emptied event is
+    recorded once.
+
+    Args:
+        store: Where the events are.
+
+        subject: Exactly this one; not what lies below.
+
+        purge: Snapshot stores and caches. Caches of other processes are reached by `purging` there.
+
+        clean: The databases of these snapshot stores. Those of read models are cleaned by their projectors.
+
+        wait_for: Projectors that run or are watched here: it returns once they have let go.
+
+        timeout_s: How long it waits for each of them, in seconds.
+
+    Raises:
+        SubjectNotFoundError: The subject has no events.
+        ErasureUnfinishedError: Nobody can read the data any more and all the rest is done, but bytes of it are left
+            in a file. Call it again to finish it.
+        NotSeenError: All is done but that a projector has not let go yet.
+        InvalidSubjectError: *subject* is none, or leaves no room for a segment below it.
+        StoreError, ProjectionError: Whatever the store and the projectors raise; call it again.
+    """
+    subject = Subject(subject)
+    place = erasures_of(subject)
+    unfinished: ErasureUnfinishedError | None = None
+    try:
+        emptied = await store.erase(subject)
+    except ErasureUnfinishedError as error:
+        # The data is gone for every reader. What was made of it is not, and must not wait for a file.
+        unfinished, emptied = error, error.events
+    purged = sum([await purge_one(each, subject) for each in purge])
+    for database in clean:
+        if not await database.clean():
+            unfinished = unfinished or ErasureUnfinishedError(
+                repr(database), subject=subject, events=emptied, reason="somebody is reading from it or writing to it"
+            )
+    recorded = await _record(store, subject, purged)
+    log.info("subject.erased", subject=subject, events=emptied, recorded=len(recorded), snapshots=purged)
+    if wait_for and (last := await store.last_event(place, recursive=False)):
+        for projector in wait_for:
+            await projector.seen(last.id, timeout_s)
+    if unfinished is not None:
+        raise unfinished
+    return Erasure(subject, emptied, recorded, purged)
+
+
+async def purge_one(holder: Purgeable, subject: Subject) -> int:
+    """
+    Purge *subject* from one holder of states.
+
+    Returns:
+        How many there were, as far as it says.
+    """
+    purged: Any = holder.purge(subject)
+    if inspect.isawaitable(purged):
+        purged = await purged
+    return purged if isinstance(purged, int) else 0
+
+
+async def _record(store: EventStore, subject: Subject, purged: int) -> tuple[RecordedEvent, ...]:
+    place = erasures_of(subject)
+    metadata = current_metadata()
+    while True:
+        traces = await read_traces(store, subject)
+        ids = traces.unrecorded
+        if not ids:
+            return ()
+        events = [
+            NewEvent.of(
+                SubjectErased(event_ids=ids[start : start + _MAX_IDS], snapshots_purged=0 if start else purged),
+                subject=place,
+                metadata=metadata,
+            )
+            for start in range(0, len(ids), _MAX_IDS)
+        ]
+        try:
+            return await store.commit(events, [SubjectIsAtVersion(place, traces.records)])
+        except PreconditionFailedError:
+            # Somebody erases the same subject: what they have recorded is not to be recorded twice.
+            continue

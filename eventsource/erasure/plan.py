@@ -1,0 +1,112 @@
+"""
+What erasing a subject would do, before it is done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from eventsource.domain.data_reference import emptied
+from eventsource.domain.subject import Subject
+from eventsource.erasure.traces import is_held, read_traces
+from eventsource.errors import SubjectNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.projections.projector import Projector
+    from eventsource.store.interface import EventStore
+
+Consequence = Literal["nothing", "lets go", "starts over", "stops"]
+"""
+What a projector does once a subject is erased: it has handled none of the events; it has handlers for erased
+ones; it fills its tables again; or it cannot do either.
+"""
+
+
+@attrs.frozen
+class PlannedEvent:
+    """
+    An event that would be emptied.
+
+    Attributes:
+        id: Which one.
+
+        type: Its type.
+
+        time_ns: When it was committed, in nanoseconds since 1970 UTC.
+    """
+
+    id: str
+    type: str
+    time_ns: int
+
+
+@attrs.frozen
+class ErasurePlan:
+    """
+    What erasing a subject would do. No data of any event is in it.
+
+    Attributes:
+        subject: The subject.
+
+        events: What would be emptied, oldest first. Where the hashes of a store follow another formula than ours,
+            data that is not personal and was not stored by reference counts, too.
+
+        kept: How many other events the subject has; their data stays.
+
+        unrecorded: How many events were erased before, and nobody has said so: that is made good.
+
+        below: The subjects below that have data to be erased; it stays unless they are erased, too.
+
+        projectors: What each projector would do, by name.
+    """
+
+    subject: Subject
+    events: tuple[PlannedEvent, ...]
+    kept: int
+    unrecorded: int
+    below: tuple[str, ...]
+    projectors: Mapping[str, Consequence]
+
+
+async def plan_erasure(store: EventStore, subject: str, *, projectors: Sequence[Projector] = ()) -> ErasurePlan:
+    """
+    Find out what `erase_subject` would do.
+
+    Raises:
+        SubjectNotFoundError: The subject has no events.
+        InvalidSubjectError: *subject* is none.
+    """
+    subject = Subject(subject)
+    traces = await read_traces(store, subject)
+    if not traces.count:
+        raise SubjectNotFoundError(subject)
+    below = {event.subject async for event in store.stream(subject) if event.subject != subject and is_held(event)}
+    return ErasurePlan(
+        subject=subject,
+        events=tuple(PlannedEvent(event.id, event.type, event.time_ns) for event in traces.held),
+        kept=traces.count - len(traces.held),
+        unrecorded=len(traces.unrecorded),
+        below=tuple(sorted(below)),
+        projectors={projector.name: _consequence(projector, subject, traces.held) for projector in projectors},
+    )
+
+
+def _consequence(projector: Projector, subject: Subject, held: Sequence[RecordedEvent]) -> Consequence:
+    if subject != projector.subject and not subject.is_under(projector.subject):
+        return "nothing"
+    emptied_events = [_as_emptied(event) for event in held]
+    wanted = [event for event in emptied_events if projector.wants(event)]
+    if not wanted:
+        return "nothing"
+    if all(map(projector.lets_go, wanted)):
+        return "lets go"
+    return "starts over" if projector.tables else "stops"
+
+
+def _as_emptied(event: RecordedEvent) -> RecordedEvent:
+    return event._replace(data_json=emptied(event.data_json))

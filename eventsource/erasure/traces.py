@@ -1,0 +1,114 @@
+"""
+What the log tells about the data of a subject: what is held, what is gone, and of what it is recorded that it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from eventsource.domain.data_reference import emptied
+from eventsource.domain.erased import HELD, HELD_KEY
+from eventsource.domain.event_data import parse_json
+from eventsource.domain.hash_chain import event_hash
+from eventsource.domain.metadata import METADATA_KEY
+from eventsource.domain.subject_erased import SubjectErased, erasures_of
+
+if TYPE_CHECKING:
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.store.interface import EventStore
+
+
+@attrs.frozen
+class Traces:
+    """
+    The events of one subject, as far as erasing is concerned.
+
+    Attributes:
+        count: How many events the subject has.
+
+        held: Those whose data can be erased and is not; where the log cannot tell, those that may be.
+
+        gone: The ids of those whose data was erased.
+
+        recorded: The ids of those that a `SubjectErased` names.
+
+        records: How many of these there are.
+    """
+
+    count: int
+    held: tuple[RecordedEvent, ...]
+    gone: tuple[str, ...]
+    recorded: frozenset[str]
+    records: int
+
+    @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """
+        The ids of events that were erased, and nobody has said so.
+        """
+        return tuple(event_id for event_id in self.gone if event_id not in self.recorded)
+
+
+async def read_traces(store: EventStore, subject: str) -> Traces:
+    """
+    Read a subject and what is recorded below it.
+    """
+    records = [event async for event in store.stream(erasures_of(subject), recursive=False)]
+    recorded = {event_id for record in records for event_id in SubjectErased.from_recorded(record).event_ids}
+    held: list[RecordedEvent] = []
+    gone: list[str] = []
+    count = 0
+    async for event in store.stream(subject, recursive=False):
+        count += 1
+        if is_gone(event):
+            gone.append(event.id)
+        elif is_held(event):
+            held.append(event)
+    return Traces(count, tuple(held), tuple(gone), frozenset(recorded), len(records))
+
+
+def is_held(event: RecordedEvent) -> bool:
+    """
+    Whether the event has data that can be erased.
+    """
+    marker = _marker(event)
+    return bool(marker == HELD) if marker is not None else _is_by_reference(event) and not _is_empty(event)
+
+
+def is_gone(event: RecordedEvent) -> bool:
+    """
+    Whether the data of the event was erased.
+
+    Personal events say so. Of others it is concluded: they have values, all of them empty, and their hash is not that
+    of such data. A hash of another formula than ours tells nothing, and then they are taken as erased.
+    """
+    marker = _marker(event)
+    if marker is not None:
+        return bool(marker != HELD)
+    return event.data_json != "{}" and _is_empty(event) and _is_by_reference(event)
+
+
+def _marker(event: RecordedEvent) -> Any:
+    if f'"{HELD_KEY}"' not in event.data_json:
+        return None
+    metadata: Any = parse_json(event.data_json).get(METADATA_KEY)
+    return cast("dict[str, Any]", metadata).get(HELD_KEY) if isinstance(metadata, dict) else None
+
+
+def _is_empty(event: RecordedEvent) -> bool:
+    return emptied(event.data_json) == event.data_json
+
+
+def _is_by_reference(event: RecordedEvent) -> bool:
+    # The hash of data that can be erased covers a digest in its place.
+    return event.hash != event_hash(
+        id=event.id,
+        time_ns=event.time_ns,
+        source=event.source,
+        subject=event.subject,
+        type=event.type,
+        data_json=event.data_json,
+        predecessor_hash=event.predecessor_hash,
+    )

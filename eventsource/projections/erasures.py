@@ -1,0 +1,114 @@
+"""
+Erased subjects and read models: what is to be let go of, what was known before, what is left in the files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from sqlalchemy import Boolean, Column, MetaData, String, Table, delete, insert, inspect, select
+
+from eventsource.domain.subject_erased import SubjectErased, erased_subject
+from eventsource.errors import EventNotFoundError
+from eventsource.gdbql import And, Comparison, Constant, OrderKey, Path, Query, Under
+from eventsource.store.query import QueryLimits
+from eventsource.subscriptions.subscription import find_event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.subject import Subject
+    from eventsource.store.interface import EventStore
+
+_METADATA = MetaData()
+
+_table = Table(
+    "eventsource_erasures",
+    _METADATA,
+    Column("listener", String(200), primary_key=True),
+    Column("known_event_id", String(200), nullable=False),
+    Column("needs_cleaning", Boolean, nullable=False),
+)
+
+# A type is looked up in an index; in memory all of a large log may be looked at.
+_AMPLE: Final = QueryLimits(time_s=600)
+
+
+@attrs.frozen
+class ErasureNotes:
+    """
+    What a read model has to remember about erasures.
+
+    Attributes:
+        known_event_id: The last `SubjectErased` of its stream when it began to be filled; empty for none. The
+            events of that and all before were empty already when they were read.
+
+        needs_cleaning: Whether what was deleted may still stand in the files of the database.
+    """
+
+    known_event_id: str = ""
+    needs_cleaning: bool = False
+
+
+def create_notes_table(tx: Connection) -> None:
+    """
+    Make the table if it is not there.
+    """
+    _METADATA.create_all(tx)
+
+
+def load_notes(tx: Connection, listener: str) -> ErasureNotes:
+    """
+    The notes of *listener*.
+    """
+    if not inspect(tx).has_table(_table.name):
+        return ErasureNotes()
+    row = tx.execute(select(_table).where(_table.c.listener == listener)).one_or_none()
+    return ErasureNotes(row.known_event_id, row.needs_cleaning) if row else ErasureNotes()
+
+
+def save_notes(tx: Connection, listener: str, notes: ErasureNotes) -> None:
+    """
+    Replace the notes of *listener*.
+    """
+    tx.execute(delete(_table).where(_table.c.listener == listener))
+    if notes != ErasureNotes():
+        tx.execute(insert(_table).values(listener=listener, **attrs.asdict(notes)))
+
+
+async def last_erasure(store: EventStore, subject: Subject) -> str:
+    """
+    The id of the last `SubjectErased` at or below *subject*; empty for none.
+    """
+    conditions = (
+        Comparison("==", Path(("type",)), Constant(SubjectErased.event_type)),
+        Under(Path(("subject",)), Constant(str(subject))),
+    )
+    newest = (OrderKey(Path(("time",)), descending=True),)
+    query = Query(where=And(conditions), order_by=newest, projection=Path(("id",)), limit=1)
+    async for event_id in store.query(query, limits=_AMPLE):
+        return str(event_id)
+    return ""
+
+
+async def position_of(store: EventStore, event_id: str) -> int:
+    """
+    Where an event is in this store; 0 if there is none.
+    """
+    if not event_id:
+        return 0
+    try:
+        return (await find_event(store, event_id)).position
+    except EventNotFoundError:
+        return 0
+
+
+async def emptied_events(store: EventStore, erasure: RecordedEvent) -> list[RecordedEvent]:
+    """
+    The events that a recorded `SubjectErased` names, as they are now, oldest first.
+    """
+    wanted = set(SubjectErased.from_recorded(erasure).event_ids)
+    stream = store.stream(erased_subject(erasure), recursive=False, upper_bound=erasure.id)
+    return [event async for event in stream if event.id in wanted]

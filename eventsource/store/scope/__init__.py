@@ -1,0 +1,7 @@
+"""
+A part of a store as a store of its own: the events below one subject.
+"""
+
+from eventsource.store.scope.store import ScopedEventStore, scoped
+
+__all__ = ["ScopedEventStore", "scoped"]

@@ -1,0 +1,39 @@
+"""
+Doing one thing in a store with a history.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from eventsource.store.memory import InMemoryEventStore
+from eventsource.testing.clock import sequential_ids
+from eventsource.testing.scenario.outcome import Happened
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from eventsource.domain.event import NewEvent
+    from eventsource.store.interface import EventStore
+    from eventsource.testing.clock import FixedClock
+
+State = TypeVar("State")
+
+
+async def act(
+    history: Sequence[NewEvent], clock: FixedClock, action: Callable[[EventStore], Awaitable[State]]
+) -> Happened[State]:
+    """
+    Run *action* on a store in memory that holds *history*.
+
+    Returns:
+        The events that were added and what *action* returned, or what it raised.
+    """
+    async with InMemoryEventStore(clock=clock, new_id=sequential_ids()) as store:
+        last = (await store.commit(history))[-1].id if history else None
+        try:
+            state = await action(store)
+        # Whatever it raises is the outcome.
+        except Exception as error:  # noqa: BLE001
+            return Happened(error=error)
+        return Happened([event async for event in store.stream(lower_bound=last)], state=state)

@@ -1,0 +1,75 @@
+"""
+Scenarios of decisions over several subjects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+from eventsource.commands.decide import decide
+from eventsource.testing.clock import FixedClock
+from eventsource.testing.scenario.acting import act
+from eventsource.testing.scenario.outcome import Outcome
+from eventsource.testing.scenario.placing import place
+from eventsource.testing.scenario.running import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eventsource.commands.unit_of_work import UnitOfWork
+    from eventsource.domain.event import NewEvent
+    from eventsource.testing.scenario.outcome import Happened
+    from eventsource.testing.scenario.placing import Placed
+
+Arguments = ParamSpec("Arguments")
+
+
+class DecisionScenario:
+    """
+    Functions that decide with a `UnitOfWork`, run by `decide` as in production, with a store in memory.
+
+    It reads as ``given(events).when(decision).then(events)``::
+
+        given = DecisionScenario().given
+
+        given(at("/shows/7", SeatTaken(seat=1))).when(take_seat, "7", seat=1).then_refused(SeatTakenError)
+
+    Args:
+        clock: The time events are committed at.
+    """
+
+    def __init__(self, *, clock: FixedClock | None = None) -> None:
+        self._clock = clock or FixedClock()
+
+    def given(self, *history: Placed) -> GivenDecision:
+        """
+        What happened before, each event with its place.
+        """
+        return GivenDecision(self._clock, tuple(place(history, default=None)))
+
+
+class GivenDecision:
+    """
+    A store with a history, to decide in.
+    """
+
+    def __init__(self, clock: FixedClock, history: tuple[NewEvent, ...]) -> None:
+        self._clock = clock
+        self._history = history
+
+    def when(
+        self,
+        decision: Callable[Concatenate[UnitOfWork, Arguments], object],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Outcome[object]:
+        """
+        Decide and commit: ``.when(take_seat, "7", seat=1)`` runs ``take_seat(work, "7", seat=1)``.
+        """
+
+        async def work() -> Happened[object]:
+            return await act(
+                self._history, self._clock, lambda store: decide(store, lambda work: decision(work, *args, **kwargs))
+            )
+
+        return Outcome(run(work))

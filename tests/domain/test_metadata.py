@@ -1,0 +1,58 @@
+"""
+Metadata: stored in the data of an event, under a key of its own.
+"""
+
+import pytest
+from pydantic import Field
+
+from eventsource import DeclarationError, Event, InMemoryEventStore, Metadata, NewEvent
+
+
+class ParcelSent(Event, type="io.example.test.metadata.parcel-sent"):
+    """
+    An event with one field.
+    """
+
+    weight_g: int
+
+
+async def test_metadata_is_stored_with_the_event() -> None:
+    """
+    What is set comes back; the event itself does not notice.
+    """
+    metadata = Metadata(command_id="7", correlation_id="c", causation_id="e", actor="ada", traceparent="00-1-2-01")
+    async with InMemoryEventStore() as store:
+        [recorded] = await store.commit([NewEvent.of(ParcelSent(weight_g=5), subject="/parcels/1", metadata=metadata)])
+
+    assert recorded.metadata == metadata
+    assert recorded.data["_meta"]["commandId"] == "7"
+    assert recorded.decode() == ParcelSent(weight_g=5)
+
+
+def test_only_what_is_set_is_stored() -> None:
+    """
+    Without metadata the data is the event's own.
+    """
+    new = NewEvent.of(ParcelSent(weight_g=5), subject="/parcels/1", metadata=Metadata())
+
+    assert new.data_json == '{"weightG":5}'
+
+
+@pytest.mark.parametrize(
+    "stored", [None, 7, "text", [], {"commandId": 7, "version": "2"}, {"commandId": "", "version": 0}]
+)
+def test_metadata_of_another_form_counts_as_not_there(stored: object) -> None:
+    """
+    Others may write under the key what they like, and erasing leaves empty values.
+    """
+    assert Metadata.from_data({"_meta": stored}) == Metadata()
+
+
+def test_the_key_is_reserved() -> None:
+    """
+    No field of an event can be stored under it.
+    """
+    with pytest.raises(DeclarationError, match="reserved"):
+
+        class _Odd(Event, type="io.example.test.metadata.odd"):
+            inner: int = Field(alias="_meta")

@@ -1,0 +1,86 @@
+"""
+Nothing personal where nobody would look for it: log lines, errors with all their causes, files.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from eventsource import (
+    EmbeddedEventStore,
+    NewEvent,
+    Projector,
+    ReadModelDatabase,
+    RecordedEvent,
+    Worker,
+    erase_subject,
+    handles,
+    plan_erasure,
+)
+from tests.erasure.people import PLANTED, Directory, Names, PersonNamed, fill, names, registered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Twice(Projector, name="twice", tables=[names]):
+    """
+    Has a defect that the database finds: its error has the statement, and could have the values.
+    """
+
+    @handles
+    def _named(self, event: PersonNamed, recorded: RecordedEvent, tx: Connection) -> None:
+        for _ in range(2):
+            tx.execute(insert(names).values(person=recorded.subject, name=event.name))
+
+
+async def test_a_handler_that_fails_tells_nothing_personal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    The database's own error stands among the causes, without the values of its statement.
+    """
+    async with EmbeddedEventStore(tmp_path / "store.db") as store:
+        await store.commit(registered("2", PLANTED))
+        with caplog.at_level(logging.DEBUG), pytest.raises(ExceptionGroup) as failure:
+            await Worker(store, f"sqlite:///{tmp_path / 'read.db'}", [Twice()]).run()
+
+    told = "".join(traceback.format_exception(failure.value)) + caplog.text
+    assert "UNIQUE constraint failed" in told
+    assert PLANTED not in told
+
+
+async def test_after_erasing_nothing_is_left_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A year of somebody's names, with read models in use: no file has one, no line did.
+    """
+    projectors = [Names(), Directory()]
+    with caplog.at_level(logging.DEBUG):
+        async with (
+            EmbeddedEventStore(tmp_path / "store.db") as store,
+            ReadModelDatabase(f"sqlite:///{tmp_path / 'read.db'}") as database,
+            Worker(store, database, projectors) as worker,
+        ):
+            await store.create_index(PersonNamed.event_type, "data.name")
+            await fill(store)
+            for number in range(50):
+                renamed = PersonNamed(name=f"{PLANTED} the {number}th")
+                await store.commit([NewEvent.of(renamed, subject="/people/2")])
+            await worker.caught_up()
+            assert _holders(tmp_path) != []
+            told = [repr(await plan_erasure(store, "/people/2", projectors=projectors))]
+
+            told.append(repr(await erase_subject(store, "/people/2", clean=[database], wait_for=projectors)))
+
+            # While all is open, with logs written ahead.
+            assert _holders(tmp_path) == []
+    assert _holders(tmp_path) == []
+    assert PLANTED not in f"{told} {caplog.text}"
+    assert "subject.erased" in caplog.text
+
+
+def _holders(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if PLANTED.encode() in path.read_bytes()]
