@@ -162,7 +162,7 @@ class ImmudbClient(ReadmeNames):
 
     async def close(self) -> None:
         """
-        End the session and disconnect; the client cannot be used again.
+        Wait for calls under way, end the session and disconnect; the client cannot be used again.
         """
         await self._conversation.sessions.close()
         await self._channel.close()

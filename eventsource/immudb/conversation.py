@@ -168,6 +168,8 @@ def _to_error(failure: CallFailedError, asked: Exchange, server: str, name: str)
     if failure.kind is Failure.BEHIND and asked.trusted is not None:
         problem = f"the server does not have transaction {asked.trusted.tx}, which it once had"
         return asked.failed(Check.ROLLBACK, problem)
-    if failure.kind in _ERRORS:
+    # A precondition of ours is always that keys are not there.
+    is_ours = failure.kind is not Failure.PRECONDITION or asked.call in ("Set", "VerifiableSet")
+    if is_ours and failure.kind in _ERRORS:
         return _ERRORS[failure.kind](_Refusal(failure, asked, server, name))
     return ImmudbRefusedError(asked.call, status=failure.status.name, text=failure.text)

@@ -207,7 +207,7 @@ class Trusting:
             return await (self._meet(session) if pinned is None else self._begin(session, pinned, Origin.PINNED))
         if pinned is not None and pinned.tx == trusted.tx and pinned.alh != trusted.alh:
             problem = f"the pinned transaction {pinned.tx} is another one than was trusted before"
-            raise Exchange("", database, trusted=trusted).failed(Check.HISTORY, problem)
+            raise Exchange("the pinned head", database, trusted=trusted).failed(Check.HISTORY, problem)
         return trusted
 
     async def _meet(self, session: Session) -> Head | None:

@@ -34,7 +34,7 @@ ROOTS = [
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
 
-SIZES = range(1, rounds(20, 65))
+SIZES = range(1, rounds(20, 41))
 
 
 def tree_of(size: int) -> MerkleTree:

@@ -18,6 +18,7 @@ from tests.immudb.official_environment import official_python
 if TYPE_CHECKING:
     from eventsource.testing.immudb import ImmudbTestServer
 
+
 @pytest.fixture(scope="module")
 def python() -> Path:
     """

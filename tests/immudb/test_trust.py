@@ -50,11 +50,11 @@ def store(request: pytest.FixtureRequest, path: Path) -> TrustStore:
     return MemoryTrustStore() if request.param == "memory" else FileTrustStore(path)
 
 
-async def test_first_contact_must_be_asked_for(server: ImmudbTestServer) -> None:
+async def test_first_contact_must_be_asked_for(server: ImmudbTestServer, store: TrustStore) -> None:
     """
-    Without a head or the word for it nothing is sent, neither read nor written.
+    Without a head or the word for it nothing is sent, neither read nor written; a file that is not there is no word.
     """
-    async with ImmudbClient(server.url) as client:
+    async with ImmudbClient(server.url, trust=store) as client:
         for ask in (lambda: client.verified_set(b"key", b"value"), lambda: client.verified_get(b"key"), client.advance):
             with pytest.raises(TrustMissingError, match="trust_on_first_use=True"):
                 await ask()
