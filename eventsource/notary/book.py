@@ -151,6 +151,8 @@ class NotaryBook:
             return connection.total_changes() - before
 
         forgotten = await self._run(delete)
+        if not forgotten:
+            return 0
         deadline = time.monotonic() + _PATIENCE_S
         while not await self._run(_empty_log):
             if time.monotonic() > deadline:

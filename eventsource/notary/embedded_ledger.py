@@ -109,7 +109,11 @@ class EmbeddedLedger:
         """
         See `Ledger.batch`.
         """
-        return await self._run(lambda log: log.batch(receipt.position, receipt.count))
+        count = receipt.count
+        if count is None:
+            msg = "a receipt of a Merkle log says how many entries there are"
+            raise ValueError(msg)
+        return await self._run(lambda log: log.batch(receipt.position, count))
 
     async def head(self) -> Head:
         """

@@ -53,13 +53,13 @@ class Receipt:
     Attributes:
         position: The index of its first entry in a Merkle log; the transaction in an immudb.
 
-        count: How many entries it has.
+        count: How many entries it has; None where the ledger did not say.
 
         head: The head of the ledger behind it, or a later one.
     """
 
     position: int
-    count: int
+    count: int | None
     head: Head
 
 

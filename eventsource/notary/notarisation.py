@@ -5,12 +5,15 @@ The run of a notary: from the last batch in the ledger on, batch by batch, for a
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from eventsource.domain.subject_erased import SubjectErased
 from eventsource.errors import (
     AlreadyNotarisedError,
+    ErasureUnfinishedError,
+    EventDecodingError,
     EventNotFoundError,
     EventSourceError,
     LedgerUnavailableError,
@@ -259,6 +262,8 @@ class Notarisation:
 
     async def _notarise(self, events: Sequence[RecordedEvent]) -> None:
         batch = await self._maker.make(events, self._standing, last=self._last, time_ns=self._clock())
+        # Before the batch is written: if this is interrupted, it is done again with it.
+        await self._forget_erased(events)
         head = await self._write(batch, events)
         if head is None:
             return
@@ -267,6 +272,25 @@ class Notarisation:
         await self._publisher.publish(head, batch.after)
         # Last, so that whoever is told, or looks, finds the head that covers it.
         self._advance(events, batch.after)
+
+    async def _forget_erased(self, events: Sequence[RecordedEvent]) -> None:
+        """
+        Let go of the seals of those whose data was erased, as far as events say so.
+        """
+        erased: list[str] = []
+        for event in events:
+            if event.type == SubjectErased.event_type:
+                # Whoever commits something else under that name erases nothing.
+                with suppress(EventDecodingError):
+                    erased += SubjectErased.from_recorded(event).event_ids
+        if not erased:
+            return
+        try:
+            forgotten = await self._book.forget(erased)
+        except ErasureUnfinishedError as error:
+            log.warning("notary.seals_not_overwritten", store=self._name, seals=error.events, reason=error.reason)
+        else:
+            log.info("notary.seals_forgotten", store=self._name, seals=forgotten)
 
     async def _write(self, batch: Batch, events: Sequence[RecordedEvent]) -> Head | None:
         """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from eventsource.errors import SignedHeadError, TamperedError
 from eventsource.notary.comparison import Comparison
 from eventsource.notary.findings import Finding, Findings, Verdict
-from eventsource.notary.notarised import Notarised
+from eventsource.notary.notarised import Notarised, ReadableLog
 from eventsource.notary.publishing import standing_in
 from eventsource.notary.standing import check_charter
 
@@ -66,8 +66,15 @@ async def verify(
         held.append((seen.head, None))
     standings = [standing for _, standing in held if standing is not None]
     notarised = Notarised(ledger, name, batches_of_interest=frozenset(one.batch for one in standings))
-    await notarised.check_structure()
-    head = await _check_heads(ledger, [one for one, _ in held], findings, is_whole=notarised.is_whole)
+    heads_to_meet = [one for one, _ in held]
+    if isinstance(ledger, ReadableLog):
+        # What its own hashes say of it comes first: whether it is one log at all.
+        await notarised.check_structure()
+        head = await _check_heads(ledger, heads_to_meet, findings, is_whole=notarised.is_whole)
+    else:
+        head = await _check_heads(ledger, heads_to_meet, findings, is_whole=True)
+        if not findings:
+            await notarised.check_structure()
     for finding in notarised.findings:
         findings.add(finding)
     if not findings:
@@ -75,11 +82,16 @@ async def verify(
     is_compared = store is not None and not findings
     comparison = None
     if is_compared and store is not None:
-        if book is not None and notarised.end.batch:
-            await check_charter(ledger, book, name)
         comparison = Comparison(store, book)
-        await comparison.run(Notarised(ledger, name).batches())
-        for finding in comparison.findings:
+        again = Notarised(ledger, name)
+        try:
+            if book is not None and notarised.end.batch:
+                await check_charter(ledger, book, name)
+            await comparison.run(again.batches())
+        except TamperedError as error:
+            findings.add(Finding.of(error))
+        # A ledger that now tells something else lies.
+        for finding in (*comparison.findings, *again.findings):
             findings.add(finding)
     counts = comparison.counts if comparison else None
     return Verdict(
