@@ -19,6 +19,7 @@ from eventsource.errors import (
     EventDecodingError,
     EventNotFoundError,
     EventSourceError,
+    InvalidImmudbUrlError,
     InvalidLedgerUrlError,
     InvalidStoreUrlError,
     InvalidSubjectError,
@@ -36,6 +37,7 @@ from eventsource.errors import (
     QuerySyntaxError,
     StoreError,
     StoreLockedError,
+    TrustMissingError,
 )
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -226,6 +228,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             typer.TyperException()
             | DeclarationError()
             | EventNotFoundError()
+            | InvalidImmudbUrlError()
             | InvalidLedgerUrlError()
             | InvalidStoreUrlError()
             | InvalidSubjectError()
@@ -235,6 +238,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             | NotNotarisedError()
             | QuerySyntaxError()
             | QueryLimitError()
+            | TrustMissingError()
         ):
             return ExitCode.USAGE
         case (

@@ -2,6 +2,7 @@
 ``eventsource notary``: notarise a store, ask how far that is, verify, and hand out heads and receipts.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from eventsource.cli.notary_output import (
     read_keys,
     signing_key,
 )
-from eventsource.cli.notary_running import follow, read_status
+from eventsource.cli.notary_running import book_if_known, book_path, find_ledger, follow, read_status
 from eventsource.cli.options import Json, StoreUrl, show_help_if_alone
 from eventsource.cli.output import write_error, write_json, write_lines
 from eventsource.cli.signals import run as run_async
@@ -27,7 +28,6 @@ from eventsource.notary import (
     NotaryBook,
     SignedHead,
     make_receipt,
-    open_ledger,
     verify,
 )
 from eventsource.notary.publishing import make_head, write_head
@@ -77,6 +77,10 @@ ExistingKeyFile = Annotated[
     Path | None,
     typer.Option("--key", metavar="FILE", exists=True, dir_okay=False, help="The key that signs the head."),
 ]
+FirstContact = Annotated[
+    bool,
+    typer.Option("--first-contact", help="Trust an immudb of which neither book nor --head knows a head."),
+]
 _NAME = "events"
 
 
@@ -103,6 +107,7 @@ def run(
     origin: Annotated[
         str | None, typer.Option("--origin", metavar="NAME", help="What heads of a new log are to be known by.")
     ] = None,
+    first_contact: FirstContact = False,
     once: Annotated[bool, typer.Option("--once", help="End when everything there is is notarised.")] = False,
     json: Json = False,
 ) -> int:
@@ -119,8 +124,8 @@ def run(
     async def work() -> ExitCode:
         async with (
             connect(store, read_only=True) as opened,
-            open_ledger(ledger, origin=origin) as chosen,
-            NotaryBook(_book_path(book, ledger)) as its_book,
+            NotaryBook(book_path(book, ledger)) as its_book,
+            await find_ledger(ledger, its_book, name, origin=origin, first_contact=first_contact) as chosen,
         ):
             running = Notary(opened, chosen, its_book, name=name, signing_key=signing, head_file=head)
             return await follow(running, once=once, as_json=json)
@@ -129,13 +134,25 @@ def run(
 
 
 @app.command(epilog=EXIT_CODES_HELP)
-def status(store: StoreUrl, ledger: LedgerUrl, *, name: StoreName = _NAME, json: Json = False) -> int:
+def status(
+    store: StoreUrl,
+    ledger: LedgerUrl,
+    *,
+    book: BookPath = None,
+    name: StoreName = _NAME,
+    first_contact: FirstContact = False,
+    json: Json = False,
+) -> int:
     """
     Show how far the notarisation is. Changes nothing, and works beside a notary that runs.
     """
 
     async def work() -> ExitCode:
-        async with connect(store, read_only=True) as opened, open_ledger(ledger, read_only=True) as chosen:
+        async with (
+            connect(store, read_only=True) as opened,
+            book_if_known(book) as its_book,
+            await find_ledger(ledger, its_book, name, read_only=True, first_contact=first_contact) as chosen,
+        ):
             print_status(await read_status(opened, chosen, name), as_json=json)
         return ExitCode.DONE
 
@@ -160,6 +177,7 @@ def verify_(
     without_book: Annotated[
         bool, typer.Option("--without-book", help="Compare ids and order alone: for who must not have the book.")
     ] = False,
+    first_contact: FirstContact = False,
     json: Json = False,
 ) -> int:
     """
@@ -172,12 +190,14 @@ def verify_(
     heads, keys = read_heads(head or []), read_keys(key or [])
 
     async def work() -> VerifyResult:
-        async with connect(store, read_only=True) as opened, open_ledger(ledger, read_only=True) as chosen:
-            if without_book:
-                verdict = await verify(opened, chosen, None, name=name, heads=heads, keys=keys)
-            else:
-                async with NotaryBook(_book_path(book, ledger), read_only=True) as its_book:
-                    verdict = await verify(opened, chosen, its_book, name=name, heads=heads, keys=keys)
+        async with (
+            connect(store, read_only=True) as opened,
+            nullcontext() if without_book else NotaryBook(book_path(book, ledger), read_only=True) as its_book,
+            await find_ledger(
+                ledger, its_book, name, heads=heads, read_only=True, first_contact=first_contact
+            ) as chosen,
+        ):
+            verdict = await verify(opened, chosen, its_book, name=name, heads=heads, keys=keys)
         return VerifyResult.of(verdict, has_heads=bool(heads))
 
     result = run_async(work())
@@ -192,6 +212,7 @@ def verify_(
 def export(
     ledger: LedgerUrl,
     *,
+    book: BookPath = None,
     name: StoreName = _NAME,
     key: ExistingKeyFile = None,
     output: Annotated[
@@ -201,6 +222,7 @@ def export(
         Path | None,
         typer.Option("--since", metavar="HEAD", help="Print what asks a witness to countersign, who last saw HEAD."),
     ] = None,
+    first_contact: FirstContact = False,
 ) -> int:
     """
     Print the ledger's head, signed, in the form that verify and other tools read: to be kept elsewhere.
@@ -209,7 +231,10 @@ def export(
     before = read_heads([since])[0] if since else None
 
     async def work() -> str:
-        async with open_ledger(ledger, read_only=True) as chosen:
+        async with (
+            book_if_known(book) as its_book,
+            await find_ledger(ledger, its_book, name, read_only=True, first_contact=first_contact) as chosen,
+        ):
             if before is None:
                 standing = await find_standing(chosen, name)
                 return str(make_head(await chosen.head(), name, standing, signing))
@@ -255,8 +280,8 @@ def receipt(
     async def work() -> str:
         async with (
             connect(store, read_only=True) as opened,
-            open_ledger(ledger, read_only=True) as chosen,
-            NotaryBook(_book_path(book, ledger), read_only=True) as its_book,
+            NotaryBook(book_path(book, ledger), read_only=True) as its_book,
+            await find_ledger(ledger, its_book, name, read_only=True) as chosen,
         ):
             made = await make_receipt(
                 opened, chosen, its_book, event_id, name=name, signing_key=signing, with_data=not without_data
@@ -265,13 +290,3 @@ def receipt(
 
     write_lines([run_async(work())])
     return ExitCode.DONE
-
-
-def _book_path(book: Path | None, ledger: str) -> Path:
-    if book is not None:
-        return book
-    with_file = open_ledger(ledger, read_only=True)
-    if isinstance(with_file, EmbeddedLedger):
-        return with_file.path.with_name(f"{with_file.path.name}-book")
-    msg = "where is the notary's book? Give --book, or set EVENTSOURCE_NOTARY_BOOK"
-    raise CommandError(msg)

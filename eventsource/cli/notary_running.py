@@ -5,20 +5,24 @@ Running a notary in the foreground, and asking from outside how far one is.
 from __future__ import annotations
 
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource.cli.failures import ExitCode
+from eventsource.cli.failures import CommandError, ExitCode
 from eventsource.cli.logs import log_in_json, log_in_words
 from eventsource.cli.notary_output import HeadResult, NotaryState
 from eventsource.cli.output import write_json, write_lines
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.errors import EventNotFoundError
+from eventsource.notary import EmbeddedLedger, NotaryBook, open_ledger
 from eventsource.notary.standing import find_standing
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
     from typing import Literal
 
-    from eventsource.notary import Ledger, Notary, NotaryStatus
+    from eventsource.notary import Ledger, Notary, NotaryStatus, SignedHead
     from eventsource.store.interface import EventStore
 
     Said = Literal["started", "caught_up", "waiting", "stopped", "failed"]
@@ -88,6 +92,65 @@ async def read_status(store: EventStore, ledger: Ledger, name: str) -> NotarySta
         last_event_id=last,
         head=HeadResult.of(await ledger.head()),
     )
+
+
+def book_path(book: Path | None, ledger: str) -> Path:
+    """
+    Where the notary's book is.
+
+    Raises:
+        CommandError: Nobody has said, and the ledger is no file to stand beside.
+        InvalidLedgerUrlError: *ledger* names none.
+    """
+    if book is not None:
+        return book
+    named = open_ledger(ledger, read_only=True)
+    if isinstance(named, EmbeddedLedger):
+        return named.path.with_name(f"{named.path.name}-book")
+    msg = "where is the notary's book? Give --book, or set EVENTSOURCE_NOTARY_BOOK"
+    raise CommandError(msg)
+
+
+@asynccontextmanager
+async def book_if_known(book: Path | None) -> AsyncGenerator[NotaryBook | None]:
+    """
+    The notary's book, for those who can do without.
+    """
+    if book is None:
+        yield None
+        return
+    async with NotaryBook(book, read_only=True) as opened:
+        yield opened
+
+
+async def find_ledger(
+    url: str,
+    book: NotaryBook | None,
+    name: str,
+    *,
+    heads: Sequence[SignedHead] = (),
+    origin: str | None = None,
+    read_only: bool = False,
+    first_contact: bool = False,
+) -> Ledger:
+    """
+    The ledger, with the head to begin with that book or heads know.
+
+    Raises:
+        CommandError: It is an immudb, and none is known.
+        InvalidLedgerUrlError, InvalidImmudbUrlError: *url* names none.
+    """
+    seen = await book.last_seen(name) if book else None
+    known = [seen.head] if seen else [one.head for one in heads]
+    pinned = known[0] if known else None
+    if not url.startswith("immudb"):
+        # A log's file says how it is called.
+        return open_ledger(url, read_only=read_only, origin=origin)
+    if pinned is None and not first_contact:
+        msg = "no head of this immudb is known: give --book or --head that know one, or --first-contact to trust it"
+        raise CommandError(msg)
+    origin = origin or (pinned.origin if pinned else None)
+    return open_ledger(url, read_only=read_only, origin=origin, pinned=pinned, trust_on_first_use=first_contact)
 
 
 def _tell(name: str, said: Said, status: NotaryStatus, *, as_json: bool) -> None:
