@@ -8,11 +8,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
-from eventsource.errors import NotaryNotRunningError, NotNotarisedError, TamperedError
+from eventsource.errors import NotaryNotRunningError, NotNotarisedError, NotSupportedError, TamperedError
 from eventsource.notary.ledger import MAX_ENTRIES
 from eventsource.notary.notarisation import Notarisation
 from eventsource.notary.publishing import Publisher
 from eventsource.notary.records import check_name, event_key
+from eventsource.store.scope import ScopedEventStore
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Notary:
 
     Raises:
         ValueError: *name* or *batch_events* is none.
+        NotSupportedError: *store* is a scope of another one.
         NotaryError: On leaving the block: why it stopped, if it did.
     """
 
@@ -87,6 +89,9 @@ class Notary:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         check_name(name)
+        if isinstance(store, ScopedEventStore):
+            msg = "a scope is a part of a chain: notarise the whole store"
+            raise NotSupportedError(msg)
         if not 0 < batch_events <= MAX_BATCH_EVENTS:
             msg = f"a batch has 1 to {MAX_BATCH_EVENTS} events, not {batch_events}"
             raise ValueError(msg)
