@@ -15,6 +15,7 @@ from benchmarks import (
     guard,
     hot,
     load,
+    notary,
     opening,
     projection,
     queries,
@@ -48,4 +49,5 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "client": client.measure,
     "server": server.measure,
     "fanout": fanout.measure,
+    "notary": notary.measure,
 }

@@ -83,20 +83,34 @@ def inclusion_path(index: int, size: int, node: Callable[[int, int], bytes]) -> 
     Raises:
         ValueError: A tree of *size* leaves has no leaf *index*.
     """
+    return [root_of_peaks([node(level, at) for level, at in subtrees]) for subtrees in inclusion_subtrees(index, size)]
+
+
+def inclusion_subtrees(index: int, size: int) -> list[list[tuple[int, int]]]:
+    """
+    The (level, index) of the complete subtrees that each term of an inclusion path is made of, lowest term first.
+
+    Raises:
+        ValueError: A tree of *size* leaves has no leaf *index*.
+    """
     if not 0 <= index < size:
         msg = f"a tree of {size} leaves has no leaf {index}"
         raise ValueError(msg)
-    path: list[bytes] = []
+    found: list[list[tuple[int, int]]] = []
     start, end = 0, size
     while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append(subtree_hash(middle, end, node))
+        level = (end - start - 1).bit_length() - 1
+        middle = start + (1 << level)
+        if index >= middle:
+            found.append([(level, start >> level)])
+            start = middle
+        elif end - middle == 1 << level:
+            found.append([(level, middle >> level)])
             end = middle
         else:
-            path.append(subtree_hash(start, middle, node))
-            start = middle
-    return path[::-1]
+            found.append(complete_subtrees(middle, end))
+            end = middle
+    return found[::-1]
 
 
 def consistency_path(old: int, size: int, node: Callable[[int, int], bytes]) -> list[bytes]:
@@ -190,6 +204,13 @@ class RightEdge:
         The edge of a tree there is.
         """
         return cls(size, [node(level, index) for level, index in complete_subtrees(0, size)])
+
+    @property
+    def nodes(self) -> dict[tuple[int, int], bytes]:
+        """
+        The complete subtrees, by (level, index).
+        """
+        return dict(zip(complete_subtrees(0, self.size), self._peaks, strict=True))
 
     def copy(self) -> RightEdge:
         """

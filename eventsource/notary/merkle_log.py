@@ -20,7 +20,7 @@ from eventsource.notary.merkle import (
     RightEdge,
     complete_subtrees,
     consistency_path,
-    inclusion_path,
+    inclusion_subtrees,
     is_consistent,
     is_included,
     leaf_hash,
@@ -154,8 +154,9 @@ class MerkleLog:
             if row is None:
                 return None
             index, value = row
-            head = self._head()
-            path = inclusion_path(index, head.size, self._node)
+            edge = self._current_edge()
+            head = Head(self.origin, edge.size, edge.root)
+            path = self._inclusion_path(index, edge)
             leaf = leaf_hash(leaf_of(Entry(key, value)))
             if not is_included(leaf, index=index, size=head.size, path=path, root=head.root):
                 raise _tampered(
@@ -242,8 +243,27 @@ class MerkleLog:
                 self._connection.execute("COMMIT")
 
     def _head(self) -> Head:
-        edge = self._edge or self._read_edge()
+        edge = self._current_edge()
         return Head(self.origin, edge.size, edge.root)
+
+    def _current_edge(self) -> RightEdge:
+        return self._edge or self._read_edge()
+
+    def _inclusion_path(self, index: int, edge: RightEdge) -> list[bytes]:
+        """
+        The way of a leaf to the root, its nodes fetched with one statement.
+        """
+        subtrees = inclusion_subtrees(index, edge.size)
+        nodes = edge.nodes
+        wanted = [place for term in subtrees for place in term if place not in nodes]
+        inner = [place for place in wanted if place[0]]
+        if inner:
+            marks = ", ".join(["(?, ?)"] * len(inner))
+            sql = f"SELECT level, idx, hash FROM nodes WHERE (level, idx) IN (VALUES {marks})"  # noqa: S608  marks
+            values = [number for place in inner for number in place]
+            nodes.update(((level, at), found) for level, at, found in self._connection.execute(sql, values))
+        nodes.update((place, self._node(*place)) for place in wanted if place not in nodes)
+        return [root_of_peaks([nodes[place] for place in term]) for term in subtrees]
 
     def _read_edge(self) -> RightEdge:
         return RightEdge.of(self._size(), self._node)
