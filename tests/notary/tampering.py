@@ -312,7 +312,10 @@ def log_cut(scene: Scene, chance: random.Random) -> Right:
     return right("ledger", "rolled-back", also=("truncated",))
 
 
-def _written_anew(scene: Scene, entries: list[list[Entry]]) -> None:
+def write_anew(scene: Scene, entries: list[list[Entry]]) -> None:
+    """
+    Put another log in the place of the one there, whole and with the same name.
+    """
     for suffix in ("", "-wal", "-shm"):
         scene.log.with_name(scene.log.name + suffix).unlink(missing_ok=True)
     log = MerkleLog(scene.log, origin=ORIGIN)
@@ -322,7 +325,10 @@ def _written_anew(scene: Scene, entries: list[list[Entry]]) -> None:
     log.close()
 
 
-def _batches(scene: Scene) -> list[list[Entry]]:
+def read_batches(scene: Scene) -> list[list[Entry]]:
+    """
+    What the log has, batch by batch.
+    """
     with _opened(scene.log) as connection:
         rows = connection.execute("SELECT first, count FROM batches ORDER BY first").fetchall()
         return [
@@ -340,8 +346,8 @@ def log_rolled_back(scene: Scene, chance: random.Random) -> Right:
     """
     The log is the one of an earlier day, whole and without a fault.
     """
-    batches = _batches(scene)
-    _written_anew(scene, batches[: chance.randrange(len(batches))])
+    batches = read_batches(scene)
+    write_anew(scene, batches[: chance.randrange(len(batches))])
     return right("ledger", "rolled-back")
 
 
@@ -349,7 +355,7 @@ def log_forked(scene: Scene, chance: random.Random) -> Right:
     """
     The log was written anew from some batch on, whole and without a fault, and is as long as before, or longer.
     """
-    batches = _batches(scene)
+    batches = read_batches(scene)
     changed = chance.randrange(len(batches))
     place = chance.randrange(len(batches[changed]))
     key, value = batches[changed][place]
@@ -358,7 +364,7 @@ def log_forked(scene: Scene, chance: random.Random) -> Right:
     batches[changed][place] = Entry(key, bytes(flipped))
     if chance.random() < 0.5:
         batches.append([Entry(b"x", b"more")])
-    _written_anew(scene, batches)
+    write_anew(scene, batches)
     return right("ledger", "forked", also=("edited",))
 
 

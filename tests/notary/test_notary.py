@@ -376,6 +376,66 @@ async def test_an_event_that_was_changed_before_is_not_notarised(office: Office)
             await notary.caught_up()
 
 
+async def test_an_event_that_does_not_follow_is_not_notarised(office: Office) -> None:
+    """
+    Where an event is missing between two others before they come to the notary, it stops.
+    """
+    store = office.store
+    assert isinstance(store, InMemoryEventStore)
+    await store.commit([moved(1), moved(2), moved(3)])
+    del store._events[1]
+
+    with pytest.raises(TamperedError, match="does not follow the event before it"):
+        await office.notary().run()
+
+
+async def test_data_by_reference_that_was_changed_before_is_not_notarised(office: Office) -> None:
+    """
+    Data that is not what its digest stands for is not notarised either, nor what is no data at all.
+    """
+    store = office.store
+    assert isinstance(store, InMemoryEventStore)
+    await store.commit([moved(0)])
+    for text in ('{"cents":9}', "no json"):
+        store._events[0] = store._events[0]._replace(data_json=text)
+        with pytest.raises(TamperedError, match="was changed before it was notarised"):
+            await office.notary().run()
+
+
+async def test_an_event_that_was_changed_since_is_not_gone_on_behind(office: Office) -> None:
+    """
+    Where the last notarised event is another one now, the notary that starts again says so.
+    """
+    store = office.store
+    assert isinstance(store, InMemoryEventStore)
+    await store.commit([moved(1), moved(2)])
+    async with office.notary() as notary:
+        await notary.caught_up()
+    store._events[1] = store._events[1]._replace(subject="/accounts/9")
+
+    with pytest.raises(TamperedError) as caught:
+        await office.notary().run()
+
+    assert (caught.value.kind, caught.value.place) == ("edited", "store")
+
+
+async def test_another_notary_with_other_events_is_named(office: Office) -> None:
+    """
+    Two notaries of two stores under one name: the second finds other events than its own.
+    """
+    async with InMemoryEventStore() as other:
+        await other.commit([moved(1), moved(2)])
+        await office.store.commit([moved(1)])
+        late = office.notary(linger_s=0.5)
+        running = asyncio.create_task(late.run())
+        await _until(lambda: late.status.behind == 1)
+        async with Notary(other, office.ledger, office.book, name=NAME, linger_s=0.0) as first:
+            await first.caught_up()
+
+        with pytest.raises(TamperedError):
+            await running
+
+
 async def test_a_foreign_record_in_the_way_is_named(office: Office) -> None:
     """
     Somebody else's entry under the key of an event stops the notary with a name.
