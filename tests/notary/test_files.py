@@ -127,6 +127,17 @@ async def test_a_book_is_closed_or_open(tmp_path: Path) -> None:
         await NotaryBook(tmp_path / "book").__aenter__()
 
 
+async def test_a_seal_is_made_once(tmp_path: Path) -> None:
+    """
+    Whoever seals an event again gets the seal there is: another one would not open what is in the ledger.
+    """
+    async with NotaryBook(tmp_path / "book") as book:
+        first = await book.seal(["a", "b"])
+
+        assert await book.seal(["b", "c"]) == {"b": first["b"], "c": (await book.seals(["c"]))["c"]}
+        assert len({*first.values(), *(await book.seals(["c"])).values()}) == 3
+
+
 async def test_what_was_changed_in_the_log_is_not_given_out(tmp_path: Path) -> None:
     """
     A changed leaf, a missing leaf, a missing node: asking raises, and names what was done.

@@ -22,7 +22,17 @@ from eventsource import (
     NotNotarisedError,
     TamperedError,
 )
-from eventsource.notary import EmbeddedLedger, Entry, Notary, NotaryBook, Receipt, SignedHead, open_ledger, verify
+from eventsource.notary import (
+    EmbeddedLedger,
+    Entry,
+    Notary,
+    NotaryBook,
+    Proved,
+    Receipt,
+    SignedHead,
+    open_ledger,
+    verify,
+)
 from eventsource.notary.records import BatchRecord, batch_key, event_key
 from tests.notary.scene import KEY, NAME, moved
 
@@ -38,6 +48,8 @@ class FlakyLedger(EmbeddedLedger):
 
     is_away = False
     loses_answers = 0
+    # The beginning of keys that it says it does not have.
+    hides = b"-"
 
     async def append(self, entries: Sequence[Entry]) -> Receipt:
         """
@@ -48,6 +60,12 @@ class FlakyLedger(EmbeddedLedger):
             self.loses_answers -= 1
             raise LedgerUnavailableError(*_LOST)
         return receipt
+
+    async def get(self, key: bytes) -> Proved | None:
+        """
+        Look, and maybe not tell.
+        """
+        return None if key.startswith(self.hides) else await super().get(key)
 
     async def _run(self, work: Any) -> Any:
         if self.is_away:
@@ -209,17 +227,18 @@ async def test_a_notary_can_be_stopped_while_the_ledger_is_away(office: Office) 
         await _until(lambda: notary.status.state == "waiting for the ledger")
 
 
-async def test_an_answer_that_was_lost_is_found_in_the_ledger(office: Office) -> None:
+async def test_an_answer_that_was_lost_is_found_in_the_ledger(office: Office, tmp_path: Path) -> None:
     """
-    A batch that was written although nobody said so is not written again.
+    A batch that was written although nobody said so is not written again, and its head is published.
     """
     await office.store.commit([moved(number) for number in range(5)])
     office.ledger.loses_answers = 3
 
-    async with office.notary(batch_events=2) as notary:
+    async with office.notary(batch_events=2, head_file=tmp_path / "head") as notary:
         await notary.caught_up()
 
     assert office.ledger.loses_answers == 0
+    assert SignedHead.parse((tmp_path / "head").read_text()).head == await office.ledger.head()
     await office.check()
 
 
@@ -292,6 +311,54 @@ async def test_the_head_leaves_the_house(office: Office, tmp_path: Path) -> None
         assert in_file.head == await office.ledger.head()
     verdict = await verify(office.store, office.ledger, None, name=NAME, heads=heads, keys=[KEY.verifying])
     assert verdict.is_intact
+
+
+async def test_the_last_head_is_published_at_each_start(office: Office, tmp_path: Path) -> None:
+    """
+    A notary that was killed behind a batch makes good for it when it starts, and replaces the head as a whole.
+    """
+    await office.store.commit([moved(1)])
+    async with office.notary() as notary:
+        await notary.caught_up()
+    async with office.notary(head_file=tmp_path / "head") as notary:
+        await notary.caught_up()
+    before = (tmp_path / "head").read_text()
+    (tmp_path / "opened").hardlink_to(tmp_path / "head")
+    await office.store.commit([moved(2)])
+    async with office.notary(head_file=tmp_path / "head") as notary:
+        await notary.caught_up()
+
+    assert SignedHead.parse(before).head.size == 3
+    assert SignedHead.parse((tmp_path / "head").read_text()).head == await office.ledger.head()
+    # Another file took its place; the old one was not written into.
+    assert (tmp_path / "opened").read_text() == before
+
+
+async def test_a_ledger_that_hides_its_batches_is_not_gone_on_with(office: Office) -> None:
+    """
+    The book knows how many batches there were: one that is said not to be there was hidden.
+    """
+    await office.store.commit([moved(1)])
+    async with office.notary() as notary:
+        await notary.caught_up()
+    office.ledger.hides = b"b/"
+
+    with pytest.raises(TamperedError) as caught:
+        await office.notary().run()
+
+    assert (caught.value.kind, caught.value.place) == ("rolled-back", "ledger")
+
+
+async def test_a_ledger_that_hides_what_it_took_is_named(office: Office) -> None:
+    """
+    Who waits for an event is told when the ledger says that it does not have what it has just taken.
+    """
+    office.ledger.hides = b"e/"
+    await office.store.commit([moved(1)])
+
+    async with office.notary() as notary:
+        with pytest.raises(TamperedError, match="says that it does not have it"):
+            await notary.caught_up()
 
 
 async def test_a_head_that_cannot_be_handed_on_stops_nothing(office: Office, tmp_path: Path) -> None:
