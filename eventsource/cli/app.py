@@ -8,8 +8,9 @@ from typing import Annotated, cast
 
 import typer
 
-from eventsource.cli import index, notary, project
+from eventsource.cli import index, notary, process, project, schema
 from eventsource.cli.audit import audit, ping
+from eventsource.cli.erase import erase
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
 from eventsource.cli.options import Json, show_help_if_alone
 from eventsource.cli.output import ReaderLeftError, to_json, write_error, write_lines
@@ -32,9 +33,12 @@ app.command(epilog=EXIT_CODES_HELP)(stream)
 app.command(epilog=EXIT_CODES_HELP)(query)
 app.command(epilog=EXIT_CODES_HELP)(audit)
 app.command(epilog=EXIT_CODES_HELP)(ping)
+app.command(epilog=EXIT_CODES_HELP)(erase)
 app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")
+app.add_typer(process.app, name="process")
+app.add_typer(schema.app, name="schema")
 app.add_typer(notary.app, name="notary")
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eventsource.errors import (
     AddressUnavailableError,
+    CommandNotHandledError,
     DeclarationError,
     EventDecodingError,
     EventNotFoundError,
@@ -31,12 +32,16 @@ from eventsource.errors import (
     NotaryBookError,
     NotNotarisedError,
     NotSupportedError,
+    ProcessManagerFailedError,
+    ProcessNotFoundError,
     ProjectorFailedError,
     QueryBudgetError,
     QueryLimitError,
     QuerySyntaxError,
+    SchemaMismatchError,
     StoreError,
     StoreLockedError,
+    SubjectNotFoundError,
     TrustMissingError,
 )
 
@@ -49,8 +54,8 @@ class ExitCode(enum.IntEnum):
     """
 
     DONE = 0
-    # It ran, and found what is wrong: a projector failed, an audit or a verification found problems, a query used up
-    # its limits, the output cannot be written.
+    # It ran, and found what is wrong: a projector or a process manager failed, an audit or a verification found
+    # problems, a query used up its limits, the output cannot be written.
     FAILED = 1
     # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
     USAGE = 2
@@ -60,10 +65,10 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, an audit or a verification found problems, or a query used up its "
-    "limits; 2 the arguments are not understood or name what is not there; 3 the store, the ledger or the read-model "
-    "database cannot be opened or read; "
-    "128 and the number of the signal that ended it early (130 for Ctrl-C)."
+    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit or a verification found problems, "
+    "a query used up its limits, or a schema may refuse what is written; 2 the arguments are not understood or name "
+    "what is not there; 3 the store, the ledger or the read-model database cannot be opened or read; 128 and the "
+    "number of the signal that ended it early (130 for Ctrl-C)."
 )
 
 
@@ -85,6 +90,22 @@ class ProjectorNotLoadedError(CommandError):
     """
 
     code = "projector-not-loaded"
+
+
+class ProcessNotLoadedError(CommandError):
+    """
+    ``module:Process`` names no process manager, or what is to carry out its commands is none.
+    """
+
+    code = "process-not-loaded"
+
+
+class ModuleNotLoadedError(CommandError):
+    """
+    A module cannot be imported, or has no event classes.
+    """
+
+    code = "module-not-loaded"
 
 
 class DatabaseUrlError(CommandError):
@@ -134,6 +155,18 @@ class StoreInUseError(CommandError):
             f"another process has {error.path} open for writing, and only the writer of a store changes its indexes: "
             f"{advice}"
         )
+
+
+class SchemasRefuseError(CommandError):
+    """
+    Registered schemas may refuse what event classes write.
+    """
+
+    code = SchemaMismatchError.code
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, error: SchemaMismatchError) -> None:
+        super().__init__(f"nothing was registered: {error}")
 
 
 class IndexNotFoundError(CommandError):
@@ -195,7 +228,7 @@ def describe(error: Exception) -> Failure | None:
     What to say about *error*; None for one that only a defect can raise.
     """
     match error:
-        case ProjectorFailedError():
+        case ProjectorFailedError() | ProcessManagerFailedError():
             return Failure(
                 code=error.code,
                 message=str(error),
@@ -226,6 +259,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             return error.exit_code
         case (
             typer.TyperException()
+            | CommandNotHandledError()
             | DeclarationError()
             | EventNotFoundError()
             | InvalidImmudbUrlError()
@@ -236,8 +270,10 @@ def exit_code_of(error: Exception) -> ExitCode:
             | NotSupportedError()
             | NotAReadModelDatabaseError()
             | NotNotarisedError()
-            | QuerySyntaxError()
+            | ProcessNotFoundError()
             | QueryLimitError()
+            | QuerySyntaxError()
+            | SubjectNotFoundError()
             | TrustMissingError()
         ):
             return ExitCode.USAGE
@@ -269,7 +305,7 @@ def format_error(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _cause(error: ProjectorFailedError) -> str | None:
+def _cause(error: ProjectorFailedError | ProcessManagerFailedError) -> str | None:
     cause = error.__cause__
     if cause is None or isinstance(cause, EventDecodingError):
         return str(cause) if cause else None

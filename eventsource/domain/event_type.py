@@ -178,6 +178,13 @@ class EventTypes:
         """
         return tuple(sorted({*self._classes, *self._upcasters}))
 
+    def upcasters(self) -> Iterator[Upcaster]:
+        """
+        All upcasters there are.
+        """
+        for own in self._upcasters.values():
+            yield from own.values()
+
     def check(self) -> None:
         """
         Check that each version of each stored type can be read. A test or the start of a program calls it.

@@ -59,7 +59,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         """
         Put cash in.
 
-        It is refused unless the account is there and `rules.is_open`.
+        It is refused unless the account is there, `rules.is_open` and `rules.is_in_open_month`.
 
         Raises:
             AmountRefusedError: The amount is not positive, or absurd.
@@ -68,14 +68,14 @@ class Account(Aggregate, subject="/accounts/{id}"):
         _check_amount(cents)
         self.emit(
             MoneyDeposited(delta_cents=cents, booked_on=on, text="Deposit", against="cash"),
-            guarded_by=self._open_for_business(),
+            guarded_by=self._open_for_business(on),
         )
 
     def withdraw(self, cents: int, *, customer: str, on: date) -> None:
         """
         Take cash out, as its owner *customer* does.
 
-        It is refused unless the account is there, `rules.is_open` and `rules.covers` it, and
+        It is refused unless the account is there, `rules.is_open`, `rules.is_in_open_month` and `rules.covers` it, and
         `rules.is_within_daily_limit` of the customer, whose other accounts count as well.
 
         Raises:
@@ -87,7 +87,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         self.emit(
             MoneyWithdrawn(delta_cents=-cents, booked_on=on, text="Withdrawal", against="cash", allowance=allowance),
             guarded_by=[
-                *self._open_for_business(),
+                *self._open_for_business(on),
                 rules.covers(self.subject, cents),
                 rules.is_within_daily_limit(allowance, cents),
             ],
@@ -97,7 +97,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         """
         Half of a `transfer`: let money go to the account *to*.
 
-        It is refused unless the account is there, `rules.is_open` and `rules.covers` it.
+        It is refused unless the account is there, `rules.is_open`, `rules.is_in_open_month` and `rules.covers` it.
 
         Raises:
             AmountRefusedError: The amount is not positive, or absurd.
@@ -106,14 +106,14 @@ class Account(Aggregate, subject="/accounts/{id}"):
         _check_amount(cents)
         self.emit(
             TransferSent(delta_cents=-cents, booked_on=on, text=f"Transfer to {to}", to_account=to),
-            guarded_by=[*self._open_for_business(), rules.covers(self.subject, cents)],
+            guarded_by=[*self._open_for_business(on), rules.covers(self.subject, cents)],
         )
 
     def receive(self, cents: int, *, sender: str, on: date) -> None:
         """
         The other half of a `transfer`: take money from the account *sender*.
 
-        It is refused unless the account is there and `rules.is_open`.
+        It is refused unless the account is there, `rules.is_open` and `rules.is_in_open_month`.
 
         Raises:
             AmountRefusedError: The amount is not positive, or absurd.
@@ -122,26 +122,27 @@ class Account(Aggregate, subject="/accounts/{id}"):
         _check_amount(cents)
         self.emit(
             TransferReceived(delta_cents=cents, booked_on=on, text=f"Transfer from {sender}", from_account=sender),
-            guarded_by=self._open_for_business(),
+            guarded_by=self._open_for_business(on),
         )
 
     def close(self, *, on: date) -> None:
         """
         Book nothing on it any more.
 
-        It is refused unless the account is there, `rules.is_open` and `rules.is_empty`. A deposit at
-        the same time is either before it, and the account is not empty, or behind it, and refused.
+        It is refused unless the account is there, `rules.is_open`, `rules.is_in_open_month` and
+        `rules.is_empty`. A deposit at the same time is either before it, and the account is not empty, or
+        behind it, and refused.
 
         Raises:
             UnsavedError: Something else is to be committed with it.
         """
-        self.emit(AccountClosed(closed_on=on), guarded_by=[*self._open_for_business(), rules.is_empty(self.subject)])
+        self.emit(AccountClosed(closed_on=on), guarded_by=[*self._open_for_business(on), rules.is_empty(self.subject)])
 
-    def _open_for_business(self) -> list[Precondition]:
+    def _open_for_business(self, day: date) -> list[Precondition]:
         # Rules see nothing of the commit they guard: a second command in it would be decided as if the first were not.
         if self.pending_events:
             raise UnsavedError(self.id)
-        return [SubjectExists(self.subject), rules.is_open(self.subject)]
+        return [SubjectExists(self.subject), rules.is_open(self.subject), rules.is_in_open_month(day)]
 
     # --- Decided by what was read ---
 

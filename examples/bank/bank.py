@@ -5,7 +5,8 @@ This is the layer that a web page, a command line or a test talks to.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import date, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -22,11 +23,13 @@ from eventsource import (
     InvalidSubjectError,
     Projector,
     ReadModelDatabase,
+    Repository,
     RuleBrokenError,
 )
 from examples.bank import balances, ledger, rules, statements
 from examples.bank.account import Account, account_of
 from examples.bank.balances import Balance
+from examples.bank.books import BANK, Books, month_after, month_of
 from examples.bank.commands import (
     CloseAccount,
     Deposit,
@@ -42,6 +45,8 @@ from examples.bank.refusals import (
     ClosedError,
     DailyLimitError,
     EmailTakenError,
+    MonthClosedError,
+    MonthNotOverError,
     NoSuchAccountError,
     NotCoveredError,
     NotEmptyError,
@@ -218,6 +223,38 @@ class Bank:
         _check_numbers(account)
         return await self._dispatch(CloseAccount(account=account, **_id(command_id)), asked=_Asked((account,)))
 
+    async def close_month(self) -> str:
+        """
+        Close the books of the last month that is over and not closed, whatever is booked meanwhile.
+
+        The first time that is last month; after that the one behind the month that was closed last.
+
+        Returns:
+            The month.
+
+        Raises:
+            MonthNotOverError: It is not over.
+        """
+        today, books = self._today(), Repository(Books, self.store)
+        try:
+            month = (await books.load(BANK)).period
+        except AggregateNotFoundError:
+            month = month_of(today.replace(day=1) - timedelta(days=1))
+            with suppress(AggregateExistsError):
+                async with books.create(BANK, period=month) as first:
+                    first.begin()
+        if month >= month_of(today):
+            raise MonthNotOverError(month)
+        while True:
+            [total_cents] = [row async for row in self.store.query(rules.total_of_accounts())]
+            try:
+                now = await books.close_period(BANK, month_after(month), Books.close, total_cents)
+            except RuleBrokenError:
+                # Somebody booked since it was added up.
+                continue
+            await self.seen(now.last_event_id or "")
+            return month
+
     async def _dispatch(self, command: Command, *, asked: "_Asked") -> CommandResult:
         """
         Carry out a command, and wait until the read models show it.
@@ -238,10 +275,17 @@ class Bank:
         """
         # What the rule saw is in the read models then.
         await self.caught_up()
-        if rule == rules.UNIQUE_EMAIL:
-            return EmailTakenError(asked.email)
-        if rule == rules.DAILY_LIMIT:
-            return await self._over_daily_limit(asked)
+        match rule:
+            case rules.UNIQUE_EMAIL:
+                return EmailTakenError(asked.email)
+            case rules.DAILY_LIMIT:
+                return await self._over_daily_limit(asked)
+            case rules.OPEN_MONTH:
+                return MonthClosedError(month_of(self._today()))
+            case _:
+                return await self._refusal_of_accounts(rule, asked)
+
+    async def _refusal_of_accounts(self, rule: str | None, asked: "_Asked") -> RefusedError | None:
         found = [await self.balance(account) for account in asked.accounts]
         match rule:
             case rules.FUNDS:

@@ -146,3 +146,25 @@ class TransferReceived(Booking, type="io.example.bank.transfer-received"):
 
     delta_cents: PositiveInt
     from_account: str
+
+
+class MonthOpened(Event, type="io.example.bank.month-opened"):
+    """
+    The books of a month begin.
+
+    Attributes:
+        total_cents: What all accounts hold together at its beginning.
+    """
+
+    total_cents: int
+
+
+class MonthClosed(Event, type="io.example.bank.month-closed"):
+    """
+    Nothing is booked any more on a day of this month.
+
+    Attributes:
+        total_cents: What all accounts held together at its end.
+    """
+
+    total_cents: int

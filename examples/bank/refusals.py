@@ -128,6 +128,31 @@ class ClosedError(RuleBrokenError):
         self.account = account
 
 
+class MonthClosedError(RuleBrokenError):
+    """
+    The books of the month are closed: nothing is booked in it any more.
+    """
+
+    rule = rules.OPEN_MONTH
+
+    def __init__(self, month: str) -> None:
+        super().__init__(f"The books of {month} are closed.")
+        self.month = month
+
+
+class MonthNotOverError(RefusedError):
+    """
+    The books of a month are closed when it is over.
+
+    Attributes:
+        month: The month.
+    """
+
+    def __init__(self, month: str) -> None:
+        super().__init__(f"{month} is not over yet.")
+        self.month = month
+
+
 class NotEmptyError(RuleBrokenError):
     """
     An account was to be closed that holds money, or owes some.

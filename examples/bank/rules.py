@@ -20,6 +20,7 @@ from examples.bank.events import (
     FundsChanged,
     MoneyDeposited,
     MoneyWithdrawn,
+    MonthClosed,
     OverdraftGranted,
     TransferReceived,
     TransferSent,
@@ -30,6 +31,7 @@ FUNDS: Final = "sufficient funds"
 DAILY_LIMIT: Final = "daily withdrawal limit"
 OPEN: Final = "open account"
 EMPTY: Final = "empty account"
+OPEN_MONTH: Final = "open month"
 
 # What a customer may withdraw in a day.
 DAILY_LIMIT_CENTS: Final = 1_000_00
@@ -69,6 +71,15 @@ def withdrawn_of(allowance: str) -> Query:
     return events(MoneyWithdrawn).where(allowance=allowance).query(Aggregate("SUM", Path(("data", "deltaCents"))))
 
 
+def total_of_accounts() -> Query:
+    """
+    What all accounts hold together.
+
+    The answer is one row: the sum in cents.
+    """
+    return events(*BOOKINGS).under("/accounts").query(Aggregate("SUM", Path(("data", "deltaCents"))))
+
+
 def is_open(account: str) -> Guard:
     """
     Nobody closed the account at this subject.
@@ -81,6 +92,13 @@ def is_empty(account: str) -> Guard:
     The balance of the account at this subject is zero.
     """
     return (events(*BOOKINGS).at(account).sum(lambda e: e.delta_cents) == 0).named(EMPTY)
+
+
+def is_in_open_month(day: date) -> Guard:
+    """
+    Nobody closed the bank's books of the month that the day is in.
+    """
+    return (events(MonthClosed).at(f"/books/bank/{day:%Y-%m}").count() == 0).named(OPEN_MONTH)
 
 
 def allowance_of(customer: str, day: date) -> str:

@@ -18,6 +18,7 @@ from examples.bank.bank import Bank
 from examples.bank.page.accounts import AccountList
 from examples.bank.page.figures import Figures
 from examples.bank.page.forms import make_forms
+from examples.bank.page.history import HistoryView
 from examples.bank.page.ledger import LedgerView
 from examples.bank.page.race import RaceView
 from examples.bank.page.statement import StatementView
@@ -93,8 +94,10 @@ def _declare_pages(bank: Bank, tape: Tape) -> None:
                 ui.label(str(error)).classes("card empty-title")
             else:
                 statement = StatementView(bank, tape, account)
+                history = HistoryView(bank, tape, account)
                 RaceView(bank, account)
-                await statement.refresh()
+                for part in (statement, history):
+                    await part.refresh()
 
 
 def _masthead(title: str, line: str) -> ui.element:

@@ -2,10 +2,14 @@
 What is stored: names and data that never change.
 """
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from eventsource import Event
+from eventsource.testing.golden import check_golden_events
+from examples.bank import events
 from examples.bank.events import (
     AccountClosed,
     AccountOpened,
@@ -14,6 +18,8 @@ from examples.bank.events import (
     EmailGiven,
     MoneyDeposited,
     MoneyWithdrawn,
+    MonthClosed,
+    MonthOpened,
     OverdraftGranted,
     TransferReceived,
     TransferSent,
@@ -46,6 +52,8 @@ STORED = {
         TransferReceived(delta_cents=1, booked_on=DAY, from_account="7"),
         '{"bookedOn":"2024-02-29","deltaCents":1,"fromAccount":"7","reference":"","text":""}',
     ),
+    "month-opened": (MonthOpened(total_cents=5), '{"totalCents":5}'),
+    "month-closed": (MonthClosed(total_cents=7), '{"totalCents":7}'),
 }
 
 
@@ -58,6 +66,13 @@ def test_stored_form_does_not_change(name: str) -> None:
 
     assert event.event_type == f"io.example.bank.{name}"
     assert event.to_data_json() == data_json
+
+
+def test_stored_events_stay_readable() -> None:
+    """
+    What banks out there have in their files is read as what it was.
+    """
+    check_golden_events(Path(__file__).parent / "golden", [event for event, _ in STORED.values()], modules=[events])
 
 
 @pytest.mark.parametrize("cents", [5, 0])

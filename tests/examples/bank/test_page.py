@@ -538,3 +538,24 @@ async def test_transfer_that_is_sent_twice_is_booked_once(bank: BankPage) -> Non
     )
     await bank.submit("Transfer", **(transfer | {"id": "rent two"}))
     await expect(bank.answer("Transfer")).to_have_text(re.compile("Refused: a transfer id has at most 100"))
+
+
+async def test_balance_is_explained_at_any_moment(bank: BankPage) -> None:
+    """
+    The slider goes back over the events; what was booked later is not in the sum.
+    """
+    account = await bank.open_account("Traveller", limit="50")
+    for amount in ("10", "20"):
+        await bank.submit("Deposit", account=account, amount=amount)
+        await expect(bank.answer("Deposit")).to_have_text(re.compile(rf"Done: {amount}\.00 deposited"))
+    await bank.visit(f"/accounts/{account}")
+    history = bank.page.get_by_role("region", name="History")
+
+    await expect(history.get_by_role("status").first).to_have_text(re.compile("After event 4 of 4, "))
+    await expect(history.locator(".figure")).to_have_text("30.00")
+    await expect(history.get_by_role("row")).to_have_count(5)
+    # The keyboard goes to the track inside.
+    await history.get_by_role("slider").locator("[tabindex]").press("ArrowLeft")
+    await expect(history.get_by_role("status").first).to_have_text(re.compile("After event 3 of 4, "))
+    await expect(history.locator(".figure")).to_have_text("10.00")
+    await expect(history.get_by_role("row")).to_have_count(4)
