@@ -25,6 +25,7 @@ from eventsource import (
     ReadModelDatabase,
     Repository,
     RuleBrokenError,
+    erase_subject,
 )
 from examples.bank import balances, ledger, rules, statements
 from examples.bank.account import Account, account_of
@@ -39,6 +40,7 @@ from examples.bank.commands import (
     Withdraw,
     make_dispatcher,
 )
+from examples.bank.customer import Customer
 from examples.bank.events import AccountOpened
 from examples.bank.ledger import LedgerTotal
 from examples.bank.refusals import (
@@ -222,6 +224,23 @@ class Bank:
         """
         _check_numbers(account)
         return await self._dispatch(CloseAccount(account=account, **_id(command_id)), asked=_Asked((account,)))
+
+    async def erase_customer(self, account: str) -> int:
+        """
+        Erase all that is personal of the customer who owns *account*, for good; what was booked stays.
+
+        Again it does nothing, unless it was interrupted: then it goes on.
+
+        Returns:
+            How many events were emptied.
+
+        Raises:
+            NoSuchAccountError: It is not there.
+            ErasureUnfinishedError: Nobody can read it any more, but bytes are left in a file: do it again.
+        """
+        subject = Customer.subject_of((await self.balance(account)).owner)
+        erasure = await erase_subject(self.store, subject, wait_for=self._projectors, timeout_s=_PATIENCE_S)
+        return erasure.emptied
 
     async def close_month(self) -> str:
         """

@@ -136,6 +136,10 @@ def make_forms(bank: Bank) -> None:
         booked = _booked_before(result) if result.is_repeat else f"{format_cents(cents)} transferred."
         return f"{booked} {await _holds(bank, source)}"
 
+    async def erase(id: str, account: str) -> str:  # noqa: ARG001  erasing twice is erasing once
+        await bank.erase_customer(account)
+        return f"the owner of account {account} is erased. What was booked stays."
+
     account, amount = Field("Account", "account", "100001"), Field("Amount", "amount", "0.00")
     limit = Field("Overdraft limit (optional)", "amount", "0.00")
     with ui.element("div").classes("forms"):
@@ -165,6 +169,7 @@ def make_forms(bank: Bank) -> None:
             open_another_account,
         )
         CommandForm("Close an account", "Close", [account], close_account)
+        CommandForm("Erase a customer", "Erase", [Field("Account of the customer", "account", "100001")], erase)
 
 
 def _make_input(field: Field) -> ui.input:

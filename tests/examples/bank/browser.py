@@ -104,6 +104,7 @@ LABELS = {
     "limit": "Overdraft limit",
     "account": "Account",
     "known": "Account of the same owner",
+    "of_customer": "Account of the customer",
     "source": "From account",
     "target": "To account",
     "amount": "Amount",

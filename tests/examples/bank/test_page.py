@@ -318,6 +318,8 @@ async def test_statement_lists_what_was_booked(bank: BankPage) -> None:
     """
     account = await bank.open_account("Statement Reader")
     await bank.submit("Deposit", account=account, amount="30")
+    # Then the focus goes back to the amount, and would take away what is typed elsewhere at that moment.
+    await expect(bank.answer("Deposit")).to_contain_text("Done")
     await bank.submit("Withdraw", account=account, amount="12.5")
     await expect(bank.answer("Withdraw")).to_contain_text("Done")
 
@@ -559,3 +561,33 @@ async def test_balance_is_explained_at_any_moment(bank: BankPage) -> None:
     await expect(history.get_by_role("status").first).to_have_text(re.compile("After event 3 of 4, "))
     await expect(history.locator(".figure")).to_have_text("10.00")
     await expect(history.get_by_role("row")).to_have_count(4)
+
+
+async def test_erased_customer_is_in_no_list_and_on_no_tape(browser: Browser, bank: BankPage, address: str) -> None:
+    """
+    On every open page the name goes away, and what was booked stays.
+    """
+    account = await bank.open_account("Forget Me")
+    await bank.submit("Deposit", account=account, amount="5")
+    await expect(bank.answer("Deposit")).to_contain_text("Done")
+    async with _Visitor(browser, address) as other:
+        await other.visit()
+        await expect(other.row("Forget Me")).to_be_visible()
+        await expect(other.tape.filter(has_text="Forget Me")).to_have_count(1)
+
+        await bank.submit("Erase a customer", of_customer=account)
+
+        await expect(bank.answer("Erase a customer")).to_have_text(
+            f"Done: the owner of account {account} is erased. What was booked stays."
+        )
+        await expect(other.row(account).get_by_role("cell")).to_have_text([account, "(erased)", "0.00", "5.00"])
+        await expect(other.page.get_by_text("Forget Me")).to_have_count(0)
+
+
+async def test_unknown_customer_is_not_erased(bank: BankPage) -> None:
+    """
+    The refusal says that there is no such account.
+    """
+    await bank.submit("Erase a customer", of_customer="77")
+
+    await expect(bank.answer("Erase a customer")).to_have_text("Refused: There is no account 77.")
