@@ -114,6 +114,7 @@ SAMPLES: list[EventSourceError] = [
     errors.CheckpointMismatchError("balances", event_id="e-1"),
     errors.CheckpointMissingError("balances", table="balance"),
     errors.ReadModelIncompleteError("balances", table="balance"),
+    errors.ErasedDataRemainsError("balances", event_id="1b9d", subject="/customers/1"),
     errors.NotSeenError("balances", event_id="e-1", timeout_s=5.0),
 ]
 
@@ -184,6 +185,7 @@ CODES = {
     "QuerySyntaxError": "query-syntax",
     "QueryValueError": "query-value",
     "ReadModelIncompleteError": "read-model-incomplete",
+    "ErasedDataRemainsError": "erased-data-remains",
     "RequestError": "request",
     "RequestRefusedError": "request-refused",
     "RequestTooLargeError": "request-too-large",

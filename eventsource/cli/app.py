@@ -10,6 +10,7 @@ import typer
 
 from eventsource.cli import index, project, schema
 from eventsource.cli.audit import audit, ping
+from eventsource.cli.erase import erase
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
 from eventsource.cli.options import Json, show_help_if_alone
 from eventsource.cli.output import ReaderLeftError, to_json, write_error, write_lines
@@ -32,6 +33,7 @@ app.command(epilog=EXIT_CODES_HELP)(stream)
 app.command(epilog=EXIT_CODES_HELP)(query)
 app.command(epilog=EXIT_CODES_HELP)(audit)
 app.command(epilog=EXIT_CODES_HELP)(ping)
+app.command(epilog=EXIT_CODES_HELP)(erase)
 app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")

@@ -31,6 +31,7 @@ from eventsource.errors import (
     SchemaMismatchError,
     StoreError,
     StoreLockedError,
+    SubjectNotFoundError,
 )
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -247,6 +248,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             | NotAReadModelDatabaseError()
             | QuerySyntaxError()
             | QueryLimitError()
+            | SubjectNotFoundError()
         ):
             return ExitCode.USAGE
         case StoreError() | SQLAlchemyError() | AddressUnavailableError():

@@ -202,6 +202,12 @@ class Terminal:
         os.close(inside)
         self.output = ""
 
+    def type(self, text: str) -> None:
+        """
+        Type *text*.
+        """
+        os.write(self._screen, text.encode())
+
     def read_until(self, text: str) -> str:
         """
         Read until *text* has been shown; returns everything shown so far.

@@ -170,11 +170,12 @@ async def test_data_by_reference_of_any_class_is_recorded(store: EventStore) -> 
     The hash tells what was stored by reference, so that what is empty by itself is not taken for erased.
     """
     subject = "/people/1"
-    taken, _, _ = await store.commit(
+    taken, *_ = await store.commit(
         [
             NewEvent.of(NoteTaken(text=PLANTED), subject=subject, store_data_as_reference=True),
             NewEvent.of(NoteTaken(text=""), subject=subject),
             NewEvent(subject=subject, type="io.example.test.erasure.closed", data={}),
+            NewEvent(subject=subject, type="io.example.test.erasure.closed", data={}, store_data_as_reference=True),
         ]
     )
 

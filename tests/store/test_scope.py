@@ -12,6 +12,8 @@ import pytest
 
 from eventsource import (
     CheckpointMismatchError,
+    Command,
+    Dispatcher,
     EmbeddedEventStore,
     EventNotFoundError,
     EventSourceError,
@@ -30,6 +32,7 @@ from eventsource import (
     SubjectIsAtVersion,
     SubjectIsNew,
     SubjectNotFoundError,
+    UnitOfWork,
     Worker,
     connect,
     events,
@@ -127,6 +130,40 @@ BOUNDED: dict[str, Callable[[EventStore, str], Awaitable[object]]] = {
     "observe": lambda store, bound: anext(store.observe(lower_bound=bound).pages()),
     "count": lambda store, bound: store.count(lower_bound=bound),
 }
+
+
+class OpenAccount(Command, subject="/accounts/{account}"):
+    """
+    A request to open an account.
+    """
+
+    account: str
+
+
+async def open_account(command: OpenAccount, work: UnitOfWork) -> None:
+    """
+    Carry it out.
+    """
+    work.create(Account, command.account).open("Ada")
+
+
+async def test_commands_are_carried_out_once_in_each_part(
+    whole: EventStore, acme: EventStore, globex: EventStore
+) -> None:
+    """
+    The same id at the same subject is a repeat for one tenant, and another command for the other.
+    """
+    command = OpenAccount(command_id="7", account="42")
+    repeats: list[bool] = []
+    for store in (acme, acme, globex):
+        dispatcher = Dispatcher(store)
+        dispatcher.handles(open_account)
+        result = await dispatcher.dispatch(command)
+        assert [event.subject for event in result.events] == ["/accounts/42"]
+        repeats.append(result.is_repeat)
+
+    assert repeats == [False, True, False]
+    assert await whole.count() == 2
 
 
 async def _read(stream: Any) -> list[Any]:

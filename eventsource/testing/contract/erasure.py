@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventsource import (
+    Erased,
     Event,
     IdempotencyKeyReusedError,
     InvalidSubjectError,
@@ -45,6 +46,15 @@ class PersonNamed(Event, type="io.example.contract.person-named"):
     """
 
     name: str
+
+
+class AddressGiven(Event, type="io.example.contract.address-given", personal=True):
+    """
+    Something else about one, declared as what it is.
+    """
+
+    street: str
+    number: int | None
 
 
 def personal(subject: str, data: dict[str, Any], *, type: str = NOTED) -> NewEvent:
@@ -90,6 +100,21 @@ async def test_an_event_class_is_stored_by_reference_too(store: EventStore) -> N
     assert await store.erase("/people/1") == 1
     (event,) = await read(store.stream())
     assert event.decode() == PersonNamed(name="")
+
+
+async def test_a_personal_event_is_read_as_erased(store: EventStore) -> None:
+    """
+    Its data is stored by reference without being asked for, and no reader takes what is left for an address.
+    """
+    given = AddressGiven(street="Main Street", number=None)
+    await store.commit([NewEvent.of(given, subject="/people/1")])
+    (before,) = await read(store.stream())
+
+    assert await store.erase("/people/1") == 1
+
+    (after,) = await read(store.stream())
+    assert before.decode_all() == (given,)
+    assert after.decode_all() == (Erased(AddressGiven),)
 
 
 async def test_erasing_empties_the_data_and_keeps_the_event(store: EventStore) -> None:

@@ -94,7 +94,7 @@ class _Check:
             self._files[found.event_type, found.version] = found
         for event in examples:
             self._look_for(event)
-        for form in sorted(_forms_declared_in(modules)):
+        for form in sorted(set(_forms_declared_in(modules))):
             if form not in self._files:
                 self._problems.append(self._missing(*form))
         for file in self._files.values():

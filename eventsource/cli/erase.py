@@ -1,0 +1,276 @@
+"""
+``eventsource erase``: personal data erased for good, with what was made of it.
+"""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Annotated, Literal
+
+import typer
+from pydantic import BaseModel, ConfigDict
+
+from eventsource.cli.database import is_missing, open_database
+from eventsource.cli.failures import CommandError, ExitCode
+from eventsource.cli.loading import load_projectors
+from eventsource.cli.options import Json, WritableStoreUrl
+from eventsource.cli.output import escape, write_error, write_json, write_lines
+from eventsource.cli.signals import run
+from eventsource.commands.context import with_metadata
+from eventsource.domain.metadata import Metadata
+from eventsource.domain.subject import Subject
+from eventsource.domain.subject_erased import erasures_of
+from eventsource.erasure import Erasure, ErasurePlan, erase_subject, plan_erasure
+from eventsource.erasure.plan import Consequence
+from eventsource.errors import NotSeenError
+from eventsource.projections.database import ReadModelDatabase
+from eventsource.projections.erasures import load_notes
+from eventsource.projections.progress import watch
+from eventsource.projections.projector import Projector
+from eventsource.store.connect import connect
+from eventsource.store.interface import EventStore
+
+OptionalDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="EVENTSOURCE_DATABASE",
+        show_envvar=True,
+        help="The read-model database of the projectors.",
+    ),
+]
+
+State = Literal["has let go", "not yet", "file in use", "no read model"]
+
+
+def erase(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Exactly this one; not what lies below.")],
+    store: WritableStoreUrl,
+    *,
+    projectors: Annotated[
+        list[str] | None,
+        typer.Option("--projector", metavar="MODULE:PROJECTOR", help="Wait for it to let go; may be given repeatedly."),
+    ] = None,
+    database: OptionalDatabaseUrl = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="ACTOR", help="Who erases: recorded, so let it be no name.")
+    ] = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for each projector.")
+    ] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> int:
+    """
+    Erase the personal data of a subject, for good.
+
+    Empties the events whose data can be erased and records that as an event directly below the subject, which makes
+    projectors let go of what they made of these events, wherever and whenever they run. Interrupted, run it again: it
+    goes on where it was. It asks first; --dry-run only tells what would be done.
+
+    Exits with 1 if a projector has not let go in time, with 2 if the subject has no events, with 3 if the store cannot
+    be opened for writing, or bytes of the data are left in a file that somebody reads.
+    """
+    loaded = load_projectors(projectors or [])
+    if loaded and database is None:
+        msg = "--projector needs --database, to see whether it has let go"
+        raise CommandError(msg)
+    plan = run(_plan(store, subject, loaded))
+    if dry_run:
+        write_json(PlannedErasure.of(plan)) if json else write_lines(_plan_in_words(plan))
+        return ExitCode.DONE
+    if not yes:
+        _ask(plan, is_possible=not json and sys.stdin.isatty())
+    result = run(_erase(store, subject, loaded, database, by=by, wait_s=wait_s))
+    write_json(result) if json else write_lines(_in_words(result))
+    is_done = all(each.state in {"has let go", "no read model"} for each in result.projectors)
+    return ExitCode.DONE if is_done else ExitCode.FAILED
+
+
+class PlannedErasure(BaseModel):
+    """
+    What erasing would do.
+
+    Attributes:
+        events: How many events would be emptied, by type.
+
+        kept: How many events of the subject keep their data.
+
+        unrecorded: How many were erased before and would be recorded only now.
+
+        below: The subjects below that have data to be erased; it would stay.
+
+        projectors: What each would do: "nothing", "lets go", "starts over" or "stops".
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    events: dict[str, int]
+    kept: int
+    unrecorded: int
+    below: list[str]
+    projectors: dict[str, Consequence]
+
+    @classmethod
+    def of(cls, plan: ErasurePlan) -> "PlannedErasure":
+        """
+        The same for JSON.
+        """
+        return cls(
+            subject=plan.subject,
+            events=dict(sorted(Counter(event.type for event in plan.events).items())),
+            kept=plan.kept,
+            unrecorded=plan.unrecorded,
+            below=list(plan.below),
+            projectors=dict(plan.projectors),
+        )
+
+
+class ProjectorState(BaseModel):
+    """
+    Whether a projector has let go.
+
+    Attributes:
+        state: "has let go", "not yet", "file in use" (bytes are left in it until nobody reads it), or "no read model".
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    projector: str
+    state: State
+
+
+class ErasedSubject(BaseModel):
+    """
+    What was done.
+
+    Attributes:
+        emptied: How many events were emptied now.
+
+        recorded: The ids of the events that record it, if that was not done before.
+
+        projectors: Those that were asked about.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    emptied: int
+    recorded: list[str]
+    projectors: list[ProjectorState]
+
+
+async def _plan(url: str, subject: str, projectors: Sequence[Projector]) -> ErasurePlan:
+    # Opened for writing, a file that is not there would be made.
+    async with connect(url, read_only=True) as store:
+        return await plan_erasure(store, subject, projectors=projectors)
+
+
+def _ask(plan: ErasurePlan, *, is_possible: bool) -> None:
+    if not is_possible:
+        msg = "erasing cannot be undone: look at it with --dry-run, then say --yes where nobody can be asked"
+        raise CommandError(msg)
+    for line in _plan_in_words(plan):
+        write_error(line)
+    if not typer.confirm("Erase for good?", err=True):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _erase(
+    store_url: str,
+    subject: str,
+    projectors: Sequence[Projector],
+    database_url: str | None,
+    *,
+    by: str | None,
+    wait_s: float,
+) -> ErasedSubject:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(connect(store_url))
+        with with_metadata(Metadata(actor=by)):
+            erasure = await erase_subject(store, subject)
+        states: list[ProjectorState] = []
+        if projectors and database_url is not None:
+            if is_missing(database_url):
+                states = [ProjectorState(projector=each.name, state="no read model") for each in projectors]
+            else:
+                database = await stack.enter_async_context(open_database(database_url))
+                states = [await _wait_for(each, store, database, erasure.subject, wait_s) for each in projectors]
+    return _result(erasure, states)
+
+
+def _result(erasure: Erasure, states: list[ProjectorState]) -> ErasedSubject:
+    recorded = [record.id for record in erasure.recorded]
+    return ErasedSubject(subject=erasure.subject, emptied=erasure.emptied, recorded=recorded, projectors=states)
+
+
+async def _wait_for(
+    projector: Projector, store: EventStore, database: ReadModelDatabase, subject: Subject, wait_s: float
+) -> ProjectorState:
+    last = await store.last_event(erasures_of(subject), recursive=False)
+    end = time.monotonic() + wait_s
+    state: State = "has let go"
+    if last is not None:
+        watch(projector, store, database)
+        try:
+            await projector.seen(last.id, max(wait_s, _ONE_LOOK_S))
+        except NotSeenError:
+            state = "not yet"
+        else:
+            state = await _wait_for_clean_file(projector, database, end)
+    return ProjectorState(projector=projector.name, state=state)
+
+
+async def _wait_for_clean_file(projector: Projector, database: ReadModelDatabase, end: float) -> State:
+    while (await database.read(lambda tx: load_notes(tx, projector.name))).needs_cleaning:
+        if time.monotonic() > end:
+            return "file in use"
+        await asyncio.sleep(_POLL_INTERVAL_S)
+    return "has let go"
+
+
+_POLL_INTERVAL_S = 0.05
+# What looking once may take.
+_ONE_LOOK_S = 1.0
+
+_CONSEQUENCES: dict[Consequence, str] = {
+    "nothing": "has nothing of it",
+    "lets go": "lets go of it",
+    "starts over": "fills its tables again from the first event",
+    "stops": "stops, since it does not say how to let go of it",
+}
+
+
+def _plan_in_words(plan: ErasurePlan) -> list[str]:
+    planned = PlannedErasure.of(plan)
+    lines = [f"{escape(plan.subject)}: {_events(len(plan.events))} to be erased, {plan.kept} to be kept"]
+    lines += [f"  {count} {escape(event_type)}" for event_type, count in planned.events.items()]
+    if plan.unrecorded:
+        lines.append(f"  {plan.unrecorded} erased before, to be recorded")
+    lines += [f"  not touched: {escape(subject)}" for subject in plan.below]
+    lines += [f"  {name} {_CONSEQUENCES[consequence]}" for name, consequence in plan.projectors.items()]
+    return lines
+
+
+def _in_words(result: ErasedSubject) -> list[str]:
+    recorded = f", recorded as {', '.join(result.recorded)}" if result.recorded else ""
+    lines = [f"{escape(result.subject)}: {_events(result.emptied)} erased{recorded}"]
+    return [*lines, *(f"  {each.projector}: {_STATES[each.state]}" for each in result.projectors)]
+
+
+_STATES: dict[State, str] = {
+    "has let go": "has let go",
+    "not yet": 'has not let go yet: it does when a worker runs it, such as "eventsource project run --once"',
+    "file in use": "has let go; bytes are left in its file until nobody reads it any more",
+    "no read model": "has no read model",
+}
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count:,} events"
