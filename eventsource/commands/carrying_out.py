@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from eventsource.commands.beside import taken_beside
 from eventsource.commands.context import current_metadata, with_metadata
 from eventsource.commands.decide import decide
 from eventsource.commands.result import CommandResult, find_events
@@ -82,11 +83,11 @@ class CarryingOut:
             CommitOutcomeUnknownError: It is committed, or not.
             Exception: Whatever *handling* and the commit raise: it is refused, and was not carried out before.
         """
-        with with_metadata(metadata_within(command)):
+        with with_metadata(metadata_within(command)), taken_beside() as beside:
             doubt: CommitOutcomeUnknownError | None = None
             for sending in range(1, _SENDINGS + 1):
                 try:
-                    return await self._decide(command, handling)
+                    return await self._decide(command, handling, beside)
                 except CommitOutcomeUnknownError as error:
                     doubt = error
                 except Exception as refusal:
@@ -102,7 +103,12 @@ class CarryingOut:
             assert doubt is not None  # noqa: S101  else it has returned or raised
             raise doubt
 
-    async def _decide(self, command: Command, handling: Callable[[Any, UnitOfWork], Awaitable[Any]]) -> CommandResult:
+    async def _decide(
+        self,
+        command: Command,
+        handling: Callable[[Any, UnitOfWork], Awaitable[Any]],
+        beside: Callable[[UnitOfWork], None] | None,
+    ) -> CommandResult:
         subject, command_id = command.subject, command.command_id
         rules = (not_carried_out(subject, command_id), *rules_of_command(command))
         below = prefix_below(subject)
@@ -120,6 +126,9 @@ class CarryingOut:
                 for carries, (_, place) in zip(carrying, emitted, strict=True)
             ):
                 raise CommandLeavesNoTraceError(type(command).__name__, subject=subject)
+            if emitted and beside is not None:
+                beside(work)
+            # What is beside it is no result of the command: `carrying` ends before it.
             last = work, carrying
             return value
 

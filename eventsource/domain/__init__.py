@@ -20,6 +20,8 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
+from eventsource.domain.process_manager import ProcessManager
+from eventsource.domain.reaction import Refusal, on_refusal, on_timer, own_command, reacts, starts
 from eventsource.domain.rule import rule
 from eventsource.domain.snapshot import Snapshot
 from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
@@ -41,8 +43,10 @@ __all__ = [
     "NewEvent",
     "PeriodAggregate",
     "Precondition",
+    "ProcessManager",
     "QueryIsTrue",
     "RecordedEvent",
+    "Refusal",
     "SinceSnapshot",
     "SlowerThan",
     "Snapshot",
@@ -56,8 +60,13 @@ __all__ = [
     "event_types",
     "events",
     "handles",
+    "on_refusal",
+    "on_timer",
     "one_of",
+    "own_command",
+    "reacts",
     "rule",
+    "starts",
     "stored_types_of",
     "upcaster",
 ]

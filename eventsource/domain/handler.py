@@ -40,16 +40,27 @@ def handles(method: Method) -> Method:
             `Erased` of an event that is not personal; or the method is asynchronous or a generator.
     """
     name = _name_of(method)
-    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
-        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
-        raise DeclarationError(msg)
+    check_is_plain(method)
     body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
-    kinds = _annotated_kinds(method, body)
+    kinds = annotated_kinds(method, body)
     erased = tuple(_erased_class(kind, name) for kind in kinds if _is_erased(kind))
     present = tuple(_event_class(kind, name) for kind in kinds if not _is_erased(kind))
     setattr(method, _MARK, present)
     setattr(method, _ERASED_MARK, erased)
     return method
+
+
+def check_is_plain(method: Callable[..., object]) -> None:
+    """
+    Check that calling *method* runs it.
+
+    Raises:
+        DeclarationError: It is asynchronous or a generator.
+    """
+    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
+        name = _name_of(method)
+        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
+        raise DeclarationError(msg)
 
 
 def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
@@ -62,10 +73,16 @@ def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[ty
     Raises:
         DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
     """
-    return tuple(_event_class(kind, _name_of(method)) for kind in _annotated_kinds(method, body))
+    return tuple(_event_class(kind, _name_of(method)) for kind in annotated_kinds(method, body))
 
 
-def _annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
+def annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
+    """
+    What the first parameter of a method, behind ``self``, is annotated with; the members of a union one by one.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that means nothing here.
+    """
     parameters = list(inspect.signature(method).parameters.values())
     name = _name_of(method)
     if len(parameters) < 2:  # noqa: PLR2004  self and the event

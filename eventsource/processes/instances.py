@@ -1,0 +1,326 @@
+"""
+The steps of one process: answer an event, carry a command out, record a timer, park.
+
+Each step is one commit, guarded by all that was read of the process. So it does not matter how often
+something is tried, by how many workers, nor where one of them is killed: whoever is second reads
+again and finds it done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from eventsource.commands.beside import committed_beside
+from eventsource.commands.context import with_metadata
+from eventsource.commands.loading import Loader
+from eventsource.commands.unit_of_work import UnitOfWork
+from eventsource.domain.metadata import Metadata
+from eventsource.domain.process_book import cause_of_timer
+from eventsource.domain.process_events import CommandDispatched, ProcessParked
+from eventsource.errors import (
+    AggregateExistsError,
+    CommitOutcomeUnknownError,
+    ConflictError,
+    EventNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
+from eventsource.log import get_logger
+from eventsource.subscriptions.subscription import find_event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from eventsource.commands.command import Command
+    from eventsource.commands.dispatcher import Dispatcher
+    from eventsource.commands.retry import RetryPolicy
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.process_manager import ProcessManager
+    from eventsource.store.interface import EventStore
+
+log = get_logger(__name__)
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+Stage = Literal["reaction", "command", "timer"]
+
+
+class Instances:
+    """
+    All processes of one process manager, to be led on one step after the other.
+
+    Two calls for one process must not run at once; those for several may.
+
+    Args:
+        process: The process manager.
+
+        dispatcher: Carries its commands out.
+
+        retry: How often and after which pauses a command that fails is tried again.
+
+        pause: Sleeps for so many seconds.
+    """
+
+    def __init__(
+        self,
+        process: type[ProcessManager],
+        store: EventStore,
+        dispatcher: Dispatcher,
+        *,
+        retry: RetryPolicy,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._class = process
+        self._store = store
+        self._dispatcher = dispatcher
+        self._retry = retry
+        self._pause = pause
+        self._loader = Loader(store)
+
+    async def take(self, id: str, cause: RecordedEvent) -> None:
+        """
+        Answer an event that is for this process, and carry out what was decided.
+
+        If it was answered before, only what is left of that is done. If the process is parked, the event
+        is kept for it.
+
+        Raises:
+            StoreError: The store cannot go on, other than by not answering for a while.
+        """
+
+        async def step(process: ProcessManager) -> bool:
+            book = process.book
+            if book.parked is not None:
+                if not book.knows(cause.id):
+                    process.hold(cause)
+                    await self._save(process, _metadata_for(cause))
+                return False
+            if book.has_work:
+                return await self._do_work(process)
+            if book.knows(cause.id) or process.passes_over(cause) or await self._is_of_before(process, cause):
+                return False
+            return await self._react(process, cause)
+
+        await self._lead(id, step)
+
+    async def go_on(self, id: str) -> None:
+        """
+        Do what is left to do for this process, if there is anything.
+
+        Raises:
+            StoreError: As of `take`.
+        """
+
+        async def step(process: ProcessManager) -> bool:
+            return process.book.has_work and await self._do_work(process)
+
+        await self._lead(id, step)
+
+    async def fire(self, id: str, timer: str) -> None:
+        """
+        Record the event of a timer that is due, unless that was done, or the timer was cancelled.
+
+        Raises:
+            StoreError: As of `take`.
+        """
+
+        async def step(process: ProcessManager) -> bool:
+            if timer not in process.book.timers or process.book.is_stuck_at(timer):
+                return False
+            event_type = process.book.timers[timer].type
+            try:
+                process.fire(timer)
+                metadata = _metadata_for(await self._find(cause_of_timer(timer)))
+                await self._save(process, attrs.evolve(metadata, causation_id=timer))
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever the code of the user raises parks its process
+                await self._park(process, "timer", timer, event_type, error)
+            return False
+
+        await self._lead(id, step)
+
+    # --- Steps ---
+
+    async def _lead(self, id: str, step: Callable[[ProcessManager], Awaitable[bool]]) -> None:
+        """
+        Take steps until there is none left, each from the process as it is in the store.
+        """
+        process: ProcessManager | None = None
+        failures = 0
+        while True:
+            try:
+                if process is None:
+                    process = self._class(id)
+                    await self._loader.catch_up(process)
+                if not await step(process):
+                    return
+                failures = 0
+            except (ConflictError, AggregateExistsError):
+                # Somebody else led it on.
+                process = None
+            except (StoreUnavailableError, CommitOutcomeUnknownError) as error:
+                process = None
+                failures += 1
+                log.warning(
+                    "process.store_unavailable", process_manager=self._class.process_name, id=id, error=str(error)
+                )
+                await self._pause(self._retry.pause_s(failures))
+
+    async def _do_work(self, process: ProcessManager) -> bool:
+        if process.book.unsent:
+            return await self._dispatch(process)
+        held = await find_event(self._store, next(iter(process.book.held)))
+        if process.passes_over(held):
+            process.pass_over(held)
+            await self._save(process, _metadata_for(held))
+            return True
+        return await self._react(process, held)
+
+    async def _react(self, process: ProcessManager, cause: RecordedEvent) -> bool:
+        try:
+            process.react(cause)
+            await self._save(process, _metadata_for(cause))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  likewise
+            await self._park(process, "reaction", cause.id, cause.type, error)
+            return False
+        return True
+
+    async def _dispatch(self, process: ProcessManager) -> bool:
+        """
+        Carry out the next command, or record its refusal, or park.
+        """
+        cause_id, index = next(iter(process.book.unsent))
+        cause = await self._find(cause_id)
+        command: Any = None
+        failures = 0
+        while True:
+            version = process.version
+            try:
+                command = process.command(cause_id, index)
+                await self._send(process, command, cause_id, index, cause)
+            except (StoreUnavailableError, CommitOutcomeUnknownError):
+                raise
+            except Exception as error:  # noqa: BLE001  likewise
+                # What others have done meanwhile counts, whatever was in the way here.
+                await self._loader.catch_up(process)
+                if process.version != version:
+                    return True
+                if command is not None and (refusal := process.refusal_in(command, error)) is not None:
+                    log.info("process.command_refused", **self._facts(process), refusal=refusal.name)
+                    process.refused(cause_id, index, refusal)
+                    await self._save(process, _metadata_for(cause))
+                    return True
+                failures += 1
+                if failures >= self._retry.attempts:
+                    await self._park(process, "command", cause_id, cause.type if cause else "", error)
+                    return False
+                log.warning("process.command_failed", **self._facts(process), error=type(error).__name__)
+            else:
+                return True
+            await self._pause(self._retry.pause_s(failures))
+
+    async def _send(
+        self, process: ProcessManager, command: Command, cause_id: str, index: int, cause: RecordedEvent | None
+    ) -> None:
+        """
+        Dispatch a command, and have it recorded in the very commit that it leads to.
+        """
+
+        def beside(work: UnitOfWork) -> None:
+            done = CommandDispatched(cause=cause_id, index=index)
+            # If somebody else led the process on, the command was carried out or refused there.
+            work.emit(done, at=process.subject, guarded_by=process.preconditions)
+
+        with with_metadata(_metadata_for(cause)), committed_beside(beside):
+            await self._dispatcher.dispatch(command)
+        await self._loader.catch_up(process)
+        if (cause_id, index) in process.book.unsent:
+            # It changed nothing, so there was nothing to commit.
+            process.dispatched(cause_id, index)
+            await self._save(process, _metadata_for(cause))
+
+    async def _park(self, process: ProcessManager, stage: Stage, cause: str, cause_type: str, error: Exception) -> None:
+        fresh = self._class(process.id)
+        await self._loader.catch_up(fresh)
+        if fresh.version != process.version:
+            raise ConflictError(
+                subject=process.subject, precondition="", expected=f"{process.version}", found=f"{fresh.version}"
+            )
+        fresh.park(
+            ProcessParked(
+                stage=stage, cause=cause, cause_type=cause_type, error=type(error).__name__, place=_place_of(error)
+            )
+        )
+        await self._save(fresh, Metadata())
+        # Its traceback may quote values, and is what a person needs: that is for the application's log alone.
+        log.error(
+            "process.parked", **self._facts(process), stage=stage, cause=cause, error=type(error).__name__,
+            place=_place_of(error),
+        )  # fmt: skip
+
+    async def _save(self, process: ProcessManager, metadata: Metadata) -> None:
+        work = UnitOfWork(self._store, metadata=metadata)
+        work.add(process)
+        await work.commit(tells_events=False)
+
+    async def _is_of_before(self, process: ProcessManager, cause: RecordedEvent) -> bool:
+        """
+        Whether an event stands before the one that the process began with: it was passed over then.
+        """
+        started_at = process.book.started_at
+        if started_at is None or cause.time > started_at:
+            return False
+        # Rare: a log read once more. The store knows best what is before what.
+        first = next(iter(process.book.answered))
+        between = self._store.stream(
+            cause.subject, recursive=False, lower_bound=first, upper_bound=cause.id, include_upper_bound=True
+        )
+        async for recorded in between:
+            if recorded.id == cause.id:
+                return False
+        return True
+
+    async def _find(self, event_id: str) -> RecordedEvent | None:
+        try:
+            return await find_event(self._store, event_id)
+        except EventNotFoundError:
+            # The store was restored without it: only where it all began is not known any more.
+            return None
+
+    def _facts(self, process: ProcessManager) -> dict[str, Any]:
+        return {"process_manager": process.process_name, "id": process.id}
+
+
+def _metadata_for(cause: RecordedEvent | None) -> Metadata:
+    """
+    What is stored with all that an event leads to.
+    """
+    if cause is None:
+        return Metadata()
+    given = cause.metadata
+    return Metadata(
+        correlation_id=given.correlation_id or cause.id,
+        causation_id=cause.id,
+        actor=given.actor,
+        traceparent=given.traceparent,
+    )
+
+
+def _place_of(error: Exception) -> str:
+    """
+    Where an error was raised: the innermost place outside this package, if there is one.
+    """
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(_PACKAGE) or not place:
+            place = f"{Path(code.co_filename).name}:{trace.tb_lineno} in {code.co_qualname}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,82 @@
+"""
+Lanes: pieces of work one after the other for one key, side by side for different keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    Work = Callable[[], Awaitable[None]]
+
+
+class Lanes:
+    """
+    Runs work in the order it was given for each key.
+
+    Args:
+        spawn: Starts a coroutine as a task; whoever owns the tasks hears what they raise.
+
+        width: How much is done side by side.
+
+        places: How much may wait; whoever brings more waits himself.
+    """
+
+    def __init__(
+        self, spawn: Callable[[Coroutine[Any, Any, None]], object], *, width: int, places: int = 1_000
+    ) -> None:
+        self._spawn = spawn
+        self._width = asyncio.Semaphore(width)
+        self._places = asyncio.Semaphore(places)
+        self._waiting: dict[str, deque[Work]] = {}
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    async def put(self, key: str, work: Work) -> None:
+        """
+        Let *work* be done behind all that was given for *key* before.
+        """
+        await self._places.acquire()
+        if key in self._waiting:
+            self._waiting[key].append(work)
+            return
+        self._waiting[key] = deque([work])
+        self._is_idle.clear()
+        self._spawn(self._run(key))
+
+    async def idle(self) -> None:
+        """
+        Return when nothing is left to be done.
+        """
+        await self._is_idle.wait()
+
+    def give_up(self) -> None:
+        """
+        Nothing more will be done: let nobody wait for it.
+        """
+        self._is_idle.set()
+
+    async def pause(self, seconds: float) -> None:
+        """
+        Sleep within a piece of work, and let others work meanwhile.
+        """
+        self._width.release()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await self._width.acquire()
+
+    async def _run(self, key: str) -> None:
+        waiting = self._waiting[key]
+        while waiting:
+            async with self._width:
+                await waiting.popleft()()
+            self._places.release()
+        del self._waiting[key]
+        if not self._waiting:
+            self._is_idle.set()
