@@ -44,11 +44,12 @@ class Unit(Enum):
 @attrs.frozen
 class Aim:
     """
-    What a line should reach: a ratio to the floor, or a figure of its own.
+    What a line should reach: a ratio to the floor, a figure of its own, or so much over the floor at most.
     """
 
     ratio: float | None = None
     figure: float | None = None
+    over: float | None = None
 
 
 class Standard(BaseModel):
@@ -174,12 +175,16 @@ def _hold_against(own: list[float], name: str, other: list[float], unit: Unit) -
 def _describe(aim: Aim, unit: Unit) -> str:
     if aim.ratio is not None:
         return f"≥ {aim.ratio:.2f} of the floor"
+    if aim.over is not None:
+        return f"≤ {aim.over:,.0f} {unit.value} over the floor"
     return f"{'≥' if unit.more_is_better else '≤'} {aim.figure:,.0f} {unit.value}"
 
 
 def _is_met(aim: Aim, own: float, standards: list[Standard], unit: Unit) -> bool:
     if aim.ratio is not None:
         return standards[0].ratio >= aim.ratio
+    if aim.over is not None:
+        return own - standards[0].figure <= aim.over
     if aim.figure is None:
         return True
     return own >= aim.figure if unit.more_is_better else own <= aim.figure

@@ -10,6 +10,7 @@ from benchmarks import (
     audit,
     client,
     commits,
+    decision,
     dispatch,
     fanout,
     guard,
@@ -22,6 +23,7 @@ from benchmarks import (
     rules,
     seen,
     server,
+    snapshots,
     streaming,
 )
 
@@ -36,10 +38,12 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "guard": guard.measure,
     "rules": rules.measure,
     "hot": hot.measure,
+    "decision": decision.measure,
     "dispatch": dispatch.measure,
     "queries": queries.measure,
     "load": load.measure,
     "rebuild": rebuild.measure,
+    "snapshots": snapshots.measure,
     "projection": projection.measure,
     "seen": seen.measure,
     "audit": audit.measure,

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from eventsource.cli import index, project, schema
+from eventsource.cli import index, process, project, schema
 from eventsource.cli.audit import audit, ping
 from eventsource.cli.erase import erase
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
@@ -37,6 +37,7 @@ app.command(epilog=EXIT_CODES_HELP)(erase)
 app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")
+app.add_typer(process.app, name="process")
 app.add_typer(schema.app, name="schema")
 
 

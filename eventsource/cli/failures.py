@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eventsource.errors import (
     AddressUnavailableError,
+    CommandNotHandledError,
     DeclarationError,
     EventDecodingError,
     EventNotFoundError,
@@ -24,6 +25,8 @@ from eventsource.errors import (
     MissingExtraError,
     NotAReadModelDatabaseError,
     NotSupportedError,
+    ProcessManagerFailedError,
+    ProcessNotFoundError,
     ProjectorFailedError,
     QueryBudgetError,
     QueryLimitError,
@@ -43,8 +46,8 @@ class ExitCode(enum.IntEnum):
     """
 
     DONE = 0
-    # It ran, and found what is wrong: a projector failed, an audit found problems, a query used up its limits, the
-    # output cannot be written.
+    # It ran, and found what is wrong: a projector or a process manager failed, an audit found problems, a query used up
+    # its limits, the output cannot be written.
     FAILED = 1
     # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
     USAGE = 2
@@ -53,10 +56,10 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, an audit found problems, a query used up its limits, or a schema may "
-    "refuse what is written; 2 the arguments "
-    "are not understood or name what is not there; 3 the store or the read-model database cannot be opened or read; "
-    "128 and the number of the signal that ended it early (130 for Ctrl-C)."
+    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit found problems, a query used up "
+    "its limits, or a schema may refuse what is written; 2 the arguments are not understood or name what is not there; "
+    "3 the store or the read-model database cannot be opened or read; 128 and the number of the signal that ended it "
+    "early (130 for Ctrl-C)."
 )
 
 
@@ -78,6 +81,14 @@ class ProjectorNotLoadedError(CommandError):
     """
 
     code = "projector-not-loaded"
+
+
+class ProcessNotLoadedError(CommandError):
+    """
+    ``module:Process`` names no process manager, or what is to carry out its commands is none.
+    """
+
+    code = "process-not-loaded"
 
 
 class ModuleNotLoadedError(CommandError):
@@ -208,7 +219,7 @@ def describe(error: Exception) -> Failure | None:
     What to say about *error*; None for one that only a defect can raise.
     """
     match error:
-        case ProjectorFailedError():
+        case ProjectorFailedError() | ProcessManagerFailedError():
             return Failure(
                 code=error.code,
                 message=str(error),
@@ -239,6 +250,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             return error.exit_code
         case (
             typer.TyperException()
+            | CommandNotHandledError()
             | DeclarationError()
             | EventNotFoundError()
             | InvalidStoreUrlError()
@@ -246,6 +258,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             | MissingExtraError()
             | NotSupportedError()
             | NotAReadModelDatabaseError()
+            | ProcessNotFoundError()
             | QuerySyntaxError()
             | QueryLimitError()
             | SubjectNotFoundError()
@@ -271,7 +284,7 @@ def format_error(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _cause(error: ProjectorFailedError) -> str | None:
+def _cause(error: ProjectorFailedError | ProcessManagerFailedError) -> str | None:
     cause = error.__cause__
     if cause is None or isinstance(cause, EventDecodingError):
         return str(cause) if cause else None

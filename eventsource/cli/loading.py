@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
+    from eventsource.cli.failures import CommandError
     from eventsource.domain.event import Event
 
 
@@ -29,7 +30,6 @@ def load_projectors(names: Sequence[str]) -> list[Projector]:
     Raises:
         ProjectorNotLoadedError: There is none by that name, or two are stored under one name.
     """
-    _find_modules_here()
     projectors: dict[str, Projector] = {}
     for name in names:
         projector = _load(name)
@@ -47,13 +47,9 @@ def load_event_classes(names: Sequence[str]) -> list[type[Event]]:
     Raises:
         ModuleNotLoadedError: There is no such module, importing it fails, or it has no event classes.
     """
-    _find_modules_here()
     found: dict[str, type[Event]] = {}
     for name in names:
-        try:
-            module = _import(name)
-        except ProjectorNotLoadedError as error:
-            raise ModuleNotLoadedError(str(error)) from error
+        module = _import(name, ModuleNotLoadedError)
         here = [each for each in event_types if _is_in(each, module)]
         if not here:
             msg = f"module {name} declares no event classes, and imports none by name"
@@ -66,24 +62,36 @@ def _is_in(event_class: type[Event], module: ModuleType) -> bool:
     return event_class.__module__ == module.__name__ or any(value is event_class for value in vars(module).values())
 
 
-def _find_modules_here() -> None:
-    directory = str(Path.cwd())
-    # A console script has its own directory there, `python -m` an empty text for the current one.
-    if directory not in sys.path and "" not in sys.path:
-        sys.path.insert(0, directory)
+def find_object(name: str, error: type[CommandError], *, example: str) -> object:
+    """
+    What ``module:name`` names; modules are found from the current directory, too.
 
+    Args:
+        error: What to raise where there is none.
 
-def _load(name: str) -> Projector:
+        example: What to write, such as "projector: write module:Projector, such as bank.balances:Balances".
+
+    Raises:
+        CommandError: *error*: there is none by that name, or its module cannot be imported.
+    """
     module_name, separator, path = name.partition(":")
     if not (separator and module_name and path):
-        msg = f"{name!r} names no projector: write module:Projector, such as bank.balances:Balances"
-        raise ProjectorNotLoadedError(msg)
-    found: object = _import(module_name)
+        msg = f"{name!r} names no {example}"
+        raise error(msg)
+    found: object = _import(module_name, error)
     for attribute in path.split("."):
         if not hasattr(found, attribute):
             msg = f"{name}: module {module_name} has no {path!r}"
-            raise ProjectorNotLoadedError(msg)
+            raise error(msg)
         found = getattr(found, attribute)
+    return found
+
+
+def _load(name: str) -> Projector:
+    found = find_object(
+        name, ProjectorNotLoadedError, example="projector: write module:Projector, such as bank.balances:Balances"
+    )
+    path = name.partition(":")[2]
     if isinstance(found, Projector):
         return found
     if isinstance(found, type) and issubclass(found, Projector) and found.name:
@@ -93,25 +101,29 @@ def _load(name: str) -> Projector:
     raise ProjectorNotLoadedError(msg)
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, kind: type[CommandError]) -> ModuleType:
+    directory = str(Path.cwd())
+    # A console script has its own directory there, `python -m` an empty text for the current one.
+    if directory not in sys.path and "" not in sys.path:
+        sys.path.insert(0, directory)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise _import_failed(name, error) from error
+            raise kind(_why_import_failed(name, error)) from error
         msg = f"there is no module {error.name!r} in {Path.cwd()} or on the import path"
-        raise ProjectorNotLoadedError(msg) from error
+        raise kind(msg) from error
     except InterruptedBySignal:
         raise
     except (Exception, SystemExit) as error:
         # A module runs anything when it is imported, and may raise anything.
-        raise _import_failed(name, error) from error
+        raise kind(_why_import_failed(name, error)) from error
 
 
-def _import_failed(name: str, error: BaseException) -> ProjectorNotLoadedError:
+def _why_import_failed(name: str, error: BaseException) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = "" if place.filename.startswith("<") else f" ({place.filename}, line {place.lineno})"
-    return ProjectorNotLoadedError(f"module {name} fails when it is imported: {type(error).__name__}: {error}{where}")
+    return f"module {name} fails when it is imported: {type(error).__name__}: {error}{where}"
 
 
 def _make(name: str, projector_class: type[Projector]) -> Projector:

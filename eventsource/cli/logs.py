@@ -83,8 +83,8 @@ class _Lines(logging.Handler):
         super().__init__()
         self._write = write
         self.setFormatter(formatter)
-        # The command reports a failed projector itself, with more.
-        self.addFilter(lambda record: getattr(record, "event", "") != "projector.failed")
+        # The command reports itself what failed, with more.
+        self.addFilter(lambda record: getattr(record, "event", "") not in {"projector.failed", "process.failed"})
 
     def emit(self, record: logging.LogRecord) -> None:
         self._write(escape(self.format(record)))

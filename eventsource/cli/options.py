@@ -52,6 +52,22 @@ ProjectorNames = Annotated[
     ),
 ]
 
+ProcessName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE:PROCESS",
+        help="A process manager class; modules are found from the current directory, too.",
+    ),
+]
+
+ProcessNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODULE:PROCESS",
+        help="Process manager classes; modules are found from the current directory, too.",
+    ),
+]
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, errors included.")]
 
 

@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Final, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, final, overload
 from urllib.parse import quote, unquote
 
 import attrs
@@ -213,15 +213,21 @@ def _mark(
     name = getattr(method, "__qualname__", repr(method))
     classes = annotated_kinds(method, body)
     for found in classes:
-        if not (isinstance(found, type) and issubclass(found, root)) or (root is Event and not found.event_type):
-            what = "event class with a type name" if root is Event else "class of commands"
-            msg = f"{name} is annotated with {found!r}, which is no {what}"
+        if root is Event and not _is_event_class(found):
+            msg = f"{name} is annotated with {found!r}, which is no event class with a type name"
+            raise DeclarationError(msg)
+        if not isinstance(found, type):
+            msg = f"{name} is annotated with {found!r}, which is no class of commands"
             raise DeclarationError(msg)
     if len(inspect.signature(method).parameters) > _MOST_PARAMETERS:
         msg = f"{name} takes too much: (self, event), or (self, event, recorded); (self, command, refusal) of a refusal"
         raise DeclarationError(msg)
     setattr(method, _MARK, _Mark(kind, classes, by, refusals))
     return method
+
+
+def _is_event_class(found: Any) -> TypeGuard[type[Event]]:
+    return isinstance(found, type) and issubclass(found, Event) and bool(found.event_type)
 
 
 # --- Finding them ---
@@ -302,7 +308,7 @@ def collect_reactions(owner: type, by: By | None) -> Reactions:
         if mark is None:
             continue
         for found in mark.classes:
-            if mark.kind == "on_refusal":
+            if not _is_event_class(found) or mark.kind == "on_refusal":
                 refusals[found] = (*refusals.get(found, ()), (mark.refusals, Reaction(method)))
                 continue
             if found.event_type in events:

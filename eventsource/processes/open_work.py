@@ -68,8 +68,8 @@ class OpenWork:
         # Nobody asks here what was answered, and it grows for ever.
         book.answered.clear()
         if isinstance(event, ProcessReacted):
-            for index, timer in enumerate(event.timers):
-                self._add(timer.due_at, id, timer_id(event.cause, index))
+            for index, timer_set in enumerate(event.timers):
+                self._add(timer_set.due_at, id, timer_id(event.cause, index))
         if isinstance(event, ProcessRetried):
             for timer, waiting in book.timers.items():
                 self._add(waiting.due_at, id, timer)

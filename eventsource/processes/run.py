@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import attrs
 
@@ -123,7 +123,7 @@ class ProcessRun:
             self._tell("stopped")
             raise
         except Exception as raised:  # noqa: BLE001  what it holds is raised
-            error = _first_of(raised) if isinstance(raised, BaseExceptionGroup) else raised
+            error = cast("Exception", _first_of(raised))
             self._tell("failed", error)
             log.error("process.failed", **self._facts, error=str(error))  # noqa: TRY400  raised too
             raise error from error.__cause__
@@ -281,16 +281,13 @@ class ProcessRun:
             raise self.progress.error
 
 
-def _first_of(group: BaseExceptionGroup[BaseException]) -> Exception:
+def _first_of(raised: BaseException) -> BaseException:
     """
     What failed first; whatever else failed was in the same trouble.
     """
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            return _first_of(error)
-        if isinstance(error, Exception):
-            return error
-    raise group
+    while isinstance(raised, BaseExceptionGroup):
+        raised = cast("BaseExceptionGroup[BaseException]", raised).exceptions[0]
+    return raised
 
 
 def _spawn_nothing(work: Coroutine[Any, Any, None]) -> None:

@@ -180,6 +180,21 @@ async def test_an_aim_is_met_or_not(aim: Aim, is_met: bool) -> None:  # noqa: FB
     assert line.is_met is is_met
 
 
+@pytest.mark.parametrize(("over", "is_met"), [(2, True), (1, False)], ids=["enough", "too little"])
+async def test_an_aim_may_allow_so_much_over_the_floor(over: float, is_met: bool) -> None:  # noqa: FBT001  likewise
+    """
+    What is added to a floor is held against a figure, whatever the floor is.
+    """
+    aim = Aim(over=over)
+
+    line = await compare(
+        "x", "y", Unit.MICROSECONDS, rounds=1, warm_up=0, ours=_giving([12]), floors={"floor": _giving([10])}, aim=aim
+    )
+
+    assert line.is_met is is_met
+    assert line.aim == f"≤ {over} µs over the floor"
+
+
 async def test_a_peer_that_fails_has_no_figure() -> None:
     """
     The others are measured all the same.

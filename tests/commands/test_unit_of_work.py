@@ -15,20 +15,23 @@ from eventsource import (
     ConflictError,
     DecisionState,
     Event,
+    Metadata,
     NewEvent,
     Precondition,
     PreconditionFailedError,
     RecordedEvent,
     Repository,
+    RetryPolicy,
     RuleBrokenError,
     UnitOfWork,
     decide,
     events,
     handles,
+    with_metadata,
 )
 from eventsource.domain.guard import EventSelection
 from eventsource.wire.failures import read_failure
-from tests.commands.accounts import Account, CardIssued, Customer, MoneyMoved, transfer
+from tests.commands.accounts import Account, CardIssued, Customer, InsufficientFundsError, MoneyMoved, transfer
 from tests.commands.observed_store import ObservedStore
 
 
@@ -390,3 +393,86 @@ async def test_store_that_does_not_say_what_failed_is_asked(store: ObservedStore
 
     assert excinfo.value.name == "two seats"
     assert store.commits == 3
+
+
+async def test_subject_takes_part_once(store: ObservedStore) -> None:
+    """
+    Neither two objects nor two classes can stand for it: each would know nothing of the other's events.
+    """
+
+    class Ledger(Account, subject="/accounts/{id}"):
+        pass
+
+    await open_accounts(store, 10)
+    work = UnitOfWork(store)
+    await work.load(Account, "1")
+
+    with pytest.raises(ValueError, match="twice"):
+        work.create(Account, "1")
+    with pytest.raises(ValueError, match="as Account and not as Ledger"):
+        await work.load(Ledger, "1")
+
+
+async def test_metadata_is_what_is_given_or_in_force(store: ObservedStore) -> None:
+    """
+    Every event of the decision carries it.
+    """
+    with with_metadata(Metadata(actor="in force")):
+        for metadata in (None, Metadata(actor="given")):
+            work = UnitOfWork(store, metadata=metadata)
+            work.emit(CardIssued(number="1"), at="/accounts/1/cards/1")
+            await work.commit()
+
+    assert [event.metadata.actor for event in [event async for event in store.stream()]] == ["in force", "given"]
+
+
+async def test_rule_is_broken_only_for_who_knows_all(store: ObservedStore) -> None:
+    """
+    Both the rule and what was read fail: it is decided again, and then the rule is told.
+    """
+    one_seat = (events(SeatTaken).under("/shows/7").count() < 1).named("one seat")
+    seen: list[int] = []
+    store.rivals = [lambda: store.inner.commit([NewEvent.of(SeatTaken(seat="A2"), subject="/shows/7")])]
+
+    async def sell(work: UnitOfWork) -> None:
+        seen.append((await work.read(SeatsTaken.of("7"))).events_folded)
+        work.emit(SeatTaken(seat="A1"), at="/shows/7", guarded_by=[one_seat])
+
+    with pytest.raises(RuleBrokenError, match="one seat"):
+        await decide(store, sell)
+
+    assert seen == [0, 1]
+
+
+async def test_conflict_in_the_last_attempt_tells_what_came_between(store: ObservedStore) -> None:
+    """
+    Those before it are not told, so nobody reads for them.
+    """
+    rival = NewEvent.of(SeatTaken(seat="A2"), subject="/shows/7")
+    store.rivals = [lambda: store.inner.commit([rival])] * 2
+
+    async def sell(work: UnitOfWork) -> None:
+        await work.read(SeatsTaken.of("7"))
+        work.emit(SeatTaken(seat="A1"), at="/shows/7")
+
+    with pytest.raises(ConflictError) as excinfo:
+        await decide(store, sell, retry=RetryPolicy(attempts=2, first_pause_s=0))
+
+    assert len(excinfo.value.events) == 1
+    assert len(store.read) == 2
+
+
+async def test_application_s_own_refusal_commits_nothing(store: ObservedStore) -> None:
+    """
+    It comes as it is, at once.
+    """
+    await open_accounts(store, 10)
+
+    async def withdraw(work: UnitOfWork) -> None:
+        work.emit(SeatTaken(seat="A1"), at="/shows/7")
+        (await work.load(Account, "1")).withdraw(11)
+
+    with pytest.raises(InsufficientFundsError):
+        await decide(store, withdraw)
+
+    assert store.commits == 0

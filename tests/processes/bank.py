@@ -62,7 +62,8 @@ class Bank:
         """
         dispatcher = options.pop("dispatcher", None) or make_dispatcher(self.store)
         processes = options.pop("processes", [LoanApplication, StandingOrder])
-        return ProcessWorker(self.store, dispatcher, processes, **{"clock": self.clock, "retry": AT_ONCE} | options)
+        options = {"clock": self.clock, "retry": AT_ONCE} | options
+        return ProcessWorker(self.store, dispatcher, processes, **options)
 
     async def work(self, **options: Any) -> None:
         """

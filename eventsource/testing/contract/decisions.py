@@ -5,7 +5,7 @@ Decisions: one commit over all that they touch, guarded by all that they read, a
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pytest
 
@@ -25,10 +25,14 @@ from eventsource import (
     handles,
     rule,
 )
+from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.samples import read
 
 if TYPE_CHECKING:
+    import random
+
     from eventsource import EventStore
+    from eventsource.testing.contract.kinds import StoreKind
 
 
 class CoinsMoved(Event, type="io.example.contract.coins-moved"):
@@ -96,6 +100,18 @@ class Painting(Aggregate, subject="/chests/{id}", unknown_events="ignore"):
         self.colour = event.colour
 
 
+class WholeChest(Aggregate, subject="/chests/{id}"):
+    """
+    All there is to know about a chest.
+    """
+
+    events: int = 0
+
+    @handles
+    def _changed(self, _: CoinsMoved | ChestPainted) -> None:
+        self.events += 1
+
+
 class SeatsSold(DecisionState):
     """
     The seats of a show that are sold.
@@ -120,6 +136,12 @@ class SeatsSold(DecisionState):
     @handles
     def _sold(self, event: SeatSold) -> None:
         self.seats.add(event.seat)
+
+
+HANDLED: Final[dict[type[Aggregate], type[Event]]] = {Chest: CoinsMoved, Painting: ChestPainted}
+_HALF = 0.5
+# After so many rounds there was a conflict, and a decision without.
+ENOUGH = 20
 
 
 def sold(show: str, seat: str) -> NewEvent:
@@ -299,3 +321,49 @@ async def test_state_of_what_lies_below_a_subject(store: EventStore) -> None:
     sell(late, "7", "A4")
     with pytest.raises(ConflictError):
         await late.commit()
+
+
+async def test_conflicts_are_what_was_read_and_nothing_else(
+    store: EventStore, store_kind: StoreKind, rng: random.Random
+) -> None:
+    """
+    Whatever a decision reads, and whatever comes between: it conflicts exactly if that is of what was read.
+    """
+    show, other_show = new_show(), new_show()
+    rivals: list[tuple[Event, str]] = [
+        *((event, f"/chests/{id}") for id in "12" for event in (CoinsMoved(coins=1), ChestPainted(colour="red"))),
+        *(
+            (SeatSold(show=each, seat="A1"), at)
+            for each in (show, other_show)
+            for at in ("/shows/7/seats/A1", "/shows/8")
+        ),
+    ]
+    chests: list[type[Aggregate] | None] = [None, Chest, Painting, WholeChest]
+    outcomes: set[bool] = set()
+    for number in range(store_kind.rounds(rounds(60, 2_000))):
+        rival, at = rng.choice(rivals)
+        work = UnitOfWork(store)
+        is_hit = False
+        for id in "12":
+            if (kind := rng.choice(chests)) is not None:
+                await work.load_or_new(kind, id)
+                is_hit |= at == f"/chests/{id}" and (kind is WholeChest or isinstance(rival, HANDLED[kind]))
+        if rng.random() < _HALF:
+            await work.read(SeatsSold.of(show))
+            is_hit |= isinstance(rival, SeatSold) and rival.show == show
+        if rng.random() < _HALF:
+            await work.read(SeatsSold.below("/shows/7"))
+            is_hit |= at.startswith("/shows/7/")
+
+        await store.commit([NewEvent.of(rival, subject=at)])
+        work.emit(ChestPainted(colour="blue"), at=f"/results/{number}")
+        told: tuple[str, ...] = ()
+        try:
+            await work.commit()
+        except ConflictError as conflict:
+            told = tuple(event.type for event in conflict.events)
+
+        assert told == ((rival.event_type,) if is_hit else ())
+        outcomes.add(is_hit)
+
+    assert store_kind.rounds(60) < ENOUGH or outcomes == {True, False}
