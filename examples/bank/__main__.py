@@ -148,7 +148,9 @@ async def _serve(data: Path, listening: socket.socket, *, store: str | None, run
 
     # Whoever ends it politely means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    async with open_bank(data, store=store, runs_worker=runs_worker, while_catching_up=_read_model_bar) as bank:
+    async with open_bank(
+        data, store=store, runs_worker=runs_worker, runs_processes=True, while_catching_up=_read_model_bar
+    ) as bank:
         await serve_page(bank, listening)
 
 

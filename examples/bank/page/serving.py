@@ -16,6 +16,7 @@ from nicegui import ui
 
 from examples.bank.bank import Bank
 from examples.bank.page.accounts import AccountList
+from examples.bank.page.agreements import LoanList, OrderList, make_agreement_forms
 from examples.bank.page.figures import Figures
 from examples.bank.page.forms import make_forms
 from examples.bank.page.history import HistoryView
@@ -73,13 +74,17 @@ def _declare_pages(bank: Bank, tape: Tape) -> None:
         ):
             figures = Figures(bank, tape)
         with ui.element("main").classes("page"):
-            make_forms(bank)
+            with ui.element("div").classes("forms"):
+                make_forms(bank)
+                make_agreement_forms(bank)
             with ui.element("div").classes("columns"):
                 accounts = AccountList(bank, tape)
                 with ui.element("div").classes("side"):
                     TapeView(tape)
                     ledger = LedgerView(bank, tape)
-        for part in (figures, accounts, ledger):
+                orders = OrderList(bank, tape)
+                loans = LoanList(bank, tape)
+        for part in (figures, accounts, ledger, orders, loans):
             await part.refresh()
 
     @ui.page("/accounts/{account}")
