@@ -657,3 +657,25 @@ async def test_loan_is_granted_or_taken_back(bank: BankPage) -> None:
     await expect(bank.line("Loans", "100,000.00")).to_contain_text("refused by the rule “lending limit”")
     await bank.submit("Loan", account="77", amount="1")
     await expect(bank.answer("Loan")).to_have_text("Refused: There is no account 77.")
+
+
+async def test_verifying_turns_red_where_a_row_was_changed(bank: BankPage) -> None:
+    """
+    The bank itself is intact; the copy is not, and the page says where. Each event has a receipt to keep.
+    """
+    account = await bank.open_account("Witness")
+    await bank.submit("Deposit", account=account, amount="12")
+    await expect(bank.answer("Deposit")).to_have_text(re.compile("Done"))
+    evidence = bank.page.get_by_role("region", name="Evidence")
+
+    await evidence.get_by_role("button", name="Verify", exact=True).click()
+    await expect(evidence.get_by_role("status")).to_have_text(re.compile(r"Intact: [\d,]+ events are what was"))
+    await evidence.get_by_role("button", name="Change a row").click()
+    await expect(evidence.get_by_role("status")).to_have_text(re.compile("Tampered with"))
+    await expect(evidence.get_by_role("listitem").first).to_contain_text("event")
+
+    await bank.visit(f"/accounts/{account}")
+    link = bank.page.get_by_role("link", name="Receipt of event 2")
+    answer = await bank.page.request.get(f"{bank.address}{await link.get_attribute('href')}")
+    assert answer.status == 200
+    assert (await answer.json())["event"]["subject"] == f"/accounts/{account}"
