@@ -4,6 +4,8 @@ A bank's data folder: one file of events, one of read models.
 Whoever has the store open for writing runs the worker too, so the read models have one writer as
 well. Everybody else only reads.
 
+Standing orders and loans are led on where the page is served: any number of programs may do so.
+
 With a store of a server, any number of programs write events. Then the folder has the read models
 alone, and a program of its own may run the worker.
 """

@@ -116,5 +116,5 @@ class _Row(ui.element):
             ui.label(recorded.subject).classes("tape-subject")
             with ui.element("div").classes("tape-data"):
                 for name, value in recorded.data.items():
-                    if value not in ("", None):
+                    if value not in ("", None, []):
                         ui.label(f"{name}: {value}")
