@@ -16,6 +16,7 @@ from benchmarks import (
     guard,
     hot,
     load,
+    notary,
     opening,
     projection,
     queries,
@@ -52,4 +53,5 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "client": client.measure,
     "server": server.measure,
     "fanout": fanout.measure,
+    "notary": notary.measure,
 }

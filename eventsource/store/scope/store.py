@@ -94,6 +94,15 @@ class ScopedEventStore:
     def __repr__(self) -> str:
         return f"<ScopedEventStore {self._placement.prefix} of {self._store!r}>"
 
+    def __eq__(self, other: object) -> bool:
+        # A scope is made for each request; what is kept by store, in a cache for example, is that of the part.
+        if not isinstance(other, ScopedEventStore):
+            return NotImplemented
+        return self._store == other._store and self.prefix == other.prefix
+
+    def __hash__(self) -> int:
+        return hash((self._store, self.prefix))
+
     @property
     def prefix(self) -> Subject:
         """
