@@ -223,7 +223,8 @@ class Loader:
         stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=lower_bound)
         async for page in stream.pages():
             aggregate.fold(page.events)
-            folded.add(page.events)
+            if self._snapshots is not None:
+                folded.add(page.events)
         return folded
 
     async def _go_to_last_period(self, aggregate: PeriodAggregate) -> None:
