@@ -15,6 +15,7 @@ from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under
+from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.interface import DEFAULT_LIMITS, EventStream, Page, StoreStatus
 from eventsource.store.query import QueryLimits, QueryRows
 from eventsource.store.scope.placement import Placement
@@ -51,6 +52,22 @@ def scoped(store: EventStore, prefix: str) -> ScopedEventStore:
         InvalidSubjectError: *prefix* is ``/`` or no subject.
     """
     return ScopedEventStore(store, prefix)
+
+
+def place_of(store: EventStore, subject: str) -> tuple[EventStore, Subject]:
+    """
+    The whole store that *store* is a part of, or hands its calls on to, and what *subject* is called there.
+
+    What is kept beside a store (snapshots, cached aggregates) is kept under that, so that parts do not mix.
+    """
+    while True:
+        if isinstance(store, ScopedEventStore):
+            subject = store.prefix if subject == "/" else store.prefix + subject
+            store = store._store  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of this module
+        elif isinstance(store, DelegatingEventStore):
+            store = store._inner  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+        else:
+            return store, Subject(subject)
 
 
 class ScopedEventStore:
