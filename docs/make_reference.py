@@ -35,6 +35,7 @@ MODULES = (
     ("eventsource", "import from `eventsource`"),
     ("eventsource.genesisdb", "Genesis DB over HTTP, alone"),
     ("eventsource.immudb", "immudb, alone; extra `immudb`"),
+    ("eventsource.notary", "tamper evidence from outside; extra `notary`"),
     ("eventsource.server", "a store over HTTP; extra `server`"),
     ("eventsource.testing", "for tests; extra `testing`"),
 )

@@ -57,9 +57,15 @@ async def read_store(store: EventStore) -> AsyncGenerator[Sequence[LogEntry]]:
                 return
             after = page[-1].event.position
         return
-    async for found in store.stream().pages():
-        if found.events:
-            yield [LogEntry(event) for event in found.events]
+    last: str | None = None
+    is_over = False
+    while not is_over:
+        # A stream ends where the store did when it began; what was committed since may be notarised already.
+        is_over = True
+        async for found in store.stream(lower_bound=last).pages():
+            if found.events:
+                last, is_over = found.events[-1].id, False
+                yield [LogEntry(event) for event in found.events]
 
 
 async def read_entry(store: EventStore, event_id: str) -> LogEntry | None:

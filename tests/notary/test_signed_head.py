@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import base64
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
-from eventsource import SignedHeadError
+from eventsource import MissingExtraError, SignedHeadError
 from eventsource.notary import Head, KeyKind, SignedHead, SigningKey, VerifyingKey
 from eventsource.notary.signed_head import read_signatures, to_witness_request
 
@@ -201,3 +202,16 @@ def test_a_new_key_is_its_owners_alone(tmp_path: Path) -> None:
     assert found.to_text() == made.to_text() == SigningKey.load(tmp_path / "notary.key").to_text()
     assert stat.S_IMODE((tmp_path / "notary.key").stat().st_mode) == 0o600
     assert made.to_text().rpartition("+")[2] not in repr(made)
+
+
+def test_signing_without_the_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Where the package that signs is missing, it is said what to install.
+    """
+    key = VerifyingKey.parse(VERIFYING)
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+
+    with pytest.raises(MissingExtraError, match=r"eventsource-genesisdb\[notary\]"):
+        SigningKey.parse(SIGNING)
+    with pytest.raises(MissingExtraError):
+        key.fits(b"", b"")

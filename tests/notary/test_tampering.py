@@ -4,13 +4,18 @@ Tampering for real: files are changed by those who can, and each change is found
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 
+from eventsource import EmbeddedEventStore
+from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, verify
+from eventsource.notary.comparison import read_store
 from eventsource.testing.contract.chance import rounds, seeded_random
+from tests.notary.notary_nursery import OpaqueStore
 from tests.notary.scene import make_scene, moved
 from tests.notary.tampering import endless
 
@@ -66,3 +71,52 @@ async def test_what_nobody_touched_raises_no_alarm(tmp_path: Path) -> None:
 
         assert verdict.is_intact, verdict.findings
         assert verdict.events == verdict.notarised + verdict.behind
+
+
+@pytest.mark.parametrize("kind", [EmbeddedEventStore, OpaqueStore], ids=["own", "as over HTTP"])
+async def test_what_is_at_work_raises_no_alarm(tmp_path: Path, kind: type[EmbeddedEventStore]) -> None:
+    """
+    Verified while events are committed and notarised, everything is intact at each time.
+    """
+    is_over = False
+
+    async def commit(store: EmbeddedEventStore) -> None:
+        number = 0
+        while not is_over:
+            await store.commit([moved(number + index) for index in range(5)])
+            number += 5
+            await asyncio.sleep(0)
+
+    async with (
+        EmbeddedEventStore(tmp_path / "store.db") as store,
+        kind(tmp_path / "store.db", read_only=True) as reading,
+        EmbeddedLedger(tmp_path / "notary.db") as ledger,
+        EmbeddedLedger(tmp_path / "notary.db", read_only=True) as looking,
+        NotaryBook(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book", read_only=True) as opening,
+        Notary(reading, ledger, book, name="bank", batch_events=7, linger_s=0.0) as notary,
+    ):
+        committing = asyncio.create_task(commit(store))
+        checked = 0
+        while checked < rounds(10, 100) or notary.status.events < 200:
+            verdict = await verify(reading, looking, opening, name="bank")
+            assert verdict.is_intact, verdict.findings
+            checked += 1
+        is_over = True
+        await committing
+
+
+@pytest.mark.parametrize("kind", [EmbeddedEventStore, OpaqueStore], ids=["own", "as over HTTP"])
+async def test_what_is_committed_meanwhile_is_read_too(tmp_path: Path, kind: type[EmbeddedEventStore]) -> None:
+    """
+    A comparison reads on to what was committed after it began: that may be in the ledger already.
+    """
+    async with kind(tmp_path / "store.db") as store:
+        await store.commit([moved(1)])
+        pages = read_store(store)
+        found = list(await anext(pages))
+        await store.commit([moved(2), moved(3)])
+        async for page in pages:
+            found += page
+
+        assert [entry.event.id for entry in found] == [event.id async for event in store.stream()]
