@@ -3,6 +3,7 @@ Pure values and rules: no I/O, no clock.
 """
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.correlation import own_command
 from eventsource.domain.decider import Decider
 from eventsource.domain.decision_state import DecisionState
 from eventsource.domain.erased import Erased
@@ -21,7 +22,7 @@ from eventsource.domain.precondition import (
     SubjectIsNew,
 )
 from eventsource.domain.process_manager import ProcessManager
-from eventsource.domain.reaction import Refusal, on_refusal, on_timer, own_command, reacts, starts
+from eventsource.domain.reaction import Refusal, on_refusal, on_timer, reacts, starts
 from eventsource.domain.rule import rule
 from eventsource.domain.snapshot import Snapshot
 from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy

@@ -40,9 +40,7 @@ class ProcessBook:
 
         timers: What it waits for, by the id of the timer.
 
-        fired: The timers whose event is recorded and not answered yet; with its type.
-
-        lapsed: Those of them that were cancelled meanwhile: their events are passed over.
+        fired: The timers whose event is recorded and still to be answered; with its type.
 
         held: The ids of the events that came while it was parked, in order; the one that it was parked at
             comes first.
@@ -57,7 +55,6 @@ class ProcessBook:
     unsent: dict[tuple[str, int], SentCommand] = attrs.field(factory=dict[tuple[str, int], "SentCommand"])
     timers: dict[str, SetTimer] = attrs.field(factory=dict[str, "SetTimer"])
     fired: dict[str, str] = attrs.field(factory=dict[str, str])
-    lapsed: set[str] = attrs.field(factory=set[str])
     held: dict[str, None] = attrs.field(factory=dict[str, None])
     parked: ProcessParked | None = None
     is_completed: bool = False
@@ -125,16 +122,15 @@ class ProcessBook:
         self.answered[event.cause] = None
         self.held.pop(event.cause, None)
         self.unsent |= {(event.cause, index): command for index, command in enumerate(event.commands)}
-        if event.timer is not None:
-            self.fired.pop(event.timer, None)
-        for timer in (*event.cancelled, *(tuple(self.fired) if event.completed else ())):
-            self.timers.pop(timer, None)
-            if self.fired.pop(timer, None) is not None:
-                self.lapsed.add(timer)
+        for timer in (event.timer, *event.cancelled):
+            if timer is not None:
+                self.timers.pop(timer, None)
+                self.fired.pop(timer, None)
         self.timers |= {timer_id(event.cause, index): timer for index, timer in enumerate(event.timers)}
         if event.completed:
             self.is_completed = True
             self.timers.clear()
+            self.fired.clear()
 
 
 def timer_id(cause: str, index: int) -> str:

@@ -38,7 +38,7 @@ class SetTimer(_Part):
     data: dict[str, Any]
 
 
-class ProcessReacted(Event, type="eventsource.process-reacted"):
+class ProcessReacted(Event, type="io.eventsource.process-reacted"):
     """
     The process has answered one event, its cause; what it decided is all in here.
 
@@ -71,7 +71,7 @@ class ProcessReacted(Event, type="eventsource.process-reacted"):
     timer: str | None = None
 
 
-class CommandDispatched(Event, type="eventsource.process-command-dispatched"):
+class CommandDispatched(Event, type="io.eventsource.process-command-dispatched"):
     """
     A command of the process was carried out. It is committed with what the command did, or not at all.
 
@@ -85,7 +85,7 @@ class CommandDispatched(Event, type="eventsource.process-command-dispatched"):
     index: int
 
 
-class CommandRefused(Event, type="eventsource.process-command-refused"):
+class CommandRefused(Event, type="io.eventsource.process-command-refused"):
     """
     A command of the process was refused, for good. The commands of the same answer behind it are not sent.
 
@@ -106,7 +106,7 @@ class CommandRefused(Event, type="eventsource.process-command-refused"):
     rule: str | None = None
 
 
-class TimerFired(Event, type="eventsource.process-timer-fired"):
+class TimerFired(Event, type="io.eventsource.process-timer-fired"):
     """
     A timer was due. The event that it carries is committed with this; its metadata names the timer as the cause.
 
@@ -117,7 +117,7 @@ class TimerFired(Event, type="eventsource.process-timer-fired"):
     timer: str
 
 
-class InputHeld(Event, type="eventsource.process-input-held"):
+class InputHeld(Event, type="io.eventsource.process-input-held"):
     """
     An event for a parked process: it is answered when the process goes on.
     """
@@ -126,7 +126,7 @@ class InputHeld(Event, type="eventsource.process-input-held"):
     cause_type: str
 
 
-class ProcessParked(Event, type="eventsource.process-parked"):
+class ProcessParked(Event, type="io.eventsource.process-parked"):
     """
     The process could not go on, and waits until somebody lets it.
 
@@ -147,7 +147,7 @@ class ProcessParked(Event, type="eventsource.process-parked"):
     place: str
 
 
-class ProcessRetried(Event, type="eventsource.process-retried"):
+class ProcessRetried(Event, type="io.eventsource.process-retried"):
     """
     Somebody let a parked process go on.
     """

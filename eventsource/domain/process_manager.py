@@ -7,16 +7,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-import attrs
 from pydantic import BaseModel
 
 from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.correlation import command_id, correlate, is_for
 from eventsource.domain.decoding import decode
 from eventsource.domain.erased import Erased
-from eventsource.domain.event import Event, NewEvent, RecordedEvent
-from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.domain.event import Event, RecordedEvent
+from eventsource.domain.event_data import to_canonical_json
 from eventsource.domain.event_type import event_types
 from eventsource.domain.handler import handles
+from eventsource.domain.process_answer import Answer, Deciding, as_recorded, to_sent, to_timer
 from eventsource.domain.process_book import ProcessBook
 from eventsource.domain.process_events import (
     CommandDispatched,
@@ -26,10 +27,9 @@ from eventsource.domain.process_events import (
     ProcessReacted,
     ProcessRetried,
     SentCommand,
-    SetTimer,
     TimerFired,
 )
-from eventsource.domain.reaction import Reactions, Refusal, collect_reactions, command_id, correlate, is_for
+from eventsource.domain.reaction import Reactions, Refusal, collect_reactions
 from eventsource.domain.state_attributes import check_names
 from eventsource.errors import (
     DeclarationError,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from eventsource.domain.reaction import By
+    from eventsource.domain.correlation import By
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Lateness = Literal["ignore", "park"]
@@ -63,43 +63,6 @@ _OF_SUBCLASSES = (
     "_if_not_started",
     "_if_completed",
 )
-
-
-@attrs.frozen
-class Answer:
-    """
-    What a process made of one event.
-
-    Attributes:
-        commands: What it asks for, in order, each with its id.
-
-        timers: What it waits for from now on.
-
-        cancelled: The ids of the timers that it waits for no more.
-
-        events: What it emitted for itself.
-
-        is_completed: Whether it is over with this.
-    """
-
-    commands: tuple[BaseModel, ...]
-    timers: tuple[SetTimer, ...]
-    cancelled: tuple[str, ...]
-    events: tuple[Event, ...]
-    is_completed: bool
-
-
-@attrs.define
-class _Deciding:
-    """
-    What one reaction has asked for so far.
-    """
-
-    cause: RecordedEvent
-    commands: list[BaseModel] = attrs.field(factory=list[BaseModel])
-    timers: list[tuple[Event, datetime]] = attrs.field(factory=list[tuple[Event, "datetime"]])
-    cancelled: list[str] = attrs.field(factory=list[str])
-    is_completed: bool = False
 
 
 class ProcessManager(Aggregate, abstract=True):
@@ -147,7 +110,7 @@ class ProcessManager(Aggregate, abstract=True):
     process_name: ClassVar[str] = ""
 
     _own_prefix: ClassVar[str] = "/process/"
-    _reactions: ClassVar[Reactions] = Reactions({}, {}, {})
+    _reactions: ClassVar[Reactions] = Reactions({}, {}, frozenset(), {})
     _commands: ClassVar[tuple[type[BaseModel], ...]] = ()
     _if_not_started: ClassVar[Lateness] = "ignore"
     _if_completed: ClassVar[Lateness] = "ignore"
@@ -196,7 +159,7 @@ class ProcessManager(Aggregate, abstract=True):
         """
         super().__init__(id)
         self._book = ProcessBook()
-        self._deciding: _Deciding | None = None
+        self._deciding: Deciding | None = None
 
     # --- What a reaction calls ---
 
@@ -229,14 +192,17 @@ class ProcessManager(Aggregate, abstract=True):
 
         Raises:
             ValueError: Not exactly one of *at* and *after*, or a time without a zone.
-            DeclarationError: Nothing answers the event.
+            DeclarationError: Nothing answers the event, or it is personal.
         """
         deciding = self._check_deciding()
         if (at is None) is (after is None):
             msg = "a timer is due either `at` a time or `after` a while"
             raise ValueError(msg)
-        if event.event_type not in self._reactions.events:
+        if event.event_type not in self._reactions.timers:
             msg = f"nothing answers {type(event).__name__}: add a method marked @on_timer to {type(self).__name__}"
+            raise DeclarationError(msg)
+        if event.event_is_personal:
+            msg = f"{type(event).__name__} is personal, so it cannot be the event of a timer: those carry metadata"
             raise DeclarationError(msg)
         due_at = deciding.cause.time + after if after is not None else at
         if due_at is None or due_at.tzinfo is None:
@@ -264,7 +230,7 @@ class ProcessManager(Aggregate, abstract=True):
         """
         self._check_deciding().is_completed = True
 
-    def _check_deciding(self) -> _Deciding:
+    def _check_deciding(self) -> Deciding:
         if self._deciding is None:
             msg = "only a reaction decides something, while it answers an event"
             raise RuntimeError(msg)
@@ -296,10 +262,11 @@ class ProcessManager(Aggregate, abstract=True):
             InvalidSubjectError: What it says cannot be an id.
             Exception: Whatever the function raises that was given as `by`.
         """
-        is_input = event_types.can_give(recorded.type, cls._reactions.events)
         if recorded.subject.startswith(cls._own_prefix):
-            is_input = is_input or recorded.type == CommandRefused.event_type
+            is_timer = event_types.can_give(recorded.type, cls._reactions.timers)
+            is_input = is_timer or recorded.type == CommandRefused.event_type
             return (recorded.subject.removeprefix(cls._own_prefix),) if is_input else ()
+        is_input = event_types.can_give(recorded.type, cls._reactions.events)
         ids = correlate(recorded, cls._reactions, process_name=cls.process_name) if is_input else ()
         for id in ids:
             cls.subject_of(id)
@@ -318,7 +285,8 @@ class ProcessManager(Aggregate, abstract=True):
         """
         if cause.type == CommandRefused.event_type:
             return False
-        if self._book.lapsed and self._timer_of(cause) in self._book.lapsed:
+        if cause.subject == self.subject and self._timer_of(cause) not in self._book.fired:
+            # Its timer was cancelled when it had just fired; or the process emitted it itself.
             return True
         if self._book.is_completed:
             return self._if_completed == "ignore"
@@ -340,16 +308,16 @@ class ProcessManager(Aggregate, abstract=True):
             Exception: Whatever the reaction raises. Then nothing of it counts: read the process again.
         """
         before = len(self.pending_events)
-        deciding = self._deciding = _Deciding(cause)
+        deciding = self._deciding = Deciding(cause)
         try:
             self._answer(cause)
         finally:
             self._deciding = None
         events = self.pending_events[before:]
-        timers = tuple(_to_timer(event, due_at) for event, due_at in deciding.timers)
+        timers = tuple(to_timer(event, due_at) for event, due_at in deciding.timers)
         self._record(
             cause,
-            commands=tuple(map(_to_sent, deciding.commands)),
+            commands=tuple(map(to_sent, deciding.commands)),
             timers=timers,
             cancelled=tuple(deciding.cancelled),
             completed=deciding.is_completed,
@@ -379,7 +347,7 @@ class ProcessManager(Aggregate, abstract=True):
         waiting = self._book.timers[timer]
         self.emit(TimerFired(timer=timer))
         # It was written when the timer was set, maybe by a class of an earlier version.
-        for event in decode(_as_recorded(waiting, self.subject)):
+        for event in decode(as_recorded(waiting, self.subject)):
             if not isinstance(event, Erased):
                 self.emit(event)
 
@@ -482,18 +450,3 @@ def _pass_over(process: ProcessManager, event: Event) -> None:
     """
     Handle an event that changes nothing.
     """
-
-
-def _to_sent(command: BaseModel) -> SentCommand:
-    data = command.model_dump(mode="json", by_alias=True, exclude={"command_id"})
-    return SentCommand(name=type(command).__name__, data=data)
-
-
-def _to_timer(event: Event, due_at: datetime) -> SetTimer:
-    new = NewEvent.of(event, subject="/timer")
-    return SetTimer(due_at=due_at, type=new.type, data=parse_json(new.data_json))
-
-
-def _as_recorded(timer: SetTimer, subject: str) -> RecordedEvent:
-    data_json = to_canonical_json(timer.data)
-    return RecordedEvent(0, "", 0, "", subject, timer.type, data_json, "", "")

@@ -4,16 +4,13 @@ Reactions: methods of a process manager that answer an event, a timer or a refus
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import inspect
-import re
 import sys
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, final, overload
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
 
 import attrs
 
+from eventsource.domain.correlation import ID
 from eventsource.domain.decoding import decode
 from eventsource.domain.erased import Erased
 from eventsource.domain.event import Event
@@ -23,41 +20,22 @@ from eventsource.errors import (
     AggregateNotFoundError,
     ConflictError,
     DeclarationError,
-    EventError,
     PreconditionFailedError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-    from typing import TypeAlias
 
+    from eventsource.domain.correlation import By
     from eventsource.domain.event import RecordedEvent
 
 Method = TypeVar("Method", bound="Callable[..., object]")
 
 _MARK = "_reaction"
-_ID = "{id}"
 
 # The first parameter behind `self`, and one more that may be left out.
 _MOST_PARAMETERS: Final = 3
-
-
-@final
-class OwnCommand:
-    """
-    Correlates events with the process whose command made them.
-    """
-
-    def __repr__(self) -> str:
-        return "own_command"
-
-
-own_command: Final = OwnCommand()
-
-if TYPE_CHECKING:
-    # A field of the event, the subject it stands at, a function of it, or whose command it was.
-    By: TypeAlias = str | OwnCommand | Callable[[Any], object]
 
 
 @attrs.frozen
@@ -243,11 +221,14 @@ class Reactions:
 
         classes: The event classes, by type.
 
+        timers: The types of the events of timers.
+
         refusals: By the class of the command: what counts as a refusal, and the answer.
     """
 
     events: dict[str, Reaction]
     classes: dict[str, type[Event]]
+    timers: frozenset[str]
     refusals: dict[type, tuple[tuple[tuple[type[Exception], ...], Reaction], ...]]
 
     def to(self, recorded: RecordedEvent) -> list[tuple[Reaction, Event]]:
@@ -321,7 +302,8 @@ def collect_reactions(owner: type, by: By | None) -> Reactions:
                 _check_by(leads, found, method)
             events[found.event_type] = Reaction(method, starts=mark.kind == "starts", by=leads)
     _check_refusals(owner, refusals)
-    return Reactions(events, classes, refusals)
+    timers = frozenset(name for name, reaction in events.items() if reaction.by is None)
+    return Reactions(events, classes, timers, refusals)
 
 
 def _check_by(by: By | None, event_class: type[Event], method: Callable[..., object]) -> None:
@@ -329,9 +311,9 @@ def _check_by(by: By | None, event_class: type[Event], method: Callable[..., obj
     if by is None:
         msg = f"{name}: nothing says which process {event_class.__name__} is for; give `by` here or to the class"
     elif isinstance(by, str) and by.startswith("/"):
-        if by.split("/").count(_ID) == 1:
+        if by.split("/").count(ID) == 1:
             return
-        msg = f"{name}: the subject {by!r} needs exactly one segment '{_ID}'"
+        msg = f"{name}: the subject {by!r} needs exactly one segment '{ID}'"
     elif isinstance(by, str):
         if by in event_class.model_fields:
             return
@@ -349,101 +331,3 @@ def _check_refusals(
         if len(set(names)) < len(names):
             msg = f"{owner.__qualname__} answers a refusal of {command_class.__name__} twice"
             raise DeclarationError(msg)
-
-
-# --- From an event to its process ---
-
-
-def correlate(recorded: RecordedEvent, reactions: Reactions, *, process_name: str) -> tuple[str, ...]:
-    """
-    The ids of the processes that an event is for; mostly one, or none.
-
-    Raises:
-        EventError: It cannot be read, and what it says as it is stored is not enough.
-        Exception: Whatever a function raises that was given as `by`.
-    """
-    try:
-        found = [
-            _find(recorded, event, reaction.by, process_name)
-            for reaction, event in reactions.to(recorded)
-            if reaction.by is not None
-        ]
-    except EventError:
-        # One that cannot be read is parked at its process, as long as it says at which.
-        found = [_find_unread(recorded, reactions, process_name)]
-        if found == [None]:
-            raise
-    return tuple(dict.fromkeys(str(one) for one in found if one is not None))
-
-
-def is_for(id: str, recorded: RecordedEvent, event: Event, by: By | None, *, process_name: str) -> bool:
-    """
-    Whether one of the events that *recorded* is read as is for the process with this id.
-    """
-    found = None if by is None else _find(recorded, event, by, process_name)
-    return found is not None and str(found) == id
-
-
-def _find(recorded: RecordedEvent, event: Event, by: By, process_name: str) -> object:
-    if isinstance(by, OwnCommand):
-        return process_of_command(recorded.metadata.command_id or "", process_name)
-    if isinstance(by, str):
-        return _id_in(recorded.subject, by) if by.startswith("/") else getattr(event, by)
-    return by(event)
-
-
-def _find_unread(recorded: RecordedEvent, reactions: Reactions, process_name: str) -> object:
-    reaction = reactions.events.get(recorded.type)
-    if reaction is None:
-        return None
-    if isinstance(reaction.by, OwnCommand):
-        return process_of_command(recorded.metadata.command_id or "", process_name)
-    if not isinstance(reaction.by, str):
-        return None
-    if reaction.by.startswith("/"):
-        return _id_in(recorded.subject, reaction.by)
-    field = reactions.classes[recorded.type].model_fields[reaction.by]
-    value = recorded.data.get(field.alias or reaction.by)
-    return value if isinstance(value, str | int) else None
-
-
-def _id_in(subject: str, template: str) -> str | None:
-    found = _pattern(template).fullmatch(subject)
-    return found[1] if found else None
-
-
-@functools.lru_cache(maxsize=256)
-def _pattern(template: str) -> re.Pattern[str]:
-    before, _, after = template.partition(_ID)
-    return re.compile(f"{re.escape(before)}([^/]+){re.escape(after)}")
-
-
-def command_id(process_name: str, id: str, cause: str, index: int) -> str:
-    """
-    The id of a command: the same whenever the same process answers the same event.
-
-    Raises:
-        ValueError: The process's id is too long for it.
-    """
-    quoted = quote(id, safe="")
-    if len(quoted) > _LONGEST_ID:
-        msg = f"the id of a process is longer than {_LONGEST_ID} characters, escaped as in a URL"
-        raise ValueError(msg)
-    # Ids of events are opaque; those of our stores are UUIDs.
-    short = cause if _SHORT.fullmatch(cause) else hashlib.sha256(cause.encode()).hexdigest()[:40]
-    return f"{process_name}/{quoted}/{short}/{index}"
-
-
-def process_of_command(command_id: str, process_name: str) -> str | None:
-    """
-    The id of the process whose command has this id; None if it is none of *process_name*.
-    """
-    name, _, rest = command_id.partition("/")
-    # Behind it come the id, the cause and the index.
-    return unquote(rest.split("/")[0]) if name == process_name and rest.count("/") == _PARTS_BEHIND_ID else None
-
-
-# With a name of 40 characters all of it fits into the 200 of a command id.
-_LONGEST_ID: Final = 100
-_SHORT: Final = re.compile("[!-.0-~]{1,40}")
-_PARTS_BEHIND_ID: Final = 2

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Self
 
+from eventsource.domain.merkle import HASH_BYTES
 from eventsource.errors import (
     AlreadyNotarisedError,
     ImmudbClosedError,
@@ -29,7 +30,6 @@ from eventsource.immudb import Check, ImmudbClient
 from eventsource.immudb import Head as ImmudbHead
 from eventsource.immudb.address import Address
 from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
-from eventsource.notary.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

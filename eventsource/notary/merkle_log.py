@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 import attrs
 
-from eventsource.errors import AlreadyNotarisedError, SignedHeadError, TamperedError
-from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
-from eventsource.notary.merkle import (
+from eventsource.domain.merkle import (
     RightEdge,
     complete_subtrees,
     consistency_path,
@@ -27,6 +25,8 @@ from eventsource.notary.merkle import (
     node_hash,
     root_of_peaks,
 )
+from eventsource.errors import AlreadyNotarisedError, SignedHeadError, TamperedError
+from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
 from eventsource.notary.sqlite_file import FileKind, open_file, translated
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from eventsource.domain.merkle import HASH_BYTES
 from eventsource.errors import SignedHeadError
 from eventsource.log import get_logger
 from eventsource.notary.batching import Standing
-from eventsource.notary.merkle import HASH_BYTES
 from eventsource.notary.signed_head import SignedHead
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
+from eventsource.domain.merkle import HASH_BYTES
 from eventsource.errors import SignedHeadError
 from eventsource.notary.keys import KeyKind
 from eventsource.notary.ledger import Head
-from eventsource.notary.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

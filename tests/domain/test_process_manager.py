@@ -2,9 +2,10 @@
 Process managers, the pure part: what is declared, what a reaction decides, what the books then say.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
@@ -28,8 +29,12 @@ from eventsource import (
     reacts,
     starts,
 )
-from eventsource.domain.process_manager import Answer
 from eventsource.store.commit import LogEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eventsource.domain.process_answer import Answer
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -324,6 +329,21 @@ def test_timer_is_fired_as_its_event() -> None:
     assert list(process.book.timers) == [f"{cause.id}/1"]
 
 
+def test_event_that_the_process_emitted_is_not_answered() -> None:
+    """
+    Not even one that it answers where it comes from elsewhere, or from a timer.
+    """
+    log = Log()
+    process, cause, _ = started(log)
+
+    assert Ordering.processes_of(log.record(OrderPlaced(order="7", cents=5), "/process/ordering/7")) == ()
+    assert process.passes_over(log.record(PaymentOverdue(reminder=1), "/process/ordering/7"))
+    process.fire(f"{cause.id}/0")
+    settled(process, log)
+    fired = log.record(PaymentOverdue(reminder=1), "/process/ordering/7", causationId=f"{cause.id}/0")
+    assert not process.passes_over(fired)
+
+
 def test_early_and_late_events_are_passed_over_or_refused_as_declared() -> None:
     """
     The default ignores them; "park" makes them a failure.
@@ -331,7 +351,7 @@ def test_early_and_late_events_are_passed_over_or_refused_as_declared() -> None:
 
     class Strict(ProcessManager, name="strict", by="order", if_not_started="park", if_completed="park"):
         @starts
-        def placed(self, event: OrderPlaced) -> None:
+        def placed(self, _: OrderPlaced) -> None:
             self.complete()
 
         @reacts
@@ -432,5 +452,5 @@ def test_bad_declarations_are_told_when_the_class_is_made() -> None:
 
         class Waiting(ProcessManager, name="waiting", by="order"):
             @starts
-            async def placed(self, event: OrderPlaced) -> None:
+            async def placed(self, _: OrderPlaced) -> None:
                 pass

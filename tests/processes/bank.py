@@ -3,12 +3,13 @@ A bank that lends, with its store, its clock and its workers.
 """
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import attrs
 
 from eventsource import Event, EventStore, NewEvent, ProcessWorker, RecordedEvent, RetryPolicy, event_types
+from eventsource.testing.clock import FixedClock
 from tests.processes.lending import (
     AccountClosed,
     AccountOpened,
@@ -22,29 +23,7 @@ from tests.processes.lending import (
     make_dispatcher,
 )
 
-MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
 AT_ONCE = RetryPolicy(attempts=3, first_pause_s=0)
-
-
-@attrs.define
-class Clock:
-    """
-    A clock that stands until it is set. It is the store's, and the workers'.
-    """
-
-    now: datetime = MAY
-
-    def __call__(self) -> int:
-        """
-        Nanoseconds since 1970 UTC.
-        """
-        return int(self.now.timestamp()) * 1_000_000_000
-
-    def advance(self, **passed: float) -> None:
-        """
-        Let time pass.
-        """
-        self.now += timedelta(**passed)
 
 
 @attrs.frozen
@@ -54,7 +33,7 @@ class Bank:
     """
 
     store: EventStore
-    clock: Clock
+    clock: FixedClock
 
     def worker(self, **options: Any) -> ProcessWorker:
         """
@@ -62,8 +41,8 @@ class Bank:
         """
         dispatcher = options.pop("dispatcher", None) or make_dispatcher(self.store)
         processes = options.pop("processes", [LoanApplication, StandingOrder])
-        options = {"clock": self.clock, "retry": AT_ONCE} | options
-        return ProcessWorker(self.store, dispatcher, processes, **options)
+        usual: dict[str, Any] = {"clock": self.clock, "retry": AT_ONCE}
+        return ProcessWorker(self.store, dispatcher, processes, **usual | options)
 
     async def work(self, **options: Any) -> None:
         """
@@ -108,7 +87,7 @@ class Bank:
         """
         Give a standing order, from tomorrow on.
         """
-        first = self.clock.now + timedelta(days=1)
+        first = self.clock.now() + timedelta(days=1)
         given = StandingOrderGiven(giver=giver, taker=taker, cents=cents, first=first, months=months)
         await self.commit(f"/standing-orders/{order}", given)
 
@@ -145,7 +124,7 @@ async def assert_exactly_once(store: EventStore) -> None:
     by_command: Counter[str] = Counter()
     async for recorded in store.stream():
         data, subject = recorded.data, recorded.subject
-        match recorded.type.removeprefix("eventsource.process-"):
+        match recorded.type.removeprefix("io.eventsource.process-"):
             case "reacted":
                 answered[subject, data["cause"]] += 1
                 sent |= {(subject, data["cause"], index) for index in range(len(data["commands"]))}

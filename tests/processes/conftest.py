@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from eventsource.testing.clock import FixedClock
 from eventsource.testing.contract.kinds import random_id
 from tests.contract.kinds import KINDS
-from tests.processes.bank import Bank, Clock
+from tests.processes.bank import Bank
 
 
 @pytest.fixture(params=["memory", "embedded", "http-embedded"])
@@ -17,7 +18,7 @@ async def bank(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator
     """
     A bank without customers, on each kind of store in turn.
     """
-    clock = Clock()
+    clock = FixedClock()
     async with KINDS[request.param].open(tmp_path, source="io.example.bank", clock=clock, new_id=random_id) as store:
         yield Bank(store, clock)
 
@@ -27,6 +28,6 @@ async def memory_bank(tmp_path: Path) -> AsyncGenerator[Bank]:
     """
     The same in memory, for what is the same with each kind.
     """
-    clock = Clock()
+    clock = FixedClock()
     async with KINDS["memory"].open(tmp_path, source="io.example.bank", clock=clock, new_id=random_id) as store:
         yield Bank(store, clock)

@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from eventsource import EventStore, InMemoryEventStore, list_processes
+from eventsource.testing.clock import FixedClock
 from eventsource.testing.contract.chance import rounds, seeded_random
-from tests.processes.bank import Bank, Clock, assert_exactly_once
+from tests.processes.bank import Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,
     LoanRejected,
@@ -81,7 +82,7 @@ async def test_any_interleaving_of_workers(losing: float) -> None:
     """
     source = seeded_random()
     for _ in range(rounds(2, 60)):
-        clock = Clock()
+        clock = FixedClock()
         async with InMemoryEventStore(clock=clock) as store:
             await _round(Bank(store, clock), source, losing)
 

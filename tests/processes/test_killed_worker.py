@@ -16,8 +16,9 @@ import pytest
 
 from eventsource import EmbeddedEventStore, list_processes
 from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.testing.clock import FixedClock
 from eventsource.testing.contract.chance import IS_LONG
-from tests.processes.bank import Bank, Clock, assert_exactly_once
+from tests.processes.bank import Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,
     LoanRejected,
@@ -71,7 +72,7 @@ async def kill_until_settled(nursery: "subprocess.Popen[str]", order: dict[str, 
 
 
 @asynccontextmanager
-async def embedded(path: Path, _: Clock) -> AsyncGenerator[dict[str, Any]]:
+async def embedded(path: Path, _: FixedClock) -> AsyncGenerator[dict[str, Any]]:
     """
     The worker writes to the file itself.
     """
@@ -79,7 +80,7 @@ async def embedded(path: Path, _: Clock) -> AsyncGenerator[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def over_http(path: Path, clock: Clock) -> AsyncGenerator[dict[str, Any]]:
+async def over_http(path: Path, clock: FixedClock) -> AsyncGenerator[dict[str, Any]]:
     """
     The worker writes to a server.
     """
@@ -104,19 +105,19 @@ async def test_killed_at_every_commit(  # noqa: PLR0917  pytest gives them by na
     moment: str,
     times: int,
     width: int,
-    way: Callable[[Path, Clock], AbstractAsyncContextManager[dict[str, Any]]],
+    way: Callable[[Path, FixedClock], AbstractAsyncContextManager[dict[str, Any]]],
 ) -> None:
     """
     Loans that are paid out, refused, compensated for and expired, orders that are due: the next worker goes on.
 
     Nothing is lost, and nothing is done twice.
     """
-    path, clock = tmp_path / "bank.db", Clock()
+    path, clock = tmp_path / "bank.db", FixedClock()
 
     async def work() -> int:
         database = f"sqlite:///{tmp_path / 'read.db'}"
         async with way(path, clock) as order:
-            order |= {"database": database, "now": clock.now.timestamp()}
+            order |= {"database": database, "now": clock.now().timestamp()}
             return await kill_until_settled(nursery, order | {"moment": moment, "times": times, "width": width})
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource.notary.merkle import (
+from eventsource.domain.merkle import (
     EMPTY_ROOT,
     RightEdge,
     consistency_path,
