@@ -4,11 +4,12 @@ What becomes of a command: its result, found again when the command comes again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from eventsource.domain.command_guard import events_of_command
+from eventsource.store.query import QueryLimits
 
 if TYPE_CHECKING:
     from eventsource.domain.event import RecordedEvent
@@ -37,6 +38,10 @@ class CommandResult:
     is_repeat: bool = False
 
 
+# An index finds them; on a machine that is busy with other things that takes longer, too.
+_LIMITS: Final = QueryLimits(time_s=10.0, rows=1_000_000)
+
+
 async def find_events(store: EventStore, subject: Subject, command_id: str) -> tuple[RecordedEvent, ...]:
     """
     The events that were committed for a command; none if it was not carried out.
@@ -44,7 +49,8 @@ async def find_events(store: EventStore, subject: Subject, command_id: str) -> t
     Raises:
         StoreError, QueryError: They cannot be read.
     """
-    ids: list[str] = [row["id"] async for row in store.query(events_of_command(subject, command_id))]
+    question = events_of_command(subject, command_id)
+    ids: list[str] = [row["id"] async for row in store.query(question, limits=_LIMITS)]
     if not ids:
         return ()
     # A row of a query does not tell its position. Events of one commit stand side by side.

@@ -12,6 +12,7 @@ import pytest
 
 from eventsource import (
     Aggregate,
+    AggregateCache,
     At,
     ConflictError,
     Erased,
@@ -29,8 +30,10 @@ from eventsource import (
     Snapshots,
     UnstorableStateError,
     decide,
+    erase_subject,
     events,
     handles,
+    scoped,
 )
 from tests.commands.accounts import Account, AccountOpened, MoneyMoved
 from tests.commands.observed_store import ObservedStore
@@ -585,10 +588,36 @@ async def test_purged_snapshots_do_not_come_back_by_another_program(
 
     await store.erase("/people/1")
     await here.purge("/people/1")
-    there.take(late, last_event=store.read[0], purges=0)
+    there.take(late, subject=late.subject, last_event=store.read[0], purges=0)
     await there.settle()
 
     assert kept._snapshots == {}
     assert (await people.load("1")).name == "(erased)"
     await here.settle()
     assert "Ada" not in only(kept).state
+
+
+async def test_tenants_do_not_get_into_each_others_way(store: ObservedStore, kept: InMemorySnapshotStore) -> None:
+    """
+    Accounts of one id in two parts of a store have a snapshot and a place in the cache each, and are erased alone.
+    """
+    snapshots, cache = Snapshots(kept, {Person: EveryEvents(1)}), AggregateCache()
+    for tenant in ("acme", "bolt"):
+        await store.commit([NewEvent.of(Named(name=f"Ada of {tenant}"), subject=f"/tenants/{tenant}/people/1")])
+
+    def people(tenant: str) -> Repository[Person]:
+        # Each request has a scope of its own.
+        return Repository(Person, scoped(store.inner, f"/tenants/{tenant}"), snapshots=snapshots, cache=cache)
+
+    for tenant in ("acme", "bolt", "acme", "bolt"):
+        assert (await people(tenant).load("1")).name == f"Ada of {tenant}"
+        await snapshots.settle()
+    assert (len(cache), len(kept._snapshots)) == (2, 2)
+
+    await erase_subject(scoped(store.inner, "/tenants/acme"), "/people/1", purge=[snapshots, cache])
+
+    assert (len(cache), [subject for subject, _ in kept._snapshots]) == (1, ["/tenants/bolt/people/1"])
+    assert (await people("acme").load("1")).name == "(erased)"
+    assert (await people("bolt").load("1")).name == "Ada of bolt"
+    await erase_subject(store.inner, "/tenants/bolt/people/1", purge=[snapshots, cache])
+    assert (await people("bolt").load("1")).name == "(erased)"
