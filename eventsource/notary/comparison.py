@@ -138,8 +138,12 @@ class Comparison:
             return
         sealed = [event_id for _, (event_id, record) in pairs if record.form == DataForm.SEALED]
         seals = await self._book.seals(sealed)
-        for entry, (event_id, record) in pairs:
-            event, number = entry.event, record.number
+        for found, (event_id, record) in pairs:
+            entry, number = found, record.number
+            if record.form == DataForm.SEALED and event_id not in seals and not is_emptied(entry.event.data_json):
+                # It may have been erased since it was read.
+                entry = await read_entry(self._store, event_id) or entry
+            event = entry.event
             salts = Salts.of(self._book.secret, event_id)
             problem = self._data_problem(
                 entry, DataForm(record.form), record.commitment, salts.data, seals.get(event_id)
