@@ -259,7 +259,7 @@ class Instances:
             )
         )
         await self._save(fresh, Metadata())
-        # Its traceback may quote values, and is what a person needs: that is for the application's log alone.
+        # Without a traceback and the error's own text: they may quote values.
         log.error(
             "process.parked", **self._facts(process), stage=stage, cause=cause, error=type(error).__name__,
             place=_place_of(error),

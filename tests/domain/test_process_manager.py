@@ -373,6 +373,24 @@ def test_early_and_late_events_are_passed_over_or_refused_as_declared() -> None:
         over.react(early)
 
 
+def test_what_happened_before_a_process_manager_was_there_begins_nothing() -> None:
+    """
+    With `since`, old events of a log are no reason to act now; those of processes that run are answered.
+    """
+
+    class Recent(ProcessManager, name="recent", by="order", since=NOON + timedelta(hours=1)):
+        @starts
+        def placed(self, _: OrderPlaced) -> None:
+            pass
+
+    log = Log()
+    old = log.record(OrderPlaced(order="7", cents=1), "/x")
+    assert Recent("7").passes_over(old)
+    running = Recent("7")
+    running.react(old)
+    assert not running.passes_over(old)
+
+
 def test_only_a_reaction_decides_and_only_what_is_declared() -> None:
     """
     Commands that are not among `sends`, timers that nothing answers, and times without a zone are refused.
