@@ -335,12 +335,6 @@ class ProcessManager(Aggregate, abstract=True):
         """
         self._record(cause)
 
-    def hold(self, cause: RecordedEvent) -> None:
-        """
-        Keep an event until the process goes on.
-        """
-        self.emit(InputHeld(cause=cause.id, cause_type=cause.type))
-
     def fire(self, timer: str) -> None:
         """
         Record the event of a timer, which is then no longer waited for. Save it with the timer as the cause.
@@ -366,37 +360,12 @@ class ProcessManager(Aggregate, abstract=True):
         """
         return self._restore(self._book.unsent[cause, index], cause, index)
 
-    def refused(self, cause: str, index: int, refusal: Refusal) -> None:
-        """
-        Record that a command was refused.
-        """
-        command = self._book.unsent[cause, index]
-        self.emit(CommandRefused(cause=cause, index=index, command=command, refusal=refusal.name, rule=refusal.rule))
-
-    def dispatched(self, cause: str, index: int) -> None:
-        """
-        Record that a command was carried out and changed nothing.
-        """
-        self.emit(CommandDispatched(cause=cause, index=index))
-
     @classmethod
     def refusal_in(cls, command: BaseModel, error: Exception) -> Refusal | None:
         """
         What *error* means if it refuses the command; None if it is a failure.
         """
         return cls._reactions.refusal_in(command, error)
-
-    def park(self, problem: ProcessParked) -> None:
-        """
-        Go no further until somebody lets it.
-        """
-        self.emit(problem)
-
-    def retry(self) -> None:
-        """
-        Go on.
-        """
-        self.emit(ProcessRetried())
 
     # --- Inside ---
 
