@@ -50,7 +50,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install bank test check format format-check lint types contracts coverage docs \
-	bench bench-peers long lock wheel test-wheel clean
+	reference bench bench-peers long lock wheel test-wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -93,6 +93,10 @@ coverage: install ## Run the whole test suite, docs included, and measure branch
 
 docs: install ## Run the code in README.md, docs/ and the docstrings
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
+
+reference: install ## Write docs/reference.md from the docstrings, and pages to browse into build/reference
+	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/pdoc --docformat google --output-directory build/reference eventsource
 
 bench: install ## Measure, each figure beside its floor (ARGS=--json)
 	@$(BIN)/python -m benchmarks $(ARGS)

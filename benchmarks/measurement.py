@@ -29,6 +29,9 @@ class Unit(Enum):
     COMMITS_PER_S = "commits/s"
     EVENTS_PER_S = "events/s"
     DELIVERIES_PER_S = "deliveries/s"
+    ENTRIES_PER_S = "entries/s"
+    LEAVES_PER_S = "leaves/s"
+    PROOFS_PER_S = "proofs/s"
     MICROSECONDS = "µs"
     MILLISECONDS = "ms"
     MEBIBYTES = "MiB"
@@ -38,7 +41,7 @@ class Unit(Enum):
         """
         Whether the larger figure wins.
         """
-        return self in {Unit.COMMITS_PER_S, Unit.EVENTS_PER_S, Unit.DELIVERIES_PER_S}
+        return self.value.endswith("/s")
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ from benchmarks import (
     guard,
     hot,
     load,
+    notary,
     opening,
     projection,
     queries,
@@ -23,6 +24,7 @@ from benchmarks import (
     rules,
     seen,
     server,
+    snapshots,
     streaming,
 )
 
@@ -42,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "queries": queries.measure,
     "load": load.measure,
     "rebuild": rebuild.measure,
+    "snapshots": snapshots.measure,
     "projection": projection.measure,
     "seen": seen.measure,
     "audit": audit.measure,
@@ -50,4 +53,5 @@ BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "client": client.measure,
     "server": server.measure,
     "fanout": fanout.measure,
+    "notary": notary.measure,
 }

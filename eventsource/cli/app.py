@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from eventsource.cli import index, process, project, schema
+from eventsource.cli import index, notary, process, project, schema
 from eventsource.cli.audit import audit, ping
 from eventsource.cli.erase import erase
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
@@ -39,6 +39,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(project.app, name="project")
 app.add_typer(process.app, name="process")
 app.add_typer(schema.app, name="schema")
+app.add_typer(notary.app, name="notary")
 
 
 @app.callback(invoke_without_command=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import inspect
 
 from eventsource.cli.database import is_missing, open_database
 from eventsource.cli.failures import CommandError, ExitCode
@@ -20,6 +21,7 @@ from eventsource.cli.options import Json, WritableStoreUrl
 from eventsource.cli.output import escape, write_error, write_json, write_lines
 from eventsource.cli.signals import run
 from eventsource.commands.context import with_metadata
+from eventsource.commands.sql_snapshot_store import SNAPSHOT_TABLE, SqlSnapshotStore
 from eventsource.domain.metadata import Metadata
 from eventsource.domain.subject import Subject
 from eventsource.domain.subject_erased import erasures_of
@@ -40,7 +42,7 @@ OptionalDatabaseUrl = Annotated[
         metavar="URL",
         envvar="EVENTSOURCE_DATABASE",
         show_envvar=True,
-        help="The read-model database of the projectors.",
+        help="The database of the projectors' read models, and of snapshots if there are any.",
     ),
 ]
 
@@ -69,9 +71,9 @@ def erase(
     """
     Erase the personal data of a subject, for good.
 
-    Empties the events whose data can be erased and records that as an event directly below the subject, which makes
-    projectors let go of what they made of these events, wherever and whenever they run. Interrupted, run it again: it
-    goes on where it was. It asks first; --dry-run only tells what would be done.
+    Empties the events whose data can be erased, purges snapshots, and records that as an event directly below the
+    subject, which makes projectors let go of what they made of these events, wherever they run. It asks first. When it
+    is interrupted, run it again: it goes on where it was.
 
     Exits with 1 if a projector has not let go in time, with 2 if the subject has no events, with 3 if the store cannot
     be opened for writing, or bytes of the data are left in a file that somebody reads.
@@ -155,6 +157,8 @@ class ErasedSubject(BaseModel):
 
         recorded: The ids of the events that record it, if that was not done before.
 
+        snapshots: How many snapshots were purged.
+
         projectors: Those that were asked about.
     """
 
@@ -163,6 +167,7 @@ class ErasedSubject(BaseModel):
     subject: str
     emptied: int
     recorded: list[str]
+    snapshots: int = 0
     projectors: list[ProjectorState]
 
 
@@ -193,21 +198,31 @@ async def _erase(
 ) -> ErasedSubject:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(connect(store_url))
+        database = None
+        if database_url is not None and not is_missing(database_url):
+            database = await stack.enter_async_context(open_database(database_url))
+        has_snapshots = database is not None and await database.read(lambda tx: inspect(tx).has_table(SNAPSHOT_TABLE))
+        keeping = [database] if database is not None and has_snapshots else []
         with with_metadata(Metadata(actor=by)):
-            erasure = await erase_subject(store, subject)
-        states: list[ProjectorState] = []
-        if projectors and database_url is not None:
-            if is_missing(database_url):
-                states = [ProjectorState(projector=each.name, state="no read model") for each in projectors]
-            else:
-                database = await stack.enter_async_context(open_database(database_url))
-                states = [await _wait_for(each, store, database, erasure.subject, wait_s) for each in projectors]
+            erasure = await erase_subject(store, subject, purge=list(map(SqlSnapshotStore, keeping)), clean=keeping)
+        states = [
+            ProjectorState(projector=each.name, state="no read model")
+            if database is None
+            else await _wait_for(each, store, database, erasure.subject, wait_s)
+            for each in projectors
+        ]
     return _result(erasure, states)
 
 
 def _result(erasure: Erasure, states: list[ProjectorState]) -> ErasedSubject:
     recorded = [record.id for record in erasure.recorded]
-    return ErasedSubject(subject=erasure.subject, emptied=erasure.emptied, recorded=recorded, projectors=states)
+    return ErasedSubject(
+        subject=erasure.subject,
+        emptied=erasure.emptied,
+        recorded=recorded,
+        snapshots=erasure.snapshots_purged,
+        projectors=states,
+    )
 
 
 async def _wait_for(
@@ -261,6 +276,8 @@ def _plan_in_words(plan: ErasurePlan) -> list[str]:
 def _in_words(result: ErasedSubject) -> list[str]:
     recorded = f", recorded as {', '.join(result.recorded)}" if result.recorded else ""
     lines = [f"{escape(result.subject)}: {_events(result.emptied)} erased{recorded}"]
+    if result.snapshots:
+        lines.append(f"  snapshots purged: {result.snapshots}")
     return [*lines, *(f"  {each.projector}: {_STATES[each.state]}" for each in result.projectors)]
 
 

@@ -20,10 +20,17 @@ from eventsource.errors import (
     EventDecodingError,
     EventNotFoundError,
     EventSourceError,
+    InvalidImmudbUrlError,
+    InvalidLedgerUrlError,
     InvalidStoreUrlError,
     InvalidSubjectError,
+    LedgerLockedError,
+    LedgerUnavailableError,
     MissingExtraError,
+    NotALedgerError,
     NotAReadModelDatabaseError,
+    NotaryBookError,
+    NotNotarisedError,
     NotSupportedError,
     ProcessManagerFailedError,
     ProcessNotFoundError,
@@ -35,6 +42,7 @@ from eventsource.errors import (
     StoreError,
     StoreLockedError,
     SubjectNotFoundError,
+    TrustMissingError,
 )
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -46,20 +54,21 @@ class ExitCode(enum.IntEnum):
     """
 
     DONE = 0
-    # It ran, and found what is wrong: a projector or a process manager failed, an audit found problems, a query used up
-    # its limits, the output cannot be written.
+    # It ran, and found what is wrong: a projector or a process manager failed, an audit or a verification found
+    # problems, a query used up its limits, the output cannot be written.
     FAILED = 1
     # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
     USAGE = 2
-    # The store or the read-model database cannot be opened, read or written to, or nobody can listen at the address.
+    # The store, the ledger or the read-model database cannot be opened, read or written to, or nobody can listen at
+    # the address.
     UNAVAILABLE = 3
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit found problems, a query used up "
-    "its limits, or a schema may refuse what is written; 2 the arguments are not understood or name what is not there; "
-    "3 the store or the read-model database cannot be opened or read; 128 and the number of the signal that ended it "
-    "early (130 for Ctrl-C)."
+    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit or a verification found problems, "
+    "a query used up its limits, or a schema may refuse what is written; 2 the arguments are not understood or name "
+    "what is not there; 3 the store, the ledger or the read-model database cannot be opened or read; 128 and the "
+    "number of the signal that ended it early (130 for Ctrl-C)."
 )
 
 
@@ -253,18 +262,30 @@ def exit_code_of(error: Exception) -> ExitCode:
             | CommandNotHandledError()
             | DeclarationError()
             | EventNotFoundError()
+            | InvalidImmudbUrlError()
+            | InvalidLedgerUrlError()
             | InvalidStoreUrlError()
             | InvalidSubjectError()
             | MissingExtraError()
             | NotSupportedError()
             | NotAReadModelDatabaseError()
+            | NotNotarisedError()
             | ProcessNotFoundError()
-            | QuerySyntaxError()
             | QueryLimitError()
+            | QuerySyntaxError()
             | SubjectNotFoundError()
+            | TrustMissingError()
         ):
             return ExitCode.USAGE
-        case StoreError() | SQLAlchemyError() | AddressUnavailableError():
+        case (
+            StoreError()
+            | SQLAlchemyError()
+            | AddressUnavailableError()
+            | LedgerLockedError()
+            | LedgerUnavailableError()
+            | NotALedgerError()
+            | NotaryBookError()
+        ):
             return ExitCode.UNAVAILABLE
         case _:
             return ExitCode.FAILED

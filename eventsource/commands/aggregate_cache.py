@@ -62,18 +62,24 @@ class AggregateCache:
         return len(self._entries)
 
     async def load(
-        self, store: EventStore, aggregate_class: type[Aggregate], id: str, *, refresh: Refresh
+        self, store: EventStore, aggregate_class: type[Aggregate], subject: str, *, refresh: Refresh
     ) -> Aggregate:
         """
         An aggregate as it is now; for all who asked, so not to be changed.
 
         Args:
+            store: The whole store.
+
+            aggregate_class: Its class.
+
+            subject: What the whole store calls it; of one with periods, what they all lie below.
+
             refresh: Brings it up to date. Whatever it raises, the aggregate is not kept.
         """
-        key = (store, aggregate_class, id)
+        key = (store, aggregate_class, subject)
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(aggregate_class.subject_of(id))
+            entry = self._entries[key] = _Entry()
             while len(self._entries) > self._max_aggregates:
                 self._entries.popitem(last=False)
         else:
@@ -89,15 +95,13 @@ class AggregateCache:
         """
         Forget the aggregates of a subject; of one with periods, all of it by any of them.
 
+        Args:
+            subject: What the whole store calls it.
+
         Returns:
             How many there were.
         """
-        found = [
-            key
-            for key, entry in self._entries.items()
-            if subject in {entry.subject, entry.aggregate.subject if entry.aggregate else None}
-            or subject.startswith(f"{entry.subject}/")
-        ]
+        found = [key for key in self._entries if subject == key[2] or subject.startswith(f"{key[2]}/")]
         for key in found:
             del self._entries[key]
         return len(found)
@@ -131,7 +135,6 @@ class AggregateCache:
 
 @attrs.define(eq=False)
 class _Entry:
-    subject: str
     aggregate: Aggregate | None = None
     # When it was read from its first event, or from a snapshot.
     since: float = 0.0

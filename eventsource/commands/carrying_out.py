@@ -59,6 +59,7 @@ def metadata_within(command: Command) -> Metadata:
     return attrs.evolve(
         current,
         command_id=None,
+        command_subject=None,
         causation_id=command.command_id,
         correlation_id=current.correlation_id or command.command_id,
     )
@@ -118,6 +119,9 @@ class CarryingOut:
             nonlocal last
             work.require(rules)
             value = await handling(command, work)
+            if work.recorded:
+                msg = f"the handler of {type(command).__name__} has committed: leave that to the dispatcher"
+                raise DeclarationError(msg)
             emitted = work.emitted
             # Personal events carry no metadata.
             carrying = [not event.event_is_personal for event, _ in emitted]
@@ -131,7 +135,7 @@ class CarryingOut:
             last = work, carrying
             return value
 
-        metadata = attrs.evolve(current_metadata(), command_id=command_id)
+        metadata = attrs.evolve(current_metadata(), command_id=command_id, command_subject=str(subject))
         value: object = await decide(self.store, run, retry=self.retry, metadata=metadata, loader=self.loader)
         assert last is not None  # noqa: S101  it was run
         work, carrying = last

@@ -16,6 +16,7 @@ from eventsource.domain.snapshot_policy import SinceSnapshot
 from eventsource.domain.state_attributes import copied
 from eventsource.errors import AggregateNotFoundError, EventNotFoundError
 from eventsource.log import get_logger
+from eventsource.store.scope import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -50,6 +51,8 @@ class Loader:
         self, store: EventStore, *, snapshots: Snapshots | None = None, cache: AggregateCache | None = None
     ) -> None:
         self._store = store
+        # What is kept beside the store is kept under what the whole store calls it.
+        self._whole, self._place = place_of(store, "/")
         self._snapshots = snapshots
         self._cache = cache
 
@@ -67,7 +70,8 @@ class Loader:
         async def refresh(known: Aggregate | None) -> Aggregate:
             return await self._build(aggregate_class, id) if known is None else await self._refreshed(known)
 
-        shared = await self._cache.load(self._store, aggregate_class, id, refresh=refresh)
+        place = self._in_whole(aggregate_class.subject_of(id))
+        shared = await self._cache.load(self._whole, aggregate_class, place, refresh=refresh)
         return copied(cast("AnyAggregate", shared))
 
     async def catch_up(self, aggregate: Aggregate) -> None:
@@ -98,7 +102,8 @@ class Loader:
             if self._snapshots.is_due(aggregate, since):
                 # The state here is that of the events as they were emitted. What counts is what they are read as.
                 work = self._load_for_snapshot(type(aggregate), aggregate.id)
-                self._snapshots.in_background(("load", self._store, type(aggregate), aggregate.id), work)
+                key = ("load", self._whole, type(aggregate), self._in_whole(aggregate.subject_of(aggregate.id)))
+                self._snapshots.in_background(key, work)
                 aggregate._origin = attrs.evolve(origin, version=aggregate.version)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  kept for the loader
 
     async def _load_for_snapshot(self, aggregate_class: type[Aggregate], id: str) -> None:
@@ -106,6 +111,9 @@ class Loader:
             await self.load(aggregate_class, id)
         except Exception as error:  # noqa: BLE001  best effort
             _log.warning("snapshot.failed", aggregate=aggregate_class.__qualname__, error=type(error).__name__)
+
+    def _in_whole(self, subject: str) -> str:
+        return subject if self._place == "/" else self._place + subject
 
     # --- From the first event, or from a snapshot ---
 
@@ -128,7 +136,8 @@ class Loader:
         return aggregate_class(id, period=period or "")
 
     async def _build_from_snapshot(self, snapshots: Snapshots, aggregate: AnyAggregate) -> AnyAggregate:
-        beginning = await snapshots.begin(aggregate)
+        place = self._in_whole(aggregate.subject)
+        beginning = await snapshots.begin(aggregate, subject=place)
         began = time.perf_counter()
         version = 0
         folded = None
@@ -136,7 +145,7 @@ class Loader:
             version = beginning.snapshot.version
             folded = await self._fold_behind(aggregate, beginning.snapshot)
         if beginning.snapshot is not None and folded is None:
-            await snapshots.discard(aggregate, why="its last event is not in the store")
+            await snapshots.discard(aggregate, subject=place, why="its last event is not in the store")
             version = 0
             aggregate = await self._new(type(aggregate), aggregate.id)
         if folded is None:
@@ -180,7 +189,8 @@ class Loader:
         # A closed period is not loaded any more.
         is_over = isinstance(aggregate, PeriodAggregate) and aggregate.is_closed
         if last_event is not None and not is_over and origin.purges is not None and snapshots.is_due(aggregate, since):
-            snapshots.take(aggregate, last_event=last_event, purges=origin.purges)
+            place = self._in_whole(aggregate.subject)
+            snapshots.take(aggregate, subject=place, last_event=last_event, purges=origin.purges)
             origin = _Origin(aggregate.version, frozenset(), 0.0, origin.purges)
         aggregate._origin = origin  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  kept for the loader
 
@@ -213,7 +223,8 @@ class Loader:
         stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=lower_bound)
         async for page in stream.pages():
             aggregate.fold(page.events)
-            folded.add(page.events)
+            if self._snapshots is not None:
+                folded.add(page.events)
         return folded
 
     async def _go_to_last_period(self, aggregate: PeriodAggregate) -> None:

@@ -4,13 +4,12 @@ What becomes of a command: its result, found again when the command comes again.
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from eventsource.domain.command_guard import events_of_command
-from eventsource.domain.subject import prefix_below
+from eventsource.store.query import QueryLimits
 
 if TYPE_CHECKING:
     from eventsource.domain.event import RecordedEvent
@@ -39,51 +38,21 @@ class CommandResult:
     is_repeat: bool = False
 
 
+# An index finds them; on a machine that is busy with other things that takes longer, too.
+_LIMITS: Final = QueryLimits(time_s=10.0, rows=1_000_000)
+
+
 async def find_events(store: EventStore, subject: Subject, command_id: str) -> tuple[RecordedEvent, ...]:
     """
-    The events of the commit that a command made; none if it made none.
-
-    Args:
-        subject: Where the id counts. Elsewhere it may be another command's.
+    The events that were committed for a command; none if it was not carried out.
 
     Raises:
         StoreError, QueryError: They cannot be read.
     """
-    rows: list[dict[str, Any]] = [row async for row in store.query(events_of_command(command_id))]
-    below = prefix_below(subject)
-    own = (number for number, row in enumerate(rows) if row["subject"] == subject or row["subject"].startswith(below))
-    first = last = next(own, -1)
-    if first < 0:
+    question = events_of_command(subject, command_id)
+    ids: list[str] = [row["id"] async for row in store.query(question, limits=_LIMITS)]
+    if not ids:
         return ()
-    while first > 0 and await _are_of_one_commit(store, rows[first - 1], rows[first]):
-        first -= 1
-    while last + 1 < len(rows) and await _are_of_one_commit(store, rows[last], rows[last + 1]):
-        last += 1
-    # A row of a query does not tell its position.
-    ids = {row["id"] for row in rows[first : last + 1]}
-    stream = store.stream(
-        lower_bound=rows[first]["id"],
-        include_lower_bound=True,
-        upper_bound=rows[last]["id"],
-        include_upper_bound=True,
-    )
+    # A row of a query does not tell its position. Events of one commit stand side by side.
+    stream = store.stream(lower_bound=ids[0], include_lower_bound=True, upper_bound=ids[-1], include_upper_bound=True)
     return tuple([event async for event in stream if event.id in ids])
-
-
-# Personal events carry no id; so many of them may stand in a row in one commit.
-_MAX_WITHOUT_ID: Final = 100
-
-
-async def _are_of_one_commit(store: EventStore, earlier: dict[str, Any], later: dict[str, Any]) -> bool:
-    """
-    Whether two events that carry one id stand side by side in the log, but for events that carry none.
-    """
-    if later.get("predecessorhash") is not None and later["predecessorhash"] == earlier.get("hash"):
-        return True
-    between = 0
-    async with aclosing(store.stream(lower_bound=earlier["id"], upper_bound=later["id"])) as stream:
-        async for event in stream:
-            between += 1
-            if between > _MAX_WITHOUT_ID or event.metadata.command_id is not None:
-                return False
-    return True

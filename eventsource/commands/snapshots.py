@@ -81,18 +81,21 @@ class Snapshots:
         policy = self._policies.get(type(aggregate))
         return policy is not None and since.events > 0 and policy.is_due(since)
 
-    async def begin(self, aggregate: Aggregate) -> Beginning:
+    async def begin(self, aggregate: Aggregate, *, subject: str) -> Beginning:
         """
         Let an aggregate of which nothing is read begin where its last snapshot ends, if there is one.
 
         Whether the store still has the last event of that is for the caller to find out.
+
+        Args:
+            aggregate: Which one.
+
+            subject: What the whole store calls its subject, if *aggregate* is read from a part.
         """
         fold = self._fold_of(type(aggregate))
         try:
             async with asyncio.timeout(self._patience_s):
-                found = await self._store.find(
-                    subject=aggregate.subject, aggregate=fold.name, fingerprint=fold.fingerprint.text
-                )
+                found = await self._store.find(subject=subject, aggregate=fold.name, fingerprint=fold.fingerprint.text)
         except Exception as error:  # noqa: BLE001  best effort: whatever it is, the events are there
             _log.warning("snapshots.unavailable", aggregate=fold.name, error=type(error).__name__)
             return Beginning(snapshot=None, purges=None)
@@ -100,20 +103,22 @@ class Snapshots:
         if snapshot is None:
             return Beginning(None, found.purges)
         try:
-            self._check(snapshot, aggregate, fold)
+            self._check(snapshot, subject, fold)
             fold.codec.decode_into(aggregate, snapshot.state)
         except Exception as error:  # noqa: BLE001  a damaged snapshot is none, whatever the damage
-            await self.discard(aggregate, why=type(error).__name__)
+            await self.discard(aggregate, subject=subject, why=type(error).__name__)
             return Beginning(None, found.purges)
         continue_at(aggregate, snapshot)
         return Beginning(snapshot, found.purges)
 
-    def take(self, aggregate: Aggregate, *, last_event: RecordedEvent, purges: int) -> None:
+    def take(self, aggregate: Aggregate, *, subject: str, last_event: RecordedEvent, purges: int) -> None:
         """
         Take a snapshot of an aggregate as it was folded from its events, and keep it in the background.
 
         Args:
             aggregate: Nothing was emitted on it.
+
+            subject: As of `begin`.
 
             last_event: The last event in it.
 
@@ -129,7 +134,7 @@ class Snapshots:
             _log.warning("snapshot.failed", aggregate=fold.name, error=type(error).__name__)
             return
         snapshot = Snapshot(
-            subject=str(aggregate.subject),
+            subject=str(subject),
             aggregate=fold.name,
             fingerprint=fold.fingerprint.text,
             version=aggregate.version,
@@ -140,7 +145,7 @@ class Snapshots:
         )
         self.in_background(("put", snapshot.subject, fold.name), self._put(snapshot, purges))
 
-    async def discard(self, aggregate: Aggregate, *, why: str) -> None:
+    async def discard(self, aggregate: Aggregate, *, subject: str, why: str) -> None:
         """
         Forget the snapshot of an aggregate, which turned out to be of no use. Best effort.
         """
@@ -148,9 +153,7 @@ class Snapshots:
         _log.warning("snapshot.discarded", aggregate=fold.name, why=why)
         try:
             async with asyncio.timeout(self._patience_s):
-                await self._store.discard(
-                    subject=aggregate.subject, aggregate=fold.name, fingerprint=fold.fingerprint.text
-                )
+                await self._store.discard(subject=subject, aggregate=fold.name, fingerprint=fold.fingerprint.text)
         except Exception as error:  # noqa: BLE001  best effort
             _log.warning("snapshots.unavailable", aggregate=fold.name, error=type(error).__name__)
 
@@ -160,6 +163,9 @@ class Snapshots:
 
         Call it after `EventStore.erase`: an aggregate that was read before may hold what was erased, and
         none of that is kept from now on. Unlike all else here it does not pass over errors.
+
+        Args:
+            subject: What the whole store calls it.
 
         Returns:
             How many there were.
@@ -189,8 +195,8 @@ class Snapshots:
         except Exception as error:  # noqa: BLE001  best effort
             _log.warning("snapshots.unavailable", aggregate=snapshot.aggregate, error=type(error).__name__)
 
-    def _check(self, snapshot: Snapshot, aggregate: Aggregate, fold: _Fold) -> None:
-        key = (str(aggregate.subject), fold.name, fold.fingerprint.text)
+    def _check(self, snapshot: Snapshot, subject: str, fold: _Fold) -> None:
+        key = (str(subject), fold.name, fold.fingerprint.text)
         if not snapshot.is_intact or (snapshot.subject, snapshot.aggregate, snapshot.fingerprint) != key:
             msg = "the snapshot is not as it was made"
             raise ValueError(msg)

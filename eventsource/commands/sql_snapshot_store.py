@@ -4,7 +4,7 @@ Snapshots in a database, beside the read models.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import attrs
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, and_, delete, func, insert, select, update
@@ -23,8 +23,10 @@ Result = TypeVar("Result")
 
 _METADATA = MetaData()
 
+SNAPSHOT_TABLE: Final = "eventsource_snapshots"
+
 _snapshots = Table(
-    "eventsource_snapshots",
+    SNAPSHOT_TABLE,
     _METADATA,
     # A subject has at most 1,024 bytes; some databases cannot index as much, so its digest is the key.
     Column("subject_digest", String(64), primary_key=True),

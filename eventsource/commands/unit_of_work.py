@@ -104,7 +104,13 @@ class UnitOfWork:
         Raises:
             AggregateNotFoundError, UnknownEventTypeError, EventDecodingError: As `load`.
         """
-        return await asyncio.gather(*(self.load(aggregate_class, id) for id in ids))
+        known = {*self._aggregates}
+        loaded = await asyncio.gather(*(self.load(aggregate_class, id) for id in ids))
+        # Events are committed in the order in which aggregates were asked for, not in which they came.
+        for aggregate in loaded:
+            if aggregate.subject not in known:
+                self._aggregates[aggregate.subject] = self._aggregates.pop(aggregate.subject)
+        return loaded
 
     async def load_or_new(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
         """

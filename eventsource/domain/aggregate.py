@@ -40,7 +40,8 @@ _OF_INSTANCES = (
     "_is_read_only",
     "_origin",
 )
-_OF_SUBCLASSES = (
+# Names that are set anew for each subclass, so it may have them.
+OF_SUBCLASSES = (
     "subject_template",
     "_handlers",
     "_erased_handlers",
@@ -91,7 +92,7 @@ class Aggregate:
         cls, *, subject: str = "", abstract: bool = False, unknown_events: UnknownEvents | None = None
     ) -> None:
         super().__init_subclass__()
-        check_names(cls, Aggregate, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
+        check_names(cls, Aggregate, of_instances=_OF_INSTANCES, of_subclasses=OF_SUBCLASSES)
         cls._unknown_events = check_unknown_events(cls, unknown_events or cls._unknown_events)
         cls._handlers = collect_handlers(cls)
         cls._erased_handlers = collect_erased_handlers(cls)

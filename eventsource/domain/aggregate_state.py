@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_origin, get_type_hints
 
 from eventsource.domain.aggregate import Aggregate
 from eventsource.domain.period_aggregate import PeriodAggregate
+from eventsource.domain.sameness import are_same
 from eventsource.errors import UnstorableStateError
 
 if TYPE_CHECKING:
@@ -39,14 +40,30 @@ def set_state_of(aggregate: Aggregate) -> dict[str, object]:
     """
     The attributes that were set: what has its default of the class still is left out.
     """
-    kept_by_us = _kept_by_framework()
+    cls: Any = type(aggregate)
+    left_out = kept_by_framework()
     return {
         name: value
         for name, value in vars(aggregate).items()
-        # What is computed from the rest is computed again.
-        if name not in kept_by_us
-        and not isinstance(inspect.getattr_static(type(aggregate), name, None), cached_property)
+        if name not in left_out and not _is_known_without(cls, name, value)
     }
+
+
+def _is_known_without(cls: Any, name: str, value: object) -> bool:
+    default = inspect.getattr_static(cls, name, None)
+    # What is computed from the rest is computed again. A class variable that can change is copied for each instance,
+    # like a default; nothing of it is state as long as it does not change.
+    return isinstance(default, cached_property) or (name in _class_variables(cls) and are_same(value, default))
+
+
+@cache
+def _class_variables(cls: type[Aggregate]) -> frozenset[str]:
+    return frozenset(
+        name
+        for base in own_bases(cls)
+        for name, hint in inspect.get_annotations(base).items()
+        if _is_class_variable(hint)
+    )
 
 
 def put_state(aggregate: Aggregate, state: Mapping[str, object]) -> None:
@@ -133,5 +150,8 @@ _OURS = frozenset({*_Plain.__mro__, *_PlainPeriods.__mro__})
 
 
 @cache
-def _kept_by_framework() -> frozenset[str]:
+def kept_by_framework() -> frozenset[str]:
+    """
+    The names of the attributes that the framework gives each aggregate.
+    """
     return frozenset({*vars(_Plain("1")), *vars(_PlainPeriods("1", period="1"))})

@@ -9,14 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eventsource.domain.guard import Guard
-from eventsource.domain.metadata import COMMAND_ID_MEMBER, METADATA_KEY
-from eventsource.gdbql import Aggregate, Comparison, Constant, Path, Query, Under, conjunction, conjuncts
+from eventsource.domain.metadata import COMMAND_ID_MEMBER, COMMAND_SUBJECT_MEMBER, METADATA_KEY
+from eventsource.gdbql import (
+    Aggregate,
+    And,
+    Comparison,
+    Constant,
+    IsNull,
+    Or,
+    Path,
+    Query,
+    Under,
+    conjuncts,
+)
 
 if TYPE_CHECKING:
     from eventsource.domain.subject import Subject
     from eventsource.gdbql import Expression
 
 COMMAND_ID_PATH: Final = Path(("data", METADATA_KEY, COMMAND_ID_MEMBER))
+_COMMAND_SUBJECT: Final = Path(("data", METADATA_KEY, COMMAND_SUBJECT_MEMBER))
 
 # What the error of a commit calls it.
 NOT_CARRIED_OUT: Final = "the command was not carried out before"
@@ -26,20 +38,35 @@ _NO_EVENTS: Final = Comparison("==", Aggregate("COUNT"), Constant(0))
 
 def not_carried_out(subject: Subject, command_id: str) -> Guard:
     """
-    The rule that no event at or under *subject* carries this command id.
+    The rule that no event at or under *subject* carries the id of this command.
+
+    Events that another command wrote there, whose subject is elsewhere, do not count.
 
     >>> from eventsource.domain.subject import Subject
-    >>> not_carried_out(Subject("/accounts/42"), "7").query
-    "STREAM e FROM events WHERE e.subject UNDER '/accounts/42' AND e.data._meta.commandId == '7' MAP COUNT() == 0"
+    >>> for condition in not_carried_out(Subject("/accounts/42"), "7").query.split(" AND "):
+    ...     print(condition)
+    STREAM e FROM events WHERE e.subject UNDER '/accounts/42'
+    e.data._meta.commandId == '7'
+    e.data._meta.commandSubject IS NULL MAP COUNT() == 0
     """
-    return Guard(Query(where=_of_command(subject, command_id), projection=_NO_EVENTS), NOT_CARRIED_OUT)
+    under, is_own = _is_of_subject(subject)
+    return Guard(Query(where=And((under, _has_id(command_id), is_own)), projection=_NO_EVENTS), NOT_CARRIED_OUT)
 
 
-def events_of_command(command_id: str, *, under: Subject | None = None) -> Query:
+def events_of_command(subject: Subject, command_id: str) -> Query:
     """
-    The question for the events that carry this command id, oldest first; at or under a subject, or anywhere.
+    The question for the events that were committed for a command, oldest first, wherever they are.
     """
-    return Query(where=_of_command(under, command_id))
+    elsewhere = Comparison("==", _COMMAND_SUBJECT, Constant(str(subject)))
+    return Query(where=And((_has_id(command_id), Or((elsewhere, And(_is_of_subject(subject)))))))
+
+
+def _has_id(command_id: str) -> Expression:
+    return Comparison("==", COMMAND_ID_PATH, Constant(command_id))
+
+
+def _is_of_subject(subject: Subject) -> tuple[Expression, Expression]:
+    return Under(Path(("subject",)), Constant(str(subject))), IsNull(_COMMAND_SUBJECT)
 
 
 def command_id_asked(where: Expression | None) -> str | None:
@@ -54,10 +81,3 @@ def command_id_asked(where: Expression | None) -> str | None:
             case _:
                 pass
     return None
-
-
-def _of_command(subject: Subject | None, command_id: str) -> Expression | None:
-    carries_it = Comparison("==", COMMAND_ID_PATH, Constant(command_id))
-    if subject is None or subject.is_root:
-        return carries_it
-    return conjunction((Under(Path(("subject",)), Constant(subject)), carries_it))

@@ -250,7 +250,7 @@ class NewEvent:
         apart from what they say about the person, so they carry no metadata.
         """
         by_reference = store_data_as_reference or event.event_is_personal
-        known = Metadata() if metadata is None or by_reference else metadata
+        known = Metadata() if metadata is None or by_reference else metadata.of_event_at(subject)
         stored: dict[str, Any] = attrs.evolve(known, version=event.event_version).to_data()
         if event.event_is_personal:
             stored[HELD_KEY] = HELD

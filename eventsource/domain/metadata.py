@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast, final
 
 import attrs
 
+from eventsource.domain.subject import prefix_below
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
 # Source: genesisdb-io-proto, genesisdb.proto, message EventInput.
 METADATA_KEY: Final = "_meta"
 COMMAND_ID_MEMBER: Final = "commandId"
+COMMAND_SUBJECT_MEMBER: Final = "commandSubject"
 
 _MEMBERS: Final = {
     "command_id": COMMAND_ID_MEMBER,
+    "command_subject": COMMAND_SUBJECT_MEMBER,
     "correlation_id": "correlationId",
     "causation_id": "causationId",
     "actor": "actor",
@@ -40,6 +44,9 @@ class Metadata:
     Attributes:
         command_id: The command that was carried out.
 
+        command_subject: The subject of that command; not stored with an event that is there or below, which is
+            how one is told whose command it was.
+
         correlation_id: The whole story it belongs to: the same in all commands and events of it.
 
         causation_id: The direct cause: the id of a command, or of the event that a process answered.
@@ -52,11 +59,21 @@ class Metadata:
     """
 
     command_id: str | None = None
+    command_subject: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
     actor: str | None = None
     traceparent: str | None = None
     version: int = 1
+
+    def of_event_at(self, subject: str) -> Self:
+        """
+        What of it is stored with an event at *subject*.
+        """
+        place = self.command_subject
+        if place is not None and (subject == place or subject.startswith(prefix_below(place))):
+            return attrs.evolve(self, command_subject=None)
+        return self
 
     def to_data(self) -> dict[str, str | int]:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.aggregate import OF_SUBCLASSES, Aggregate
 from eventsource.domain.event import Event
 from eventsource.domain.guard import events
 from eventsource.domain.handler import collect_handlers, handles
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 _PERIOD = "/{period}"
 _OF_INSTANCES = ("_period", "_is_closed", "_follows")
-# What an aggregate uses is checked for it.
-_OF_SUBCLASSES = (*vars(Aggregate), "closed_by")
+_OF_SUBCLASSES = ("closed_by", *OF_SUBCLASSES)
 
 
 class PeriodAggregate(Aggregate, abstract=True):
@@ -47,8 +46,8 @@ class PeriodAggregate(Aggregate, abstract=True):
             def _opened(self, event: BooksOpened) -> None:
                 self.balance = event.balance
 
-    Periods are named so that a later one is the greater text, such as ``2026-07``. A handler for the
-    closing event is not needed.
+    Periods are named so that a later one is the greater text, and begin with a digit, such as ``2026-07``; what else
+    lies below the whole does not. A handler for the closing event is not needed.
 
     Args:
         id: What tells it from others of its class.
@@ -59,7 +58,8 @@ class PeriodAggregate(Aggregate, abstract=True):
     Raises:
         DeclarationError: When the class is made: the subject does not end with ``/{period}``, or there is
             no closing event.
-        InvalidSubjectError: The id or the period cannot be one segment of a subject.
+        InvalidSubjectError: The id or the period cannot be one segment of a subject, or the period does not begin
+            with a digit.
     """
 
     closed_by: ClassVar[type[Event]] = Event
@@ -93,10 +93,12 @@ class PeriodAggregate(Aggregate, abstract=True):
         Where the events of one period are kept; `subject_of` gives what all periods lie below.
 
         Raises:
-            InvalidSubjectError: The id or the period cannot be one segment of a subject.
+            InvalidSubjectError: The id or the period cannot be one segment of a subject, or the period does not begin
+                with a digit.
         """
-        if not period or "/" in period:
-            raise InvalidSubjectError(period, f"the period of {cls.__name__} must be one segment of a subject")
+        if not _begins_with_digit(period) or "/" in period:
+            reason = f"the period of {cls.__name__} must be one segment of a subject that begins with a digit"
+            raise InvalidSubjectError(period, reason)
         return cls.subject_of(id).child(period)
 
     @classmethod
@@ -105,7 +107,8 @@ class PeriodAggregate(Aggregate, abstract=True):
         Which period of the aggregate *subject* is; None if it is none.
         """
         whole, _, period = subject.rpartition("/")
-        return period if whole == cls.subject_of(id) else None
+        # Other things may lie below the whole, too.
+        return period if whole == cls.subject_of(id) and _begins_with_digit(period) else None
 
     @property
     def period(self) -> str:
@@ -190,6 +193,10 @@ class PeriodAggregate(Aggregate, abstract=True):
     @property
     def _is_open(self) -> Any:
         return events(self.closed_by).at(self.subject).count() == 0
+
+
+def _begins_with_digit(period: str) -> bool:
+    return period[:1] in {*"0123456789"}
 
 
 def _to_whole(cls: type[PeriodAggregate], subject: str) -> str:

@@ -8,6 +8,7 @@ import dataclasses
 from collections import deque
 from datetime import datetime, time, timezone
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _LEAVES: Final = frozenset({type(None), bool, int, str, bytes})
 _SETS: Final[tuple[type[Any], ...]] = (set, frozenset)
 _SIZED: Final[tuple[type[Any], ...]] = (dict, list, tuple, deque)
+_PLAIN_SIZED: Final = frozenset({dict, list, tuple})
 # What such an object has beside its contents: of a defaultdict, of a deque.
 _SETTINGS: Final = ("default_factory", "maxlen")
 _MUTABLE: Final[tuple[type[Any], ...]] = (list, dict, set, deque, bytearray)
@@ -46,11 +48,11 @@ def are_same(one: object, other: object, *, shared: dict[int, object] | None = N
     return _Comparison(shared).are_same(one, other)
 
 
-def class_of(value: Any) -> type[Any]:
+def class_of(value: Any) -> Any:
     """
     Its class, of which a type checker is to assume nothing.
     """
-    return value.__class__  # type: ignore[no-any-return]  # that is the point
+    return value.__class__
 
 
 def is_any_of(value: object, classes: tuple[type[Any], ...]) -> bool:
@@ -67,11 +69,11 @@ class _Comparison:
 
     def are_same(self, one: Any, other: Any) -> bool:
         kind = class_of(one)
-        if kind is not type(other):
+        if kind is not class_of(other):
             return False
         if kind in _LEAVES:
             return bool(one == other)
-        if self._shared is not None and can_change(one):
+        if self._shared is not None and can_change(kind):
             if id(one) in self._shared:
                 return False
             # With the object: its id is its own for as long as it is there.
@@ -81,11 +83,11 @@ class _Comparison:
             return True
         self._open.add(pair)
         try:
-            return self._composite(one, other)
+            return self._composite(kind, one, other)
         finally:
             self._open.discard(pair)
 
-    def _composite(self, one: Any, other: Any) -> bool:
+    def _composite(self, kind: type[Any], one: Any, other: Any) -> bool:  # noqa: PLR0911  a kind a line
         if isinstance(one, float):
             # Not a number is unequal to itself; minus zero is equal to zero.
             return repr(one) == repr(other)
@@ -98,6 +100,15 @@ class _Comparison:
             return bool(one == other) and all(self.are_same(member, found[member]) for member in one)
         if is_any_of(one, _SIZED):
             is_mapping = is_any_of(one, (dict,))
+            if kind in _PLAIN_SIZED and _is_flat(one) and (not is_mapping or _is_flat(one.values())):
+                # What most large states consist of, compared without a call for each item.
+                return bool(
+                    one == other
+                    and _have_same_types(one, other)
+                    and (
+                        not is_mapping or (list(one) == list(other) and _have_same_types(one.values(), other.values()))
+                    )
+                )
             return (
                 len(one) == len(other)
                 and self._all(one, other)
@@ -116,32 +127,48 @@ class _Comparison:
         return all((mine is theirs is nothing) or self.are_same(mine, theirs) for mine, theirs in pairs)
 
 
+def _is_flat(items: Iterable[Any]) -> bool:
+    return _LEAVES.issuperset(map(type, items))
+
+
+def _have_same_types(some: Iterable[Any], others: Iterable[Any]) -> bool:
+    return list(map(type, some)) == list(map(type, others))
+
+
 def field_names(value: object) -> tuple[str, ...] | None:
     """
     What a record (a dataclass, an attrs class, a pydantic model) consists of; None if it is none.
     """
-    cls = class_of(value)
     if isinstance(value, BaseModel):
         private = tuple(value.__pydantic_private__ or ())
         return (*vars(value), *(value.__pydantic_extra__ or ()), *private)
-    if attrs.has(cls):
-        declared: tuple[str, ...] = tuple(field.name for field in attrs.fields(cls))
-    elif dataclasses.is_dataclass(cls):
-        declared = tuple(field.name for field in dataclasses.fields(cls))
-    else:
+    declared = declared_fields(class_of(value))
+    if declared is None:
         return None
     return tuple(dict.fromkeys((*declared, *getattr(value, "__dict__", ()))))
 
 
-def can_change(value: object) -> bool:
+@lru_cache(maxsize=1024)
+def declared_fields(cls: type[Any]) -> tuple[str, ...] | None:
     """
-    Whether a handler could change this very object: a list, a record that is not frozen.
+    The fields that an attrs class or a dataclass declares; None of any other class.
     """
-    if is_any_of(value, _MUTABLE):
+    if attrs.has(cls):
+        return tuple(field.name for field in attrs.fields(cls))
+    if dataclasses.is_dataclass(cls):
+        return tuple(field.name for field in dataclasses.fields(cls))
+    return None
+
+
+@lru_cache(maxsize=1024)
+def can_change(cls: type[Any]) -> bool:
+    """
+    Whether a handler could change an object of that very class: a list, a record that is not frozen.
+    """
+    if issubclass(cls, _MUTABLE):
         return True
-    cls = class_of(value)
-    if isinstance(value, BaseModel):
-        return not value.model_config.get("frozen")
+    if issubclass(cls, BaseModel):
+        return not cls.model_config.get("frozen")
     if attrs.has(cls):
         # attrs gives a frozen class a `__setattr__` of its own that refuses.
         return "frozen" not in getattr(cls.__setattr__, "__name__", "")

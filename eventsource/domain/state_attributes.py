@@ -7,15 +7,9 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.domain.guard import EventSelection
-from eventsource.domain.subject import Subject
+from eventsource.domain.copying import copy_value
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -75,33 +69,10 @@ def copied(state: State) -> State:
     twin: State = cls.__new__(cls)
     # One memory for all: what two attributes share they share in the copy, too.
     memo: dict[int, Any] = {}
-    vars(twin).update({name: _copied(value, memo) for name, value in vars(state).items()})
+    vars(twin).update({name: copy_value(value, memo) for name, value in vars(state).items()})
     return twin
 
 
 @functools.lru_cache(maxsize=256)
 def _is_copied_by_attribute(cls: type) -> bool:
     return not hasattr(cls, "__deepcopy__") and not any(getattr(base, "__slots__", ()) for base in cls.__mro__)
-
-
-def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    kind: Any = value.__class__
-    if kind in _UNCHANGING:
-        return value
-    if id(value) in memo:
-        return memo[id(value)]
-    if (kind in {list, set} and all(type(item) in _UNCHANGING for item in value)) or (
-        kind is dict and all(type(key) in _UNCHANGING and type(item) in _UNCHANGING for key, item in value.items())
-    ):
-        memo[id(value)] = value.copy()
-    else:
-        memo[id(value)] = copy.deepcopy(value, memo)
-    return memo[id(value)]
-
-
-_UNCHANGING: Final = frozenset(
-    {
-        *(NoneType, bool, int, float, complex, str, bytes, Decimal, UUID, date, datetime, time, timedelta),
-        *(Subject, RecordedEvent, EventSelection),
-    }
-)

@@ -4,13 +4,14 @@ The state of an aggregate as JSON, and back the very same.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, core_schema
 
-from eventsource.domain.aggregate_state import put_state, set_state_of, state_of, state_types
+from eventsource.domain.aggregate_state import kept_by_framework, put_state, set_state_of, state_of, state_types
 from eventsource.domain.code_references import references_of
 from eventsource.domain.record_schema import CORE_CONFIG, with_records
 from eventsource.domain.sameness import are_same
@@ -74,11 +75,11 @@ class StateCodec:
     def _check_declared(self) -> None:
         cls = self._class
         for name in cls._mutable_defaults:  # pyright: ignore[reportPrivateUsage]  of the same package
-            if name not in self._types:
+            if name in set_state_of(self._class("1")) and name not in self._types:
                 raise self._refusal(name, "it has no annotation: say what it holds")
         for _, handler in cls._handlers.values():  # pyright: ignore[reportPrivateUsage]  of the same package
-            for name in references_of(handler.__code__).written:
-                if name not in self._types and not hasattr(cls, name):
+            for name in references_of(inspect.unwrap(handler).__code__).written:
+                if name not in {*self._types, *kept_by_framework()} and not hasattr(cls, name):
                     raise self._refusal(name, f"{handler.__name__} sets it, but the class does not declare it")
 
     def _schema_types(self) -> dict[str, Any]:

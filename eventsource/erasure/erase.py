@@ -17,6 +17,7 @@ from eventsource.domain.subject_erased import SubjectErased, erasures_of
 from eventsource.erasure.traces import read_traces
 from eventsource.errors import ErasureUnfinishedError, PreconditionFailedError
 from eventsource.log import get_logger
+from eventsource.store.scope import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -39,6 +40,9 @@ class Purgeable(Protocol):
     def purge(self, subject: str) -> Awaitable[Any] | Any:
         """
         Throw them away; a number it returns, awaited or not, is how many there were.
+
+        Args:
+            subject: What the whole store calls it, also where it is erased through a part of that.
         """
         ...
 
@@ -131,7 +135,7 @@ async def erase_subject(
     except ErasureUnfinishedError as error:
         # The data is gone for every reader. What was made of it is not, and must not wait for a file.
         unfinished, emptied = error, error.events
-    purged = sum([await purge_one(each, subject) for each in purge])
+    purged = sum([await purge_one(each, store, subject) for each in purge])
     for database in clean:
         if not await database.clean():
             unfinished = unfinished or ErasureUnfinishedError(
@@ -147,14 +151,15 @@ async def erase_subject(
     return Erasure(subject, emptied, recorded, purged)
 
 
-async def purge_one(holder: Purgeable, subject: Subject) -> int:
+async def purge_one(holder: Purgeable, store: EventStore, subject: Subject) -> int:
     """
-    Purge *subject* from one holder of states.
+    Purge *subject* of *store* from one holder of states, which calls it what the whole store does.
 
     Returns:
         How many there were, as far as it says.
     """
-    purged: Any = holder.purge(subject)
+    _, place = place_of(store, subject)
+    purged: Any = holder.purge(place)
     if inspect.isawaitable(purged):
         purged = await purged
     return purged if isinstance(purged, int) else 0

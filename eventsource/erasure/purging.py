@@ -32,16 +32,16 @@ async def purging(store: EventStore, *holders: Purgeable) -> AsyncGenerator[None
     last = await store.last_event()
     stream = store.observe(lower_bound=last.id if last else None)
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(_follow(stream, holders), name="eventsource-purging")
+        following = group.create_task(_follow(store, stream, holders), name="eventsource-purging")
         try:
             yield
         finally:
             following.cancel()
 
 
-async def _follow(stream: EventStream, holders: tuple[Purgeable, ...]) -> None:
+async def _follow(store: EventStore, stream: EventStream, holders: tuple[Purgeable, ...]) -> None:
     async for page in stream.pages():
         for event in page.events:
             if event.type == SubjectErased.event_type:
                 for holder in holders:
-                    await purge_one(holder, erased_subject(event))
+                    await purge_one(holder, store, erased_subject(event))

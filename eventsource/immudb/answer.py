@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from eventsource.domain.merkle import HASH_BYTES
 from eventsource.immudb.check import Check, demand
 from eventsource.immudb.header import EntryMetadata, TxHeader
-from eventsource.immudb.merkle import DIGEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,7 +156,7 @@ def read_path(message: Any) -> tuple[bytes, ...]:
 
 
 def _digest(value: bytes) -> bytes:
-    demand(len(value) == DIGEST_BYTES, Check.ANSWER, f"a hash has {len(value)} bytes instead of {DIGEST_BYTES}")
+    demand(len(value) == HASH_BYTES, Check.ANSWER, f"a hash has {len(value)} bytes instead of {HASH_BYTES}")
     return value
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from eventsource.domain.merkle import EMPTY_ROOT, leaf_hash
 from eventsource.immudb.check import Check, CheckFailedError, demand
-from eventsource.immudb.merkle import EMPTY_DIGEST, leaf_hash, root_of
+from eventsource.immudb.merkle import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,7 +117,7 @@ def check_header(header: TxHeader) -> None:
         "written by a server older than immudb 1.3.2, or made to hide a change",
     )
     if header.id == 1:
-        nothing = header.previous_alh == EMPTY_DIGEST and header.tree_root == NO_ROOT
+        nothing = header.previous_alh == EMPTY_ROOT and header.tree_root == NO_ROOT
         demand(nothing, Check.FIRST_TRANSACTION, "something stands before the first transaction")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from eventsource.immudb.merkle import DIGEST_BYTES
+from eventsource.domain.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def _is_digest(_instance: object, _attribute: object, digest: bytes) -> None:
-    if len(digest) != DIGEST_BYTES:
-        msg = f"a hash has {DIGEST_BYTES} bytes, not {len(digest)}"
+    if len(digest) != HASH_BYTES:
+        msg = f"a hash has {HASH_BYTES} bytes, not {len(digest)}"
         raise ValueError(msg)
 
 

@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from eventsource.domain.merkle import HASH_BYTES
 from eventsource.errors import TrustMissingError
 from eventsource.immudb.check import Check, CheckFailedError, demand
 from eventsource.immudb.exchange import Exchange
-from eventsource.immudb.merkle import DIGEST_BYTES
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Head
 from eventsource.immudb.trust import Origin, TrustedHead
@@ -216,7 +216,7 @@ class Trusting:
         if not state.txId:
             return None
         try:
-            demand(len(state.txHash) == DIGEST_BYTES, Check.ANSWER, "the state of the server is no hash")
+            demand(len(state.txHash) == HASH_BYTES, Check.ANSWER, "the state of the server is no hash")
             head = Head(state.txId, state.txHash)
             if self._key is not None:
                 self._key.check(session.database, head, state.signature.signature)

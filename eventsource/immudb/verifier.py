@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
+from eventsource.domain.merkle import is_included, leaf_hash
 from eventsource.immudb.answer import (
     DualProof,
     TxEntry,
@@ -24,7 +25,7 @@ from eventsource.immudb.answer import (
 )
 from eventsource.immudb.check import Check, demand
 from eventsource.immudb.header import PLAIN, TxHeader, check_header, entries_root, entry_digest, plain_digest
-from eventsource.immudb.merkle import is_consistent, is_included, leaf_hash
+from eventsource.immudb.merkle import is_consistent
 from eventsource.immudb.results import Head, Proved, ProvedTransaction, Receipt
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def verify_entry(key: bytes, trusted: Head | None, answer: Any, *, at_tx: int | 
     demand(not metadata.is_deleted, Check.ENTRY_INCLUSION, "the entry says that the key is deleted")
     digest = plain_digest(key, entry.value, version=header.version, metadata=metadata)
     is_there = proof.width == header.entry_count and is_included(
-        leaf_hash(digest), proof.leaf, proof.width, read_path(proof), header.entries_root
+        leaf_hash(digest), index=proof.leaf, size=proof.width, path=read_path(proof), root=header.entries_root
     )
     demand(is_there, Check.ENTRY_INCLUSION, "the transaction does not hold this key with this value")
     head = _prove_position(header, trusted, answer.verifiableTx)
@@ -155,7 +156,7 @@ def check_dual_proof(proof: DualProof, older: Head, newer: Head) -> None:
     demand(source.id == older.tx and source.alh == older.alh, Check.HEADERS, "the earlier header is another one")
     demand(target.id == newer.tx and target.alh == newer.alh, Check.HEADERS, "the later header is another one")
     size, root = target.tree_size, target.tree_root
-    is_last = is_included(leaf_hash(proof.last_alh), size - 1, size, proof.last_inclusion, root)
+    is_last = is_included(leaf_hash(proof.last_alh), index=size - 1, size=size, path=proof.last_inclusion, root=root)
     demand(
         is_last and proof.last_alh == target.previous_alh,
         Check.HISTORY,
@@ -164,7 +165,7 @@ def check_dual_proof(proof: DualProof, older: Head, newer: Head) -> None:
     if older.tx == size:
         is_inside = older.alh == proof.last_alh
     else:
-        is_inside = is_included(leaf_hash(older.alh), older.tx - 1, size, proof.inclusion, root)
+        is_inside = is_included(leaf_hash(older.alh), index=older.tx - 1, size=size, path=proof.inclusion, root=root)
     demand(is_inside, Check.HISTORY, "the earlier transaction is not in the history of the later one")
     grows = source.tree_size == 0 or is_consistent(source.tree_size, source.tree_root, size, root, proof.consistency)
     demand(grows, Check.HISTORY, "the history of the later transaction begins in another way than the earlier one's")

@@ -4,7 +4,7 @@ An event with all that a log keeps of it, which is what an audit and a backup ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final, runtime_checkable
 
 if TYPE_CHECKING:
     from eventsource.domain.data_reference import DataReference
@@ -49,3 +49,16 @@ class LogEntry(NamedTuple):
             if self.reference.salt is not None:
                 members[SALT_MEMBER] = self.reference.salt
         return members
+
+
+@runtime_checkable
+class KeepsEntries(Protocol):
+    """
+    A store in this process, which can tell all that it keeps of an event.
+    """
+
+    async def read_entries(self, *, after: int) -> list[LogEntry]:
+        """
+        The entries behind a position, in the order of the log, at most a page of them; empty at the end.
+        """
+        ...

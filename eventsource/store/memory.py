@@ -321,6 +321,14 @@ class InMemoryEventStore:
             self._check_open()
             yield self._entry(position).to_backup()
 
+    async def read_entries(self, *, after: int) -> list[LogEntry]:
+        """
+        See `eventsource.store.log_entry.KeepsEntries`.
+        """
+        self._check_open()
+        until = min(after + PAGE_EVENTS, len(self._events))
+        return [self._entry(position) for position in range(after + 1, until + 1)]
+
     async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         self._check_open()
         async with self._restoring:

@@ -16,6 +16,7 @@ from eventsource.testing.scenario import (  # noqa: E402  likewise
     CommandScenario,
     DecisionScenario,
     Outcome,
+    ProcessScenario,
     ProjectorScenario,
     at,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "FixedClock",
     "FlakyStore",
     "Outcome",
+    "ProcessScenario",
     "ProjectorScenario",
     "at",
     "sequential_ids",

@@ -144,12 +144,18 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _serve(data: Path, listening: socket.socket, *, store: str | None, runs_worker: bool) -> None:
     # Takes a second to import, and the other commands need nothing of it.
+    from examples.bank.evidence import open_evidence  # noqa: PLC0415
     from examples.bank.page import serve_page  # noqa: PLC0415
 
     # Whoever ends it politely means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    async with open_bank(data, store=store, runs_worker=runs_worker, while_catching_up=_read_model_bar) as bank:
-        await serve_page(bank, listening)
+    async with (
+        open_bank(
+            data, store=store, runs_worker=runs_worker, runs_processes=True, while_catching_up=_read_model_bar
+        ) as bank,
+        open_evidence(data, bank.store, store_file=None if store else data / "bank.db") as evidence,
+    ):
+        await serve_page(bank, evidence, listening)
 
 
 def _read_model_bar(worker: Worker) -> AbstractAsyncContextManager[None]:

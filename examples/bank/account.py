@@ -65,9 +65,23 @@ class Account(Aggregate, subject="/accounts/{id}"):
             AmountRefusedError: The amount is not positive, or absurd.
             UnsavedError: Something else is to be committed with it.
         """
-        _check_amount(cents)
+        check_amount(cents)
         self.emit(
             MoneyDeposited(delta_cents=cents, booked_on=on, text="Deposit", against="cash"),
+            guarded_by=self._open_for_business(on),
+        )
+
+    def take_loan(self, cents: int, *, loan: str, on: date) -> None:
+        """
+        Get what the bank lends. It is refused where a deposit is.
+
+        Raises:
+            AmountRefusedError: The amount is not positive, or absurd.
+            UnsavedError: Something else is to be committed with it.
+        """
+        check_amount(cents)
+        self.emit(
+            MoneyDeposited(delta_cents=cents, booked_on=on, text=f"Loan {loan}", against="clearing"),
             guarded_by=self._open_for_business(on),
         )
 
@@ -82,7 +96,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
             AmountRefusedError: The amount is not positive, or absurd.
             UnsavedError: Something else is to be committed with it.
         """
-        _check_amount(cents)
+        check_amount(cents)
         allowance = rules.allowance_of(customer, on)
         self.emit(
             MoneyWithdrawn(delta_cents=-cents, booked_on=on, text="Withdrawal", against="cash", allowance=allowance),
@@ -103,7 +117,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
             AmountRefusedError: The amount is not positive, or absurd.
             UnsavedError: Something else is to be committed with it.
         """
-        _check_amount(cents)
+        check_amount(cents)
         self.emit(
             TransferSent(delta_cents=-cents, booked_on=on, text=f"Transfer to {to}", to_account=to),
             guarded_by=[*self._open_for_business(on), rules.covers(self.subject, cents)],
@@ -119,7 +133,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
             AmountRefusedError: The amount is not positive, or absurd.
             UnsavedError: Something else is to be committed with it.
         """
-        _check_amount(cents)
+        check_amount(cents)
         self.emit(
             TransferReceived(delta_cents=cents, booked_on=on, text=f"Transfer from {sender}", from_account=sender),
             guarded_by=self._open_for_business(on),
@@ -187,7 +201,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         self._must_be_open()
         if reference in self.references:
             return
-        _check_amount(abs(cents))
+        check_amount(abs(cents))
         if cents > 0:
             self.emit(MoneyDeposited(delta_cents=cents, booked_on=on, text=text, reference=reference, against=against))
             return
@@ -256,6 +270,12 @@ def account_of(subject: str) -> str:
     return subject.rpartition("/")[2]
 
 
-def _check_amount(cents: int) -> None:
+def check_amount(cents: int) -> None:
+    """
+    Check that this can be an amount.
+
+    Raises:
+        AmountRefusedError: It is not positive, or absurd.
+    """
     if not 0 < cents <= MOST_CENTS:
         raise AmountRefusedError(cents=cents, most_cents=MOST_CENTS)

@@ -21,15 +21,18 @@ from eventsource import (
     EventStore,
     EventStream,
     InvalidSubjectError,
+    ProcessWorker,
     Projector,
     ReadModelDatabase,
     Repository,
     RuleBrokenError,
+    erase_subject,
 )
 from examples.bank import balances, ledger, rules, statements
 from examples.bank.account import Account, account_of
 from examples.bank.balances import Balance
 from examples.bank.books import BANK, Books, month_after, month_of
+from examples.bank.clock import BankClock
 from examples.bank.commands import (
     CloseAccount,
     Deposit,
@@ -37,20 +40,15 @@ from examples.bank.commands import (
     OpenAnotherAccount,
     Transfer,
     Withdraw,
-    make_dispatcher,
 )
+from examples.bank.customer import Customer
+from examples.bank.dispatcher import make_dispatcher
 from examples.bank.events import AccountOpened
+from examples.bank.explaining import Asked, explain
 from examples.bank.ledger import LedgerTotal
 from examples.bank.refusals import (
-    ClosedError,
-    DailyLimitError,
-    EmailTakenError,
-    MonthClosedError,
     MonthNotOverError,
     NoSuchAccountError,
-    NotCoveredError,
-    NotEmptyError,
-    RefusedError,
 )
 from examples.bank.statements import StatementLine
 
@@ -90,7 +88,12 @@ class Bank:
 
         projectors: What fills them: run by a worker of this program, or watched.
 
-        today: The date of what is booked now.
+        clock: Tells the date of what is booked now.
+
+    Attributes:
+        dispatcher: Carries commands out.
+
+        processes: What leads standing orders and loans on; None where another program does.
     """
 
     def __init__(
@@ -99,14 +102,15 @@ class Bank:
         database: ReadModelDatabase,
         projectors: Sequence[Projector],
         *,
-        today: Callable[[], date],
+        clock: BankClock,
     ) -> None:
         self.store = store
-        self._dispatcher = make_dispatcher(store, today=today, free_number=self._free_number)
+        self.clock = clock
+        self.dispatcher = make_dispatcher(store, today=clock.today, free_number=self._free_number)
+        self.processes: ProcessWorker | None = None
         self._highest_taken = 0
         self._database = database
         self._projectors = projectors
-        self._today = today
 
     # --- Commands ---
 
@@ -134,9 +138,9 @@ class Bank:
         """
         return await self._open(
             OpenAccount(
-                owner_name=owner_name, email=email, overdraft_limit_cents=overdraft_limit_cents, **_id(command_id)
+                owner_name=owner_name, email=email, overdraft_limit_cents=overdraft_limit_cents, **given_id(command_id)
             ),
-            asked=_Asked(email=email or ""),
+            asked=Asked(email=email or ""),
         )
 
     async def open_another_account(
@@ -152,13 +156,13 @@ class Bank:
             RefusedError: There is no such account, or the limit will not do.
         """
         owner = (await self.balance(account)).owner
-        command = OpenAnotherAccount(owner=owner, overdraft_limit_cents=overdraft_limit_cents, **_id(command_id))
-        return await self._open(command, asked=_Asked())
+        command = OpenAnotherAccount(owner=owner, overdraft_limit_cents=overdraft_limit_cents, **given_id(command_id))
+        return await self._open(command, asked=Asked())
 
-    async def _open(self, command: Command, *, asked: "_Asked") -> str:
+    async def _open(self, command: Command, *, asked: Asked) -> str:
         while True:
             try:
-                result = await self._dispatch(command, asked=asked)
+                result = await self.carry_out(command, asked=asked)
             except AggregateExistsError as error:
                 # Somebody took the number a moment ago. The store noticed; the next one then.
                 self._highest_taken = max(self._highest_taken, int(account_of(error.subject or "0")))
@@ -177,9 +181,9 @@ class Bank:
             ClosedError: It is closed.
             RefusedError: The account or the amount will not do.
         """
-        _check_numbers(account)
-        command = Deposit(account=account, cents=cents, **_id(command_id))
-        return await self._dispatch(command, asked=_Asked((account,), cents))
+        check_numbers(account)
+        command = Deposit(account=account, cents=cents, **given_id(command_id))
+        return await self.carry_out(command, asked=Asked((account,), cents))
 
     async def withdraw(self, account: str, cents: int, *, command_id: str | None = None) -> CommandResult:
         """
@@ -191,12 +195,12 @@ class Bank:
             ClosedError: It is closed.
             RefusedError: The account or the amount will not do.
         """
-        _check_numbers(account)
+        check_numbers(account)
         # The read model may be a little behind, but an account never changes its owner.
         customer = (await self.balance(account)).owner
-        command = Withdraw(account=account, customer=customer, cents=cents, **_id(command_id))
-        allowance = rules.allowance_of(customer, self._today())
-        return await self._dispatch(command, asked=_Asked((account,), cents, allowance=allowance))
+        command = Withdraw(account=account, customer=customer, cents=cents, **given_id(command_id))
+        allowance = rules.allowance_of(customer, self.clock.today())
+        return await self.carry_out(command, asked=Asked((account,), cents, allowance=allowance))
 
     async def transfer(self, sender: str, receiver: str, cents: int, *, command_id: str | None = None) -> CommandResult:
         """
@@ -207,9 +211,9 @@ class Bank:
             ClosedError: One is closed.
             RefusedError: An account or the amount will not do.
         """
-        _check_numbers(sender, receiver)
-        command = Transfer(sender=sender, receiver=receiver, cents=cents, **_id(command_id))
-        return await self._dispatch(command, asked=_Asked((sender, receiver), cents))
+        check_numbers(sender, receiver)
+        command = Transfer(sender=sender, receiver=receiver, cents=cents, **given_id(command_id))
+        return await self.carry_out(command, asked=Asked((sender, receiver), cents))
 
     async def close_account(self, account: str, *, command_id: str | None = None) -> CommandResult:
         """
@@ -220,8 +224,25 @@ class Bank:
             ClosedError: It is closed already.
             NoSuchAccountError: It is not there.
         """
-        _check_numbers(account)
-        return await self._dispatch(CloseAccount(account=account, **_id(command_id)), asked=_Asked((account,)))
+        check_numbers(account)
+        return await self.carry_out(CloseAccount(account=account, **given_id(command_id)), asked=Asked((account,)))
+
+    async def erase_customer(self, account: str) -> int:
+        """
+        Erase all that is personal of the customer who owns *account*, for good; what was booked stays.
+
+        Again it does nothing, unless it was interrupted: then it goes on.
+
+        Returns:
+            How many events were emptied.
+
+        Raises:
+            NoSuchAccountError: It is not there.
+            ErasureUnfinishedError: Nobody can read it any more, but bytes are left in a file: do it again.
+        """
+        subject = Customer.subject_of((await self.balance(account)).owner)
+        erasure = await erase_subject(self.store, subject, wait_for=self._projectors, timeout_s=_PATIENCE_S)
+        return erasure.emptied
 
     async def close_month(self) -> str:
         """
@@ -235,7 +256,7 @@ class Bank:
         Raises:
             MonthNotOverError: It is not over.
         """
-        today, books = self._today(), Repository(Books, self.store)
+        today, books = self.clock.today(), Repository(Books, self.store)
         try:
             month = (await books.load(BANK)).period
         except AggregateNotFoundError:
@@ -255,58 +276,46 @@ class Bank:
             await self.seen(now.last_event_id or "")
             return month
 
-    async def _dispatch(self, command: Command, *, asked: "_Asked") -> CommandResult:
+    # --- Carrying them out ---
+
+    async def carry_out(self, command: Command, *, asked: Asked) -> CommandResult:
         """
         Carry out a command, and wait until the read models show it.
+
+        Args:
+            asked: What it is about, for the words of its refusal.
+
+        Raises:
+            RefusedError: What the store, or the bank, says no to.
         """
         try:
-            return await self._dispatcher.dispatch(command, wait_for=self._projectors, wait_timeout_s=_PATIENCE_S)
+            return await self.dispatcher.dispatch(command, wait_for=self._projectors, wait_timeout_s=_PATIENCE_S)
         except AggregateNotFoundError as error:
             raise NoSuchAccountError(account_of(error.subject)) from error
         except RuleBrokenError as error:
-            refusal = await self._refusal(error.name, asked)
+            refusal = await explain(self, error.name, asked)
             if refusal is None:
                 raise
             raise refusal from error
 
-    async def _refusal(self, rule: str | None, asked: "_Asked") -> RefusedError | None:
+    async def pass_month(self) -> date:
         """
-        The rule that did not hold as the bank's own refusal, with the figures of now; None for no rule of ours.
+        Let a month pass, and all that is due by then be done.
+
+        Returns:
+            What day it is then.
         """
-        # What the rule saw is in the read models then.
+        today = self.clock.pass_month()
+        await self.settle()
+        return today
+
+    async def settle(self) -> None:
+        """
+        Wait until standing orders and loans are led on as far as they can be by now, and the read models show it.
+        """
+        if self.processes is not None:
+            await self.processes.settle()
         await self.caught_up()
-        match rule:
-            case rules.UNIQUE_EMAIL:
-                return EmailTakenError(asked.email)
-            case rules.DAILY_LIMIT:
-                return await self._over_daily_limit(asked)
-            case rules.OPEN_MONTH:
-                return MonthClosedError(month_of(self._today()))
-            case _:
-                return await self._refusal_of_accounts(rule, asked)
-
-    async def _refusal_of_accounts(self, rule: str | None, asked: "_Asked") -> RefusedError | None:
-        found = [await self.balance(account) for account in asked.accounts]
-        match rule:
-            case rules.FUNDS:
-                return NotCoveredError(
-                    account=found[0].account,
-                    balance_cents=found[0].balance_cents,
-                    overdraft_limit_cents=found[0].overdraft_limit_cents,
-                    requested_cents=asked.cents,
-                )
-            case rules.OPEN:
-                return ClosedError(next(balance.account for balance in found if balance.is_closed))
-            case rules.EMPTY:
-                return NotEmptyError(account=found[0].account, balance_cents=found[0].balance_cents)
-            case _:
-                return None
-
-    async def _over_daily_limit(self, asked: "_Asked") -> DailyLimitError:
-        [change_cents] = [row async for row in self.store.query(rules.withdrawn_of(asked.allowance))]
-        return DailyLimitError(
-            limit_cents=rules.DAILY_LIMIT_CENTS, withdrawn_cents=-change_cents, requested_cents=asked.cents
-        )
 
     # --- Questions ---
 
@@ -405,19 +414,7 @@ class Bank:
             await self.seen(newest.id, timeout_s=timeout_s)
 
 
-@attrs.frozen
-class _Asked:
-    """
-    What a command was about, for the words of its refusal.
-    """
-
-    accounts: tuple[str, ...] = ()
-    cents: int = 0
-    allowance: str = ""
-    email: str = ""
-
-
-def _check_numbers(*accounts: str) -> None:
+def check_numbers(*accounts: str) -> None:
     """
     Check that these can be the numbers of accounts.
 
@@ -431,6 +428,8 @@ def _check_numbers(*accounts: str) -> None:
             raise NoSuchAccountError(number) from error
 
 
-def _id(command_id: str | None) -> dict[str, str]:
-    # A command draws an id of its own where none is given.
+def given_id(command_id: str | None) -> dict[str, str]:
+    """
+    The id of a command as its argument; it draws one of its own where none is given.
+    """
     return {} if command_id is None else {"command_id": command_id}

@@ -1,17 +1,15 @@
 """
-What one can ask of the bank: commands, and what is done about each.
+What one can ask of the bank; what is done about it is in `examples.bank.dispatcher`.
 
 A command has an id. Whoever sends it again with that id, since the button was clicked twice or no answer
 came, gets the answer of the first time, and nothing is booked twice.
 """
 
-from collections.abc import Awaitable, Callable
+import hashlib
 from datetime import date
-from typing import Protocol
 
-from eventsource import Command, Dispatcher, EventStore, UnitOfWork
-from examples.bank.account import Account, transfer
-from examples.bank.customer import Customer
+from eventsource import Command, Guard, rule
+from examples.bank import rules
 
 
 class OpenAccount(Command, subject="/accounts"):
@@ -70,61 +68,94 @@ class CloseAccount(Command, subject="/accounts/{account}"):
     account: str
 
 
-class FreeNumber(Protocol):
+# --- Standing orders ---
+
+
+class PlaceStandingOrder(Command, subject="/orders"):
     """
-    Tells a number that no account has, as far as one knows.
+    Have *cents* transferred each month, from *first_on* on.
     """
 
-    def __call__(self) -> Awaitable[str]:
+    sender: str
+    receiver: str
+    cents: int
+    first_on: date
+
+
+class StopStandingOrder(Command, subject="/orders/{order}"):
+    """
+    Have it transferred no more.
+    """
+
+    order: str
+
+
+# --- Loans ---
+
+
+class RequestLoan(Command, subject="/loans"):
+    """
+    Ask the bank to lend *cents*, to be paid into the account.
+    """
+
+    account: str
+    cents: int
+
+
+class ReserveFunds(Command, subject="/lending"):
+    """
+    Set money aside for a loan. Nothing is read for it: the store decides.
+    """
+
+    loan: str
+    cents: int
+
+    @rule(rules.LENDING_LIMIT)
+    def is_within_limit(self) -> Guard:
         """
-        Somebody may take it at the same moment: the store notices.
+        The bank lends so much and no more.
         """
-        ...
+        return rules.is_within_lending_limit(self.cents)
 
 
-def make_dispatcher(store: EventStore, *, today: Callable[[], date], free_number: FreeNumber) -> Dispatcher:
+class ReleaseFunds(Command, subject="/lending"):
     """
-    The handlers of all commands.
-
-    Most read nothing: the account is added to the unit of work as it is not known, and the store decides
-    by the rules. So a deposit costs the same on an account with a million bookings, and meets no conflict.
+    The compensation of `ReserveFunds`: it takes that back.
     """
-    dispatcher = Dispatcher(store, dependencies={"today": today, "free_number": free_number})
 
-    @dispatcher.handles
-    async def open_account(
-        command: OpenAccount, work: UnitOfWork, today: Callable[[], date], free_number: FreeNumber
-    ) -> None:
-        number = await free_number()
-        customer, account = work.create(Customer, number), work.create(Account, number)
-        customer.register(command.owner_name, on=today(), email=command.email)
-        # Two subjects, one commit: no account without its owner.
-        account.open(customer.id, on=today(), overdraft_limit_cents=command.overdraft_limit_cents)
+    loan: str
+    cents: int
 
-    @dispatcher.handles
-    async def open_another(
-        command: OpenAnotherAccount, work: UnitOfWork, today: Callable[[], date], free_number: FreeNumber
-    ) -> None:
-        customer = await work.load(Customer, command.owner)
-        account = work.create(Account, await free_number())
-        account.open(customer.id, on=today(), overdraft_limit_cents=command.overdraft_limit_cents)
 
-    @dispatcher.handles
-    def deposit(command: Deposit, work: UnitOfWork, today: Callable[[], date]) -> None:
-        work.add(Account(command.account)).deposit(command.cents, on=today())
+class PayOutLoan(Command, subject="/accounts/{account}"):
+    """
+    Pay a loan into an account.
+    """
 
-    @dispatcher.handles
-    def withdraw(command: Withdraw, work: UnitOfWork, today: Callable[[], date]) -> None:
-        work.add(Account(command.account)).withdraw(command.cents, customer=command.customer, on=today())
+    account: str
+    loan: str
+    cents: int
 
-    @dispatcher.handles
-    def transfer_money(command: Transfer, work: UnitOfWork, today: Callable[[], date]) -> None:
-        sender = work.add(Account(command.sender))
-        receiver = sender if command.receiver == command.sender else work.add(Account(command.receiver))
-        transfer(sender, receiver, command.cents, on=today())
 
-    @dispatcher.handles
-    def close(command: CloseAccount, work: UnitOfWork, today: Callable[[], date]) -> None:
-        work.add(Account(command.account)).close(on=today())
+class GrantLoan(Command, subject="/loans/{loan}"):
+    """
+    Tell the customer that the money is there.
+    """
 
-    return dispatcher
+    loan: str
+
+
+class RefuseLoan(Command, subject="/loans/{loan}"):
+    """
+    Tell the customer which rule refuses it.
+    """
+
+    loan: str
+    rule: str
+
+
+def id_made_by(command: Command) -> str:
+    """
+    The id of what a command makes: the same each time the command comes, so it makes one.
+    """
+    return hashlib.sha256(command.command_id.encode()).hexdigest()[:10]

@@ -168,3 +168,130 @@ class MonthClosed(Event, type="io.example.bank.month-closed"):
     """
 
     total_cents: int
+
+
+# --- Standing orders ---
+
+
+class OrderTerms(Event, abstract=True):
+    """
+    What a standing order is about: *cents* from one account to another, each month from *first_on* on.
+    """
+
+    sender: str
+    receiver: str
+    cents: PositiveInt
+    first_on: date
+
+
+class StandingOrderPlaced(OrderTerms, type="io.example.bank.standing-order-placed"):
+    """
+    A customer wants it to be paid.
+    """
+
+
+class StandingOrderStopped(Event, type="io.example.bank.standing-order-stopped"):
+    """
+    A customer wants it to be paid no more.
+    """
+
+
+class OrderNoted(OrderTerms, type="io.example.bank.order-noted"):
+    """
+    What the process of a standing order has to remember: it sees its own events only.
+    """
+
+
+class PaymentDue(Event, type="io.example.bank.payment-due"):
+    """
+    A day of a standing order has come: the first is number 1.
+    """
+
+    number: int
+
+
+class PaymentMade(Event, type="io.example.bank.payment-made"):
+    """
+    A standing order was paid.
+    """
+
+
+class PaymentMissed(Event, type="io.example.bank.payment-missed"):
+    """
+    A standing order was not paid this month, since *rule* refused it.
+    """
+
+    rule: str
+
+
+class OrderEnded(Event, type="io.example.bank.order-ended"):
+    """
+    A standing order cannot be paid ever again, since *rule* refuses it.
+    """
+
+    rule: str
+
+
+# --- Loans ---
+
+
+class LoanTerms(Event, abstract=True):
+    """
+    What a loan is about: *cents* for an account.
+    """
+
+    account: str
+    cents: PositiveInt
+
+
+class LoanRequested(LoanTerms, type="io.example.bank.loan-requested"):
+    """
+    A customer wants to borrow.
+    """
+
+    requested_on: date
+
+
+class LoanGranted(Event, type="io.example.bank.loan-granted"):
+    """
+    The money is on the account.
+    """
+
+
+class LoanRefused(Event, type="io.example.bank.loan-refused"):
+    """
+    There will be no loan, since *rule* refuses it.
+    """
+
+    rule: str
+
+
+class LoanNoted(LoanTerms, type="io.example.bank.loan-noted"):
+    """
+    What the process of a loan has to remember: it sees its own events only.
+    """
+
+
+class LendingChanged(Event, abstract=True):
+    """
+    What is lent or set aside to be lent changed, by *delta_cents*: the store adds them up.
+    """
+
+    loan: str
+    delta_cents: int
+
+
+class FundsReserved(LendingChanged, type="io.example.bank.funds-reserved"):
+    """
+    Money is set aside for a loan.
+    """
+
+    delta_cents: PositiveInt
+
+
+class FundsReleased(LendingChanged, type="io.example.bank.funds-released"):
+    """
+    Money that was set aside for a loan can be lent to others.
+    """
+
+    delta_cents: NegativeInt

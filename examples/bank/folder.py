@@ -4,6 +4,8 @@ A bank's data folder: one file of events, one of read models.
 Whoever has the store open for writing runs the worker too, so the read models have one writer as
 well. Everybody else only reads.
 
+Standing orders and loans are led on where the page is served: any number of programs may do so.
+
 With a store of a server, any number of programs write events. Then the folder has the read models
 alone, and a program of its own may run the worker.
 """
@@ -12,7 +14,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, inspect
@@ -21,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from eventsource import (
     EventStore,
     NotSeenError,
+    ProcessWorker,
     Projector,
     ReadModelDatabase,
     StoreLockedError,
@@ -29,9 +32,13 @@ from eventsource import (
     watch,
 )
 from examples.bank import balances, rules
+from examples.bank.agreements import Agreements
 from examples.bank.balances import Balance, Balances
 from examples.bank.bank import Bank
+from examples.bank.clock import BankClock, clock_of
 from examples.bank.ledger import Ledger
+from examples.bank.loans import LoanApplication
+from examples.bank.standing_orders import StandingOrder
 from examples.bank.statements import Statements
 
 # The system that writes the events, as CloudEvents wants it named.
@@ -80,14 +87,7 @@ def make_projectors() -> tuple[Projector, ...]:
     """
     One of each; together they keep every read model of the bank.
     """
-    return Balances(), Statements(), Ledger()
-
-
-def today_here() -> date:
-    """
-    The date on this machine's wall.
-    """
-    return datetime.now().astimezone().date()
+    return Balances(), Statements(), Ledger(), Agreements()
 
 
 @asynccontextmanager
@@ -117,7 +117,9 @@ async def open_bank(
     *,
     store: str | None = None,
     runs_worker: bool = True,
-    today: Callable[[], date] = today_here,
+    runs_processes: bool = False,
+    clock: BankClock | None = None,
+    today: Callable[[], date] | None = None,
     while_catching_up: Callable[[Worker], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
 ) -> AsyncGenerator[Bank]:
     """
@@ -128,7 +130,11 @@ async def open_bank(
 
         runs_worker: False if another program runs the read models, with `eventsource project run`.
 
-        today: The date of what is booked now.
+        runs_processes: Whether standing orders and loans are led on here; any number of programs may do so.
+
+        clock: Tells the date of what is booked now, and when timers are due; by default by the real time.
+
+        today: In place of a clock, a calendar.
 
         while_catching_up: Surrounds the wait until the worker has what is in the store, a progress
             bar for instance.
@@ -145,7 +151,8 @@ async def open_bank(
         ReadModelDatabase(read_model_url(folder)) as database,
         AsyncExitStack() as stack,
     ):
-        bank = Bank(opened, database, projectors, today=today)
+        clock = clock or (BankClock() if today is None else clock_of(today))
+        bank = Bank(opened, database, projectors, clock=clock)
         if runs_worker:
             worker = await stack.enter_async_context(Worker(opened, database, projectors))
             async with while_catching_up(worker):
@@ -154,6 +161,11 @@ async def open_bank(
             for projector in projectors:
                 watch(projector, opened, database)
             await _wait_for_worker(bank, folder)
+        if runs_processes:
+            processes = ProcessWorker(
+                opened, bank.dispatcher, [StandingOrder, LoanApplication], database=database, clock=clock
+            )
+            bank.processes = await stack.enter_async_context(processes)
         yield bank
 
 

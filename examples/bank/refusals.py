@@ -2,6 +2,7 @@
 How the bank says no: a typed error for each reason, with its facts and in words for a customer.
 """
 
+from datetime import date
 from typing import ClassVar
 
 from examples.bank import rules
@@ -223,6 +224,50 @@ class NoSuchAccountError(RefusedError):
     def __init__(self, account: str) -> None:
         super().__init__(f"There is no account {account}." if account else "Which account? Its number is missing.")
         self.account = account
+
+
+class NoSuchOrderError(RefusedError):
+    """
+    Nobody placed this standing order.
+
+    Attributes:
+        order: Its id.
+    """
+
+    def __init__(self, order: str) -> None:
+        super().__init__(
+            f"There is no standing order {order}." if order else "Which standing order? The list below has their ids."
+        )
+        self.order = order
+
+
+class OrderStoppedError(RefusedError):
+    """
+    A standing order was stopped before.
+
+    Attributes:
+        order: Its id.
+    """
+
+    def __init__(self, order: str) -> None:
+        super().__init__(f"Standing order {order} is stopped already.")
+        self.order = order
+
+
+class FirstDayError(RefusedError):
+    """
+    A standing order was to begin in the past.
+
+    Attributes:
+        first_on: When.
+
+        today: What day it is.
+    """
+
+    def __init__(self, *, first_on: date, today: date) -> None:
+        super().__init__(f"The first day cannot be {first_on}: today is {today}.")
+        self.first_on = first_on
+        self.today = today
 
 
 class AlreadyOpenError(RefusedError):

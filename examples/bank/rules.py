@@ -18,6 +18,8 @@ from examples.bank.events import (
     Booking,
     CustomerRegistered,
     FundsChanged,
+    FundsReleased,
+    FundsReserved,
     MoneyDeposited,
     MoneyWithdrawn,
     MonthClosed,
@@ -32,9 +34,16 @@ DAILY_LIMIT: Final = "daily withdrawal limit"
 OPEN: Final = "open account"
 EMPTY: Final = "empty account"
 OPEN_MONTH: Final = "open month"
+LENDING_LIMIT: Final = "lending limit"
 
 # What a customer may withdraw in a day.
 DAILY_LIMIT_CENTS: Final = 1_000_00
+
+# What the bank lends in all.
+LENDING_LIMIT_CENTS: Final = 100_000_00
+
+# The one place where that is written down.
+LENDING: Final = "/lending"
 
 BOOKINGS: Final[tuple[type[Booking], ...]] = (MoneyDeposited, MoneyWithdrawn, TransferReceived, TransferSent)
 _FUNDS_CHANGES: Final[tuple[type[FundsChanged], ...]] = (OverdraftGranted, *BOOKINGS)
@@ -99,6 +108,14 @@ def is_in_open_month(day: date) -> Guard:
     Nobody closed the bank's books of the month that the day is in.
     """
     return (events(MonthClosed).at(f"/books/bank/{day:%Y-%m}").count() == 0).named(OPEN_MONTH)
+
+
+def is_within_lending_limit(cents: int) -> Guard:
+    """
+    So much more can be lent.
+    """
+    reserved = events(FundsReserved, FundsReleased).at(LENDING).sum(lambda e: e.delta_cents)
+    return (reserved + cents <= LENDING_LIMIT_CENTS).named(LENDING_LIMIT)
 
 
 def allowance_of(customer: str, day: date) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import NewEvent, connect
+from eventsource import NewEvent, ReadModelDatabase, Snapshot, SqlSnapshotStore, connect
 from tests.cli.shop import Command, Shop, Terminal, wait_until
 
 PLANTED = "Zebulon Quackenbush"
@@ -147,6 +147,35 @@ def test_a_projector_that_does_not_run_is_told_of(people: Shop, command: Command
     assert command("project", "run", "person_projectors:Names", "--once").exit_code == 0
     assert _holders(people) == []
     assert command("erase", "/people/2", *PROJECTOR, "--yes", "--wait", "0").exit_code == 0
+
+
+def test_snapshots_in_the_database_are_purged(people: Shop, command: Command) -> None:
+    """
+    They are found by their table, and the file is cleaned.
+    """
+
+    async def keep() -> None:
+        async with ReadModelDatabase(people.database) as database:
+            snapshots = SqlSnapshotStore(database)
+            snapshot = Snapshot(
+                subject="/people/2",
+                aggregate="Person",
+                fingerprint="f",
+                version=1,
+                passed_over=0,
+                last_event_id="1",
+                last_event_hash="0",
+                state=f'{{"name":"{PLANTED}"}}',
+            )
+            await snapshots.put(snapshot, purges=0)
+
+    asyncio.run(keep())
+    assert any(name.startswith("read.db") for name in _holders(people))
+
+    result = command("erase", "/people/2", "--yes")
+
+    assert (result.exit_code, result.output.splitlines()[1:]) == (0, ["  snapshots purged: 1"])
+    assert _holders(people) == []
 
 
 def test_what_is_not_there_is_not_erased(people: Shop, command: Command) -> None:

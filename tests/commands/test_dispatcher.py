@@ -192,22 +192,30 @@ async def test_the_same_id_elsewhere_is_another_command(dispatcher: Dispatcher) 
 
     assert [result.is_repeat for result in firsts] == [False] * 3
     assert [result.is_repeat for result in repeats] == [True] * 3
+    assert [result.events for result in repeats] == [result.events for result in firsts]
 
 
-async def test_result_of_a_repeat_has_the_events_of_its_own_commit(dispatcher: Dispatcher) -> None:
+async def test_result_has_the_events_of_its_own_commit(dispatcher: Dispatcher) -> None:
     """
-    All of them, at whichever subject; none of another command of that id.
+    All of them, at whichever subject, and none of another command of that id: also where both wrote to one subject.
     """
-    await open_with(dispatcher, "1", 500)
-    await open_with(dispatcher, "2", 0)
-    other = await dispatcher.dispatch(Deposit(command_id="7", account="1", cents=5))
-    await dispatcher.dispatch(Deposit(account="2", cents=1))
-    command = Transfer(command_id="7", transfer="9", source="1", target="2", cents=300)
-    first = await dispatcher.dispatch(command)
+    for account in ("1", "2"):
+        await open_with(dispatcher, account, 500)
+    commands = [
+        Deposit(command_id="7", account="1", cents=5),
+        Transfer(command_id="7", transfer="9", source="1", target="2", cents=300),
+        Deposit(command_id="7", account="2", cents=5),
+    ]
+    firsts = [await dispatcher.dispatch(command) for command in commands]
 
-    assert [event.subject for event in first.events] == ["/accounts/1", "/accounts/2", "/transfers/9"]
-    assert (await dispatcher.dispatch(command)).events == first.events
-    assert (await dispatcher.dispatch(Deposit(command_id="7", account="1", cents=5))).events == other.events
+    assert [sorted(event.subject for event in result.events) for result in firsts] == [
+        ["/accounts/1"],
+        ["/accounts/1", "/accounts/2", "/transfers/9"],
+        ["/accounts/2"],
+    ]
+    for command, first in zip(commands, firsts, strict=True):
+        again = await dispatcher.dispatch(command)
+        assert (again.events, again.is_repeat, first.is_repeat) == (first.events, True, False)
 
 
 class HolderNamed(Event, type="io.example.test.commands.holder-named", personal=True):
@@ -540,6 +548,23 @@ async def test_handlers_serve_another_store(store: ObservedStore) -> None:
         assert len(await log(store)) == 1
         assert await production.count() == 0
         assert Open in dispatcher.on(store).command_classes
+
+
+async def test_handler_that_commits_is_told(store: ObservedStore) -> None:
+    """
+    Nothing is left for the dispatcher to do then; what it committed is guarded all the same.
+    """
+    dispatcher = Dispatcher(store)
+
+    @dispatcher.handles
+    async def open_account(command: Open, work: UnitOfWork) -> None:
+        work.create(Account, command.account).open(command.owner)
+        await work.commit()
+
+    command = Open(account="1")
+    with pytest.raises(DeclarationError, match="handler of Open has committed"):
+        await dispatcher.dispatch(command)
+    assert (await dispatcher.dispatch(command)).is_repeat
 
 
 async def test_handler_is_registered_once(dispatcher: Dispatcher) -> None:

@@ -2,6 +2,8 @@
 Metadata: stored in the data of an event, under a key of its own.
 """
 
+import json
+
 import pytest
 from pydantic import Field
 
@@ -36,6 +38,21 @@ def test_only_what_is_set_is_stored() -> None:
     new = NewEvent.of(ParcelSent(weight_g=5), subject="/parcels/1", metadata=Metadata())
 
     assert new.data_json == '{"weightG":5}'
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_stored"),
+    [("/parcels/1", False), ("/parcels/1/labels/2", False), ("/parcels/11", True), ("/parcels", True), ("/x", True)],
+)
+def test_subject_of_the_command_is_stored_elsewhere_only(subject: str, is_stored: bool) -> None:  # noqa: FBT001  drawn
+    """
+    Where the event's own subject does not tell whose command it was.
+    """
+    metadata = Metadata(command_id="7", command_subject="/parcels/1")
+
+    stored = json.loads(NewEvent.of(ParcelSent(weight_g=5), subject=subject, metadata=metadata).data_json)["_meta"]
+
+    assert stored == {"commandId": "7", **({"commandSubject": "/parcels/1"} if is_stored else {})}
 
 
 @pytest.mark.parametrize(

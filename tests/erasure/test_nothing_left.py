@@ -12,17 +12,23 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from eventsource import (
+    Aggregate,
+    AggregateCache,
     EmbeddedEventStore,
+    EveryEvents,
     NewEvent,
     Projector,
     ReadModelDatabase,
     RecordedEvent,
+    Repository,
+    Snapshots,
+    SqlSnapshotStore,
     Worker,
     erase_subject,
     handles,
     plan_erasure,
 )
-from tests.erasure.people import PLANTED, Directory, Names, PersonNamed, fill, names, registered
+from tests.erasure.people import PLANTED, Directory, Names, PersonNamed, PersonRegistered, fill, names, registered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +86,47 @@ async def test_after_erasing_nothing_is_left_anywhere(tmp_path: Path, caplog: py
     assert _holders(tmp_path) == []
     assert PLANTED not in f"{told} {caplog.text}"
     assert "subject.erased" in caplog.text
+
+
+class Person(Aggregate, subject="/people/{id}"):
+    """
+    Keeps what had better not be in a snapshot.
+    """
+
+    name: str = ""
+
+    @handles
+    def _registered(self, event: PersonRegistered) -> None:
+        pass
+
+    @handles
+    def _named(self, event: PersonNamed) -> None:
+        self.name = event.name
+
+
+async def test_snapshots_and_cached_aggregates_are_gone(tmp_path: Path) -> None:
+    """
+    Their database has no byte of it either, and what is loaded next knows nothing.
+    """
+    cache = AggregateCache(10)
+    async with (
+        EmbeddedEventStore(tmp_path / "store.db") as store,
+        ReadModelDatabase(f"sqlite:///{tmp_path / 'snapshots.db'}") as database,
+    ):
+        snapshots = Snapshots(SqlSnapshotStore(database), {Person: EveryEvents(1)})
+        people = Repository(Person, store, snapshots=snapshots, cache=cache)
+        await fill(store)
+        for _ in range(2):
+            assert (await people.load("2")).name == PLANTED
+            await snapshots.settle()
+        assert any(name.startswith("snapshots.db") for name in _holders(tmp_path))
+
+        erasure = await erase_subject(store, "/people/2", purge=[snapshots, cache], clean=[database])
+
+        assert _holders(tmp_path) == []
+        assert erasure.snapshots_purged >= 1
+        assert len(cache) == 0
+        assert (await people.load("2")).name == ""
 
 
 def _holders(folder: Path) -> list[str]:

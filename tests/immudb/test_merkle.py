@@ -8,7 +8,8 @@ import itertools
 
 import pytest
 
-from eventsource.immudb.merkle import EMPTY_DIGEST, is_consistent, is_included, leaf_hash, root_of
+from eventsource.domain.merkle import EMPTY_ROOT, is_included, leaf_hash
+from eventsource.immudb.merkle import is_consistent, root_of
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.immudb.tree import MerkleTree
 
@@ -54,7 +55,7 @@ def test_roots_are_those_of_the_standard() -> None:
     hashes = [leaf_hash(leaf) for leaf in LEAVES]
 
     assert [root_of(hashes[:size]).hex() for size in range(1, 9)] == ROOTS
-    assert root_of([]) == EMPTY_DIGEST
+    assert root_of([]) == EMPTY_ROOT
 
 
 def test_growing_tree_has_the_same_roots() -> None:
@@ -78,7 +79,7 @@ def test_inclusion_holds_for_its_index_and_size_alone() -> None:
                 (claimed_index, claimed_size)
                 for claimed_size in range(size + 2)
                 for claimed_index in range(-1, claimed_size + 1)
-                if is_included(leaf, claimed_index, claimed_size, path, tree.root(size))
+                if is_included(leaf, index=claimed_index, size=claimed_size, path=path, root=tree.root(size))
             ]
             # A path does not hold its size, only its shape: what binds it is the size in the signed header. Of the
             # same shape are trees whose leaf stands at the same index under the same turns.
@@ -94,9 +95,9 @@ def test_path_is_used_up() -> None:
     for index in range(21):
         leaf, path, root = leaf_hash(b"%d" % index), tree.inclusion(index, 21), tree.root(21)
 
-        assert not is_included(leaf, index, 21, [*path, root], root)
-        assert not is_included(leaf, index, 21, path[:-1], root)
-        assert not is_included(leaf, index, 21, [bytes(32), *path[1:]], root)
+        assert not is_included(leaf, index=index, size=21, path=[*path, root], root=root)
+        assert not is_included(leaf, index=index, size=21, path=path[:-1], root=root)
+        assert not is_included(leaf, index=index, size=21, path=[bytes(32), *path[1:]], root=root)
 
 
 def test_consistency_holds_for_its_sizes() -> None:
@@ -126,4 +127,4 @@ def test_tree_is_consistent_with_itself(path: list[bytes]) -> None:
 
     assert is_consistent(5, root, 5, root, path) is (not path)
     assert not is_consistent(5, root, 5, bytes(32), [])
-    assert not is_consistent(0, EMPTY_DIGEST, 5, root, path)
+    assert not is_consistent(0, EMPTY_ROOT, 5, root, path)

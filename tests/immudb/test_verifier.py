@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
+from eventsource.domain.merkle import EMPTY_ROOT
 from eventsource.immudb import Head, verifier
 from eventsource.immudb.check import Check, CheckFailedError
 from eventsource.immudb.header import (
@@ -21,7 +22,6 @@ from eventsource.immudb.header import (
     entry_digest,
     plain_digest,
 )
-from eventsource.immudb.merkle import EMPTY_DIGEST
 from eventsource.immudb.messages import new
 from eventsource.immudb.verifier import verify_entry, verify_position, verify_transaction
 from eventsource.testing.immudb import Database
@@ -74,7 +74,7 @@ def test_accumulated_hash_of_the_first_transaction() -> None:
     """
     Nothing stands before it.
     """
-    first = attrs.evolve(HEADER, id=1, previous_alh=EMPTY_DIGEST, entry_count=1, tree_size=0, tree_root=NO_ROOT)
+    first = attrs.evolve(HEADER, id=1, previous_alh=EMPTY_ROOT, entry_count=1, tree_size=0, tree_root=NO_ROOT)
 
     check_header(first)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from eventsource import EmbeddedEventStore, InMemoryEventStore, Metadata, NewEvent, PreconditionFailedError, Subject
@@ -27,6 +28,10 @@ LIKE_METADATA: tuple[dict[str, Any], ...] = (
     {},
     {"_meta": {"commandId": "1"}},
     {"_meta": {"commandId": "2", "correlationId": "1"}},
+    {"_meta": {"commandId": "1", "commandSubject": "/a"}},
+    {"_meta": {"commandId": "1", "commandSubject": ""}},
+    {"_meta": {"commandId": "1", "commandSubject": None}},
+    {"_meta": {"commandId": "2", "commandSubject": "/a/1"}},
     {"_meta": {"commandId": 1}},
     {"_meta": {"commandId": ""}},
     {"_meta": {"commandId": None}},
@@ -67,10 +72,13 @@ async def test_question_is_answered_as_by_looking_at_every_event(store: EventSto
     log = [event.to_cloud_event() async for event in store.stream()]
 
     for command_id in ("1", "2", "3", ""):
-        for under in (None, *map(Subject, SUBJECTS)):
-            question = events_of_command(command_id, under=under)
-            expected = [*PreparedQuery(question).rows(log)]
-            assert await rows(store, question) == expected
+        for subject in map(Subject, ("/", *SUBJECTS)):
+            for question in (
+                events_of_command(subject, command_id),
+                attrs.evolve(not_carried_out(subject, command_id).tree, projection=None),
+            ):
+                expected = [*PreparedQuery(question).rows(log)]
+                assert await rows(store, question) == expected
 
 
 async def test_guard_refuses_the_second_commit_of_a_command(store: EventStore) -> None:
@@ -105,6 +113,45 @@ async def test_one_of_many_at_once_is_accepted(store: EventStore) -> None:
     assert sum(await asyncio.gather(*map(commit, range(48)))) == 12
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_both_stores_decide_the_same(tmp_path: Path, together: bool) -> None:  # noqa: FBT001  drawn
+    """
+    Whatever subjects and ids come, one after the other or in groups: as if every event were looked at.
+    """
+    chance = seeded_random()
+    asked = [(chance.choice(SUBJECTS), chance.choice(SUBJECTS), f"{chance.randrange(40)}") for _ in range(200)]
+
+    async def decisions(store: EventStore) -> list[bool]:
+        async def commit(place: str, subject: str, command_id: str) -> bool:
+            metadata = Metadata(command_id=command_id, command_subject=subject)
+            event = happened(place, _meta=metadata.of_event_at(place).to_data())
+            try:
+                await store.commit([event], [not_carried_out(Subject(subject), command_id)])
+            except PreconditionFailedError:
+                return False
+            return True
+
+        if together:
+            return list(await asyncio.gather(*(commit(*each) for each in asked)))
+        return [await commit(*each) for each in asked]
+
+    carried: list[tuple[str, str, str]] = []
+    expected: list[bool] = []
+    for place, subject, command_id in asked:
+        # Of a command whose subject is where the event is, or above, the event tells no more than that.
+        known = "" if Subject(place) == subject or Subject(place).is_under(subject) else subject
+        expected.append(
+            not any(
+                (other == subject or Subject(other).is_under(subject)) and not whose and other_id == command_id
+                for other, whose, other_id in carried
+            )
+        )
+        if expected[-1]:
+            carried.append((place, known, command_id))
+    async with EmbeddedEventStore(tmp_path / "store.db") as embedded, InMemoryEventStore() as memory:
+        assert await decisions(embedded) == await decisions(memory) == expected
+
+
 @pytest.mark.parametrize("events", [10, 20_000])
 async def test_embedded_store_searches_at_any_size_of_the_log(tmp_path: Path, events: int) -> None:
     """
@@ -112,7 +159,7 @@ async def test_embedded_store_searches_at_any_size_of_the_log(tmp_path: Path, ev
     """
     async with EmbeddedEventStore(tmp_path / "store.db") as store:
         await fill(store, [carried_out("/a/1", f"{number}") for number in range(events)])
-        for query in (not_carried_out(Subject("/a/1"), "7").tree, events_of_command("7", under=Subject("/a/1"))):
+        for query in (not_carried_out(Subject("/a/1"), "7").tree, events_of_command(Subject("/a/1"), "7")):
             explanation = await store.explain(query)
 
             assert "events_command_id" in {part.index for part in explanation.parts}
@@ -132,7 +179,7 @@ async def test_memory_looks_only_at_the_events_of_the_command() -> None:
         assert ("index", "command ids") in {(part.how, part.index) for part in explanation.parts}
         # What cannot be read shows whether it is read.
         store._events[50] = store._events[50]._replace(data_json="no JSON")
-        assert len(await rows(store, events_of_command("7"))) == 1
+        assert len(await rows(store, events_of_command(Subject("/a"), "7"))) == 1
 
 
 async def test_guard_of_a_command_is_decided_without_a_change_of_threads(tmp_path: Path) -> None:
@@ -145,7 +192,7 @@ async def test_guard_of_a_command_is_decided_without_a_change_of_threads(tmp_pat
         guards = store._writer._guards  # type: ignore[union-attr]
 
         assert guards.is_quick(not_carried_out(Subject("/a/2"), "another").tree)
-        assert not guards.is_quick(events_of_command("another", under=Subject("/a/2")))
+        assert not guards.is_quick(events_of_command(Subject("/a/2"), "another"))
 
 
 async def test_command_ids_of_an_older_file_are_known(tmp_path: Path) -> None:
@@ -158,7 +205,7 @@ async def test_command_ids_of_an_older_file_are_known(tmp_path: Path) -> None:
     make_older(path, 3)
 
     async with EmbeddedEventStore(path, read_only=True) as store:
-        assert len(await rows(store, events_of_command("7"))) == 1
+        assert len(await rows(store, events_of_command(Subject("/a"), "7"))) == 1
     async with EmbeddedEventStore(path) as store:
         with pytest.raises(PreconditionFailedError):
             await store.commit([carried_out("/a/1", "7")], [not_carried_out(Subject("/a/1"), "7")])

@@ -31,6 +31,8 @@ RULES = (
     "WHERE e.type == 'registered' AND e.data.email == {0} MAP MAX(e.data.cents) != 7",
     "WHERE e.type == 'registered' AND e.data.email == {0} HAVING COUNT() < 3 MAP MIN(e.data.cents) IS NULL",
     "WHERE e.subject == '/things/1' AND e.data.email == {0} AND e.data.city == {1} MAP COUNT() < 2",
+    "WHERE e.subject UNDER '/things' AND e.type == 'registered' AND e.data.email == {0} MAP COUNT() < 2",
+    "WHERE e.subject DESCENDANTS '/things' AND e.type == 'registered' AND e.data.email == {0} MAP COUNT() == 0",
 )
 
 Step = tuple[str, str, str, int | float | str, int]

@@ -371,6 +371,18 @@ async def test_schemas_and_indexes_of_the_whole_are_in_force(whole: EventStore, 
     assert await acme.indexes() == (index,)
 
 
+def test_scopes_of_one_part_are_equal() -> None:
+    """
+    So that what is kept of a store, such as cached aggregates, is found by the next request's scope.
+    """
+    whole, other = InMemoryEventStore(), InMemoryEventStore()
+
+    assert scoped(whole, "/a") == scoped(whole, "/a")
+    assert len({scoped(whole, "/a"), scoped(whole, "/a"), scoped(whole, "/b"), scoped(other, "/a")}) == 3
+    assert scoped(scoped(whole, "/a"), "/b") == scoped(scoped(whole, "/a"), "/b")
+    assert scoped(whole, "/a") != whole
+
+
 async def test_closing_a_part_leaves_the_rest_open(whole: EventStore, acme: EventStore, globex: EventStore) -> None:
     """
     What goes through the part ends, also who waits there; other parts and the whole store go on.

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
 _POLL_INTERVAL_S = 0.05
 
+_NO_END = 2**63 - 1
+
 # How long an erase tries to clean the files when somebody is in the way, and how long it rests in between, at first
 # and later, in seconds.
 _ERASE_PATIENCE_S = 30.0
@@ -340,6 +342,12 @@ class EmbeddedEventStore:
             for entry in page:
                 yield entry.to_backup()
             after = page[-1].event.position
+
+    async def read_entries(self, *, after: int) -> list[LogEntry]:
+        """
+        See `eventsource.store.log_entry.KeepsEntries`.
+        """
+        return await self._open_reader().run(partial(_read_page, after=after, until=_NO_END))
 
     async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         writer = self._open_for_commit()

@@ -15,6 +15,7 @@ from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under
+from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.interface import DEFAULT_LIMITS, EventStream, Page, StoreStatus
 from eventsource.store.query import QueryLimits, QueryRows
 from eventsource.store.scope.placement import Placement
@@ -53,6 +54,22 @@ def scoped(store: EventStore, prefix: str) -> ScopedEventStore:
     return ScopedEventStore(store, prefix)
 
 
+def place_of(store: EventStore, subject: str) -> tuple[EventStore, Subject]:
+    """
+    The whole store that *store* is a part of, or hands its calls on to, and what *subject* is called there.
+
+    What is kept beside a store (snapshots, cached aggregates) is kept under that, so that parts do not mix.
+    """
+    while True:
+        if isinstance(store, ScopedEventStore):
+            subject = store.prefix if subject == "/" else store.prefix + subject
+            store = store._store  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of this module
+        elif isinstance(store, DelegatingEventStore):
+            store = store._inner  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+        else:
+            return store, Subject(subject)
+
+
 class ScopedEventStore:
     """
     The events strictly below a subject of another store. `scoped` makes one; ``docs/tenancy.md`` tells all of it.
@@ -76,6 +93,15 @@ class ScopedEventStore:
 
     def __repr__(self) -> str:
         return f"<ScopedEventStore {self._placement.prefix} of {self._store!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        # A scope is made for each request; what is kept by store, in a cache for example, is that of the part.
+        if not isinstance(other, ScopedEventStore):
+            return NotImplemented
+        return self._store == other._store and self.prefix == other.prefix
+
+    def __hash__(self) -> int:
+        return hash((self._store, self.prefix))
 
     @property
     def prefix(self) -> Subject:

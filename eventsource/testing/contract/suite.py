@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventsource.testing.contract import (
+    aggregates,
     audit,
     backup,
+    commands,
     commit,
     count,
     data,
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
+    "TestAggregates",
     "TestAudit",
     "TestBackup",
+    "TestCommands",
     "TestCommit",
     "TestCount",
     "TestData",
@@ -76,8 +80,10 @@ def _tests_of(module: ModuleType, *needed: Capability) -> type[Any]:
     return needs(*needed)(type(module.__name__, (), {"__doc__": module.__doc__, **tests}))
 
 
+TestAggregates = _tests_of(aggregates)
 TestAudit = _tests_of(audit, Capability.WHOLE)
 TestBackup = _tests_of(backup, Capability.WHOLE)
+TestCommands = _tests_of(commands)
 TestCommit = _tests_of(commit)
 TestCount = _tests_of(count)
 TestData = _tests_of(data)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from eventsource.domain.merkle import EMPTY_ROOT
 from eventsource.immudb.header import NO_ROOT, PLAIN, TxHeader, entries_root, entry_digest
 from eventsource.immudb.limits import MAX_ENTRIES, MAX_KEY_BYTES
-from eventsource.immudb.merkle import EMPTY_DIGEST
 from eventsource.immudb.messages import new
 from eventsource.testing.immudb.refusal import Refusal
 from eventsource.testing.immudb.tree import MerkleTree
@@ -117,7 +117,7 @@ class Database:
         """
         The accumulated hash of a transaction; that of nothing for 0.
         """
-        return self.transactions[tx - 1].header.alh if tx else EMPTY_DIGEST
+        return self.transactions[tx - 1].header.alh if tx else EMPTY_ROOT
 
     # What remote calls ask for.
 

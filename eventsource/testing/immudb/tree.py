@@ -4,7 +4,7 @@ A growing Merkle tree, and proofs about it in the form that immudb sends.
 
 from __future__ import annotations
 
-from eventsource.immudb.merkle import EMPTY_DIGEST, leaf_hash, node_hash
+from eventsource.domain.merkle import EMPTY_ROOT, leaf_hash, node_hash
 
 
 class MerkleTree:
@@ -26,7 +26,7 @@ class MerkleTree:
         """
         The root over the first *size* leaves.
         """
-        return self._hash(0, size) if size else EMPTY_DIGEST
+        return self._hash(0, size) if size else EMPTY_ROOT
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """

@@ -7,6 +7,15 @@ from eventsource.testing.scenario.command import CommandScenario
 from eventsource.testing.scenario.decision import DecisionScenario
 from eventsource.testing.scenario.outcome import Outcome
 from eventsource.testing.scenario.placing import at
+from eventsource.testing.scenario.process import ProcessScenario
 from eventsource.testing.scenario.projector import ProjectorScenario
 
-__all__ = ["AggregateScenario", "CommandScenario", "DecisionScenario", "Outcome", "ProjectorScenario", "at"]
+__all__ = [
+    "AggregateScenario",
+    "CommandScenario",
+    "DecisionScenario",
+    "Outcome",
+    "ProcessScenario",
+    "ProjectorScenario",
+    "at",
+]

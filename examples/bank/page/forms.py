@@ -14,7 +14,7 @@ from examples.bank.bank import Bank
 from examples.bank.money import format_cents, parse_cents
 from examples.bank.refusals import RefusedError, RuleBrokenError
 
-_KEPT = ("account", "id")
+_KEPT = ("account", "id", "day")
 
 # Stored with the events, and for ever.
 _LONGEST_ID = 100
@@ -28,13 +28,13 @@ class Field:
     Attributes:
         label: What stands on it.
 
-        kind: An amount is typed with digits; an account, and an id, stays when the form was successful.
+        kind: An amount is typed with digits; an account, an id and a day stay when the form was successful.
 
         hint: Shown while it is empty.
     """
 
     label: str
-    kind: Literal["account", "amount", "name", "email", "id"]
+    kind: Literal["account", "amount", "name", "email", "id", "day"]
     hint: str = ""
 
 
@@ -105,7 +105,7 @@ class CommandForm:
 
 def make_forms(bank: Bank) -> None:
     """
-    What one can do in this bank.
+    What one can do with customers and accounts.
     """
 
     async def open_account(id: str, owner: str, email: str, limit: str) -> str:
@@ -136,35 +136,39 @@ def make_forms(bank: Bank) -> None:
         booked = _booked_before(result) if result.is_repeat else f"{format_cents(cents)} transferred."
         return f"{booked} {await _holds(bank, source)}"
 
+    async def erase(id: str, account: str) -> str:  # noqa: ARG001  erasing twice is erasing once
+        await bank.erase_customer(account)
+        return f"the owner of account {account} is erased. What was booked stays."
+
     account, amount = Field("Account", "account", "100001"), Field("Amount", "amount", "0.00")
     limit = Field("Overdraft limit (optional)", "amount", "0.00")
-    with ui.element("div").classes("forms"):
-        CommandForm(
-            "Open an account",
-            "Open",
-            [Field("Owner's name", "name"), Field("E-mail (optional)", "email", "ada@example.com"), limit],
-            open_account,
-        )
-        CommandForm("Deposit", "Deposit", [account, amount], deposit)
-        CommandForm("Withdraw", "Withdraw", [account, amount], withdraw)
-        CommandForm(
-            "Transfer",
-            "Transfer",
-            [
-                Field("From account", "account", "100001"),
-                Field("To account", "account", "100002"),
-                amount,
-                Field("Transfer id (optional)", "id", "one id is one transfer, however often it is sent"),
-            ],
-            transfer,
-        )
-        CommandForm(
-            "Open another account",
-            "Open another",
-            [Field("Account of the same owner", "account", "100001"), limit],
-            open_another_account,
-        )
-        CommandForm("Close an account", "Close", [account], close_account)
+    CommandForm(
+        "Open an account",
+        "Open",
+        [Field("Owner's name", "name"), Field("E-mail (optional)", "email", "ada@example.com"), limit],
+        open_account,
+    )
+    CommandForm("Deposit", "Deposit", [account, amount], deposit)
+    CommandForm("Withdraw", "Withdraw", [account, amount], withdraw)
+    CommandForm(
+        "Transfer",
+        "Transfer",
+        [
+            Field("From account", "account", "100001"),
+            Field("To account", "account", "100002"),
+            amount,
+            Field("Transfer id (optional)", "id", "one id is one transfer, however often it is sent"),
+        ],
+        transfer,
+    )
+    CommandForm(
+        "Open another account",
+        "Open another",
+        [Field("Account of the same owner", "account", "100001"), limit],
+        open_another_account,
+    )
+    CommandForm("Close an account", "Close", [account], close_account)
+    CommandForm("Erase a customer", "Erase", [Field("Account of the customer", "account", "100001")], erase)
 
 
 def _make_input(field: Field) -> ui.input:

@@ -18,6 +18,13 @@ from examples.bank.page.tape import Tape
 
 ROWS = 25
 
+_RECEIPT = """
+<q-td :props="props">
+  <a :href="`/receipts/${encodeURIComponent(props.value)}`" download
+     :aria-label="`Receipt of event ${props.row.number}`">Receipt</a>
+</q-td>
+"""
+
 
 class HistoryView(LiveView):
     """
@@ -44,6 +51,7 @@ class HistoryView(LiveView):
                     text_column("text", "What happened"),
                     amount_column("amount", "Adds"),
                     amount_column("balance", "Balance"),
+                    text_column("receipt", ""),
                 ],
                 rows=[],
                 row_key="number",
@@ -51,6 +59,7 @@ class HistoryView(LiveView):
             self._table.props("flat dense")
             self._table.add_slot("body-cell-amount", amount_cell("amount"))
             self._table.add_slot("body-cell-balance", amount_cell("balance"))
+            self._table.add_slot("body-cell-receipt", _RECEIPT)
             self._pager = Pager(ROWS, "events", self._show)
 
     async def _draw(self) -> None:
@@ -88,6 +97,7 @@ class HistoryView(LiveView):
                 "amount_is_negative": row.cents < 0,
                 "balance": format_cents(row.balance_cents),
                 "balance_is_negative": row.balance_cents < 0,
+                "receipt": row.event.id,
             }
             for place, row in newest_first[offset : offset + ROWS]
         ]

@@ -11,11 +11,15 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from nicegui import ui
 
+from eventsource import EventNotFoundError, NotNotarisedError
 from examples.bank.bank import Bank
+from examples.bank.evidence import Evidence
 from examples.bank.page.accounts import AccountList
+from examples.bank.page.agreements import LoanList, OrderList, make_agreement_forms
+from examples.bank.page.evidence import EvidenceView
 from examples.bank.page.figures import Figures
 from examples.bank.page.forms import make_forms
 from examples.bank.page.history import HistoryView
@@ -31,19 +35,22 @@ _STYLE = Path(__file__).with_name("style.css")
 _FAREWELL_S = 2
 
 
-async def serve_page(bank: Bank, listening: socket.socket) -> None:
+async def serve_page(bank: Bank, evidence: Evidence, listening: socket.socket) -> None:
     """
     Serve the page until SIGINT or SIGTERM.
 
     Args:
+        evidence: The bank's notary.
+
         listening: Where. The address is printed.
 
     Raises:
         ProjectionError, StoreError: The tape cannot be followed any more.
     """
     tape = Tape(bank)
-    _declare_pages(bank, tape)
+    _declare_pages(bank, tape, evidence)
     web = FastAPI(openapi_url=None)
+    _declare_receipts(web, evidence)
     ui.run_with(  # pyright: ignore[reportUnknownMemberType]  a parameter of NiceGUI's is typed half
         web, title="Example Bank", favicon="🏦", language="en-US", show_welcome_message=False
     )
@@ -65,7 +72,20 @@ def _end(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _declare_pages(bank: Bank, tape: Tape) -> None:
+def _declare_receipts(web: FastAPI, evidence: Evidence) -> None:
+    @web.get("/receipts/{event_id}")
+    async def receipt(event_id: str) -> Response:
+        try:
+            text = await evidence.receipt(event_id)
+        except EventNotFoundError as error:
+            return Response(str(error), status_code=404, media_type="text/plain")
+        except NotNotarisedError as error:
+            return Response(str(error), status_code=503, media_type="text/plain")
+        name = f'attachment; filename="receipt-{event_id}.json"'
+        return Response(text, media_type="application/json", headers={"Content-Disposition": name})
+
+
+def _declare_pages(bank: Bank, tape: Tape, evidence: Evidence) -> None:
     @ui.page("/")
     async def front() -> None:
         with _masthead(
@@ -73,13 +93,18 @@ def _declare_pages(bank: Bank, tape: Tape) -> None:
         ):
             figures = Figures(bank, tape)
         with ui.element("main").classes("page"):
-            make_forms(bank)
+            with ui.element("div").classes("forms"):
+                make_forms(bank)
+                make_agreement_forms(bank)
             with ui.element("div").classes("columns"):
                 accounts = AccountList(bank, tape)
                 with ui.element("div").classes("side"):
                     TapeView(tape)
                     ledger = LedgerView(bank, tape)
-        for part in (figures, accounts, ledger):
+                    EvidenceView(evidence)
+                orders = OrderList(bank, tape)
+                loans = LoanList(bank, tape)
+        for part in (figures, accounts, ledger, orders, loans):
             await part.refresh()
 
     @ui.page("/accounts/{account}")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from nicegui import app, ui
 
-from eventsource import RecordedEvent
+from eventsource import RecordedEvent, SubjectErased
 from examples.bank.bank import Bank
 
 Listener = Callable[[Sequence[RecordedEvent]], Awaitable[None]]
@@ -51,7 +51,9 @@ class Tape:
         stream = await self._bank.tape(bookings=LENGTH)
         async for page in stream.pages():
             if page.events:
-                self.recent.extend(page.events)
+                erased = erased_by(page.events)
+                kept = [event for event in (*self.recent, *page.events) if event.id not in erased]
+                self.recent = deque(kept, maxlen=LENGTH)
                 await self._bank.seen(page.events[-1].id, timeout_s=_PATIENCE_S)
                 outcomes = await asyncio.gather(
                     *(listener(page.events) for listener in self._listeners), return_exceptions=True
@@ -60,6 +62,14 @@ class Tape:
                     # What goes wrong on one page is reported, and ends no other.
                     if isinstance(outcome, Exception):
                         app.handle_exception(outcome)
+
+
+def erased_by(events: Sequence[RecordedEvent]) -> frozenset[str]:
+    """
+    The ids of the events that were emptied, as *events* tell: what was kept of them is to be forgotten.
+    """
+    erasures = [SubjectErased.from_recorded(event) for event in events if event.type == SubjectErased.event_type]
+    return frozenset(id for erasure in erasures for id in erasure.event_ids)
 
 
 class TapeView:
@@ -84,8 +94,10 @@ class TapeView:
         for recorded in events:
             with self._rows:
                 _Row(recorded).move(target_index=0)
-        for row in list(self._rows)[LENGTH:]:
-            row.delete()
+        erased = erased_by(events)
+        for place, row in enumerate(list(self._rows)):
+            if place >= LENGTH or (isinstance(row, _Row) and row.event_id in erased):
+                row.delete()
         self._empty.set_visibility(not list(self._rows))
 
 
@@ -96,6 +108,7 @@ class _Row(ui.element):
 
     def __init__(self, recorded: RecordedEvent) -> None:
         super().__init__("li")
+        self.event_id = recorded.id
         self.classes("tape-row")
         with self:
             ui.label(f"{recorded.time.astimezone():%H:%M:%S}").classes("tape-time")
@@ -103,5 +116,5 @@ class _Row(ui.element):
             ui.label(recorded.subject).classes("tape-subject")
             with ui.element("div").classes("tape-data"):
                 for name, value in recorded.data.items():
-                    if value not in ("", None):
+                    if value not in ("", None, []):
                         ui.label(f"{name}: {value}")

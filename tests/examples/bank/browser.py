@@ -89,6 +89,12 @@ class BankPage:
         """
         return self.rows.filter(has_text=text)
 
+    def line(self, name: str, text: str) -> Locator:
+        """
+        The row of the list called *name*, such as "Loans", with this text in it.
+        """
+        return self.page.get_by_role("region", name=name).get_by_role("row").filter(has_text=text)
+
     @property
     def tape(self) -> Locator:
         """
@@ -103,7 +109,10 @@ LABELS = {
     "id": "Transfer id",
     "limit": "Overdraft limit",
     "account": "Account",
+    "first": "First day",
+    "order": "Standing order",
     "known": "Account of the same owner",
+    "of_customer": "Account of the customer",
     "source": "From account",
     "target": "To account",
     "amount": "Amount",

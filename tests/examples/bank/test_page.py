@@ -318,6 +318,8 @@ async def test_statement_lists_what_was_booked(bank: BankPage) -> None:
     """
     account = await bank.open_account("Statement Reader")
     await bank.submit("Deposit", account=account, amount="30")
+    # Then the focus goes back to the amount, and would take away what is typed elsewhere at that moment.
+    await expect(bank.answer("Deposit")).to_contain_text("Done")
     await bank.submit("Withdraw", account=account, amount="12.5")
     await expect(bank.answer("Withdraw")).to_contain_text("Done")
 
@@ -559,3 +561,121 @@ async def test_balance_is_explained_at_any_moment(bank: BankPage) -> None:
     await expect(history.get_by_role("status").first).to_have_text(re.compile("After event 3 of 4, "))
     await expect(history.locator(".figure")).to_have_text("10.00")
     await expect(history.get_by_role("row")).to_have_count(4)
+
+
+async def test_erased_customer_is_in_no_list_and_on_no_tape(browser: Browser, bank: BankPage, address: str) -> None:
+    """
+    On every open page the name goes away, and what was booked stays.
+    """
+    account = await bank.open_account("Forget Me")
+    await bank.submit("Deposit", account=account, amount="5")
+    await expect(bank.answer("Deposit")).to_contain_text("Done")
+    async with _Visitor(browser, address) as other:
+        await other.visit()
+        await expect(other.row("Forget Me")).to_be_visible()
+        await expect(other.tape.filter(has_text="Forget Me")).to_have_count(1)
+
+        await bank.submit("Erase a customer", of_customer=account)
+
+        await expect(bank.answer("Erase a customer")).to_have_text(
+            f"Done: the owner of account {account} is erased. What was booked stays."
+        )
+        await expect(other.row(account).get_by_role("cell")).to_have_text([account, "(erased)", "0.00", "5.00"])
+        await expect(other.page.get_by_text("Forget Me")).to_have_count(0)
+
+
+async def test_unknown_customer_is_not_erased(bank: BankPage) -> None:
+    """
+    The refusal says that there is no such account.
+    """
+    await bank.submit("Erase a customer", of_customer="77")
+
+    await expect(bank.answer("Erase a customer")).to_have_text("Refused: There is no account 77.")
+
+
+async def test_standing_order_is_paid_as_months_pass(browser: Browser, tmp_path: Path) -> None:
+    """
+    On the first day, and a month later; the list tells when it is paid next, until it is stopped.
+    """
+    with _Served(tmp_path / "data") as served:
+        async with _Visitor(browser, served.address) as bank:
+            await bank.visit()
+            source, target = await bank.open_account("Pays Rent", limit="100"), await bank.open_account("Gets Rent")
+            line = bank.line("Standing orders", source)
+
+            await bank.submit("Standing order", source=source, target=target, amount="60", first="2100-01-31")
+            await expect(line).to_contain_text(re.compile(r"60\.00\s*next on 2100-01-31; paid 0 of 0 times"))
+            order = await line.get_by_role("cell").first.inner_text()
+            await bank.submit("Stop a standing order", order=order)
+            await expect(bank.answer("Stop a standing order")).to_have_text(f"Done: standing order {order} is stopped.")
+            await expect(line).to_contain_text("stopped; paid 0 of 0 times")
+
+            await bank.submit("Standing order", source=source, target=target, amount="60", first="")
+            await expect(bank.row("Gets Rent").get_by_role("cell").last).to_have_text("60.00")
+            await bank.submit("Time passes")
+
+            await expect(bank.answer("Time passes")).to_contain_text("what was due by then is done")
+            await expect(bank.line("Standing orders", "next on")).to_contain_text(
+                "paid 1 of 2 times, the last time refused by the rule “sufficient funds”"
+            )
+            await bank.submit("Month-end")
+            await expect(bank.answer("Month-end")).to_have_text(re.compile(r"Done: the books of \d{4}-\d\d are closed"))
+
+
+async def test_standing_orders_that_will_not_do_are_refused_in_words(bank: BankPage) -> None:
+    """
+    The answer says what is wrong.
+    """
+    account = await bank.open_account("Orders Nothing")
+    form = bank.answer("Standing order")
+
+    await bank.submit("Standing order", source=account, target="77", amount="1", first="")
+    await expect(form).to_have_text("Refused: There is no account 77.")
+    await bank.submit("Standing order", source=account, target="77", amount="1", first="31.1.")
+    await expect(form).to_have_text("Refused: '31.1.' is no day: write it like 2030-01-31")
+    await bank.submit("Standing order", source=account, target="77", amount="1", first="2020-01-31")
+    await expect(form).to_contain_text("Refused: The first day cannot be 2020-01-31: today is ")
+    await bank.submit("Stop a standing order", order="77")
+    await expect(bank.answer("Stop a standing order")).to_have_text("Refused: There is no standing order 77.")
+
+
+async def test_loan_is_granted_or_taken_back(bank: BankPage) -> None:
+    """
+    The list tells the step, and the rule where it was refused.
+    """
+    account, gone = await bank.open_account("Borrower"), await bank.open_account("Gone Borrower")
+    await bank.submit("Close an account", account=gone)
+    await expect(bank.answer("Close an account")).to_contain_text("Done")
+
+    await bank.submit("Loan", account=account, amount="250")
+    await expect(bank.answer("Loan")).to_have_text(re.compile(r"Done: loan \w{10} of 250\.00 is asked for\."))
+    await expect(bank.line("Loans", account)).to_contain_text(re.compile(r"250\.00\s*granted"))
+    await expect(bank.row("Borrower").first.get_by_role("cell").last).to_have_text("250.00")
+    await bank.submit("Loan", account=gone, amount="250")
+    await expect(bank.line("Loans", gone)).to_contain_text("refused by the rule “open account”")
+    await bank.submit("Loan", account=account, amount="100,000")
+    await expect(bank.line("Loans", "100,000.00")).to_contain_text("refused by the rule “lending limit”")
+    await bank.submit("Loan", account="77", amount="1")
+    await expect(bank.answer("Loan")).to_have_text("Refused: There is no account 77.")
+
+
+async def test_verifying_turns_red_where_a_row_was_changed(bank: BankPage) -> None:
+    """
+    The bank itself is intact; the copy is not, and the page says where. Each event has a receipt to keep.
+    """
+    account = await bank.open_account("Witness")
+    await bank.submit("Deposit", account=account, amount="12")
+    await expect(bank.answer("Deposit")).to_have_text(re.compile("Done"))
+    evidence = bank.page.get_by_role("region", name="Evidence")
+
+    await evidence.get_by_role("button", name="Verify", exact=True).click()
+    await expect(evidence.get_by_role("status")).to_have_text(re.compile(r"Intact: [\d,]+ events are what was"))
+    await evidence.get_by_role("button", name="Change a row").click()
+    await expect(evidence.get_by_role("status")).to_have_text(re.compile("Tampered with"))
+    await expect(evidence.get_by_role("listitem").first).to_contain_text("event")
+
+    await bank.visit(f"/accounts/{account}")
+    link = bank.page.get_by_role("link", name="Receipt of event 2")
+    answer = await bank.page.request.get(f"{bank.address}{await link.get_attribute('href')}")
+    assert answer.status == 200
+    assert (await answer.json())["event"]["subject"] == f"/accounts/{account}"

@@ -25,7 +25,8 @@ from tests.examples.bank.scenario import DAY
 
 TOKEN = "of-the-bank-1234567890"  # noqa: S105  nobody's
 EVENTSOURCE = [sys.executable, "-m", "eventsource.cli"]
-PROJECTORS = [f"examples.bank.{name}" for name in ("balances:Balances", "statements:Statements", "ledger:Ledger")]
+READ_MODELS = ("balances:Balances", "statements:Statements", "ledger:Ledger", "agreements:Agreements")
+PROJECTORS = [f"examples.bank.{name}" for name in READ_MODELS]
 
 
 @attrs.frozen

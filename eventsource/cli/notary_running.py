@@ -1,0 +1,172 @@
+"""
+Running a notary in the foreground, and asking from outside how far one is.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from eventsource.cli.failures import CommandError, ExitCode
+from eventsource.cli.logs import log_in_json, log_in_words
+from eventsource.cli.notary_output import HeadResult, NotaryState
+from eventsource.cli.output import write_json, write_lines
+from eventsource.cli.signals import stopped_by_signals
+from eventsource.errors import EventNotFoundError
+from eventsource.notary import EmbeddedLedger, NotaryBook, open_ledger
+from eventsource.notary.standing import find_standing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    from eventsource.notary import Ledger, Notary, NotaryStatus, SignedHead
+    from eventsource.store.interface import EventStore
+
+    Said = Literal["started", "caught_up", "waiting", "stopped", "failed"]
+
+# How often the notary is looked at, in seconds.
+_LOOK_S = 0.1
+
+
+async def follow(notary: Notary, *, once: bool, as_json: bool) -> ExitCode:
+    """
+    Run a notary until a signal, until it fails, or with *once* until it has caught up; tell changes of its state.
+
+    Raises:
+        NotaryError, StoreError: Why it failed.
+    """
+    (log_in_json if as_json else log_in_words)()
+    said: Said | None = None
+
+    def say(now: Said) -> None:
+        nonlocal said
+        if now != said:
+            said = now
+            _tell(notary.name, now, notary.status, as_json=as_json)
+
+    with stopped_by_signals() as stop:
+        async with notary:
+            is_over = False
+            while not is_over:
+                status = notary.status
+                match status.state:
+                    case "catching up":
+                        say("started")
+                    case "live":
+                        say("caught_up")
+                    case "waiting for the ledger":
+                        say("waiting")
+                    case _:
+                        pass
+                is_done = once and status.state == "live" and status.behind == 0
+                is_over = is_done or status.error is not None or await stop.wait(_LOOK_S)
+            say("stopped" if notary.status.error is None else "failed")
+    return ExitCode.DONE
+
+
+async def read_status(store: EventStore, ledger: Ledger, name: str) -> NotaryState:
+    """
+    How far the notarisation is, as the ledger says.
+    """
+    standing = await find_standing(ledger, name)
+    last = standing.last_event_id or None
+    behind: int | None = None
+    lag_s = 0.0
+    try:
+        behind = await store.count(lower_bound=last)
+        async for event in store.stream(lower_bound=last):
+            lag_s = max(0.0, (time.time_ns() - event.time_ns) / 1e9)
+            break
+    except EventNotFoundError:
+        # Whether it was lost or never there, verifying tells.
+        pass
+    return NotaryState(
+        name=name,
+        state="caught_up" if behind == 0 else "behind",
+        events=standing.events,
+        behind=behind,
+        lag_s=round(lag_s, 3),
+        last_event_id=last,
+        head=HeadResult.of(await ledger.head()),
+    )
+
+
+def book_path(book: Path | None, ledger: str) -> Path:
+    """
+    Where the notary's book is.
+
+    Raises:
+        CommandError: Nobody has said, and the ledger is no file to stand beside.
+        InvalidLedgerUrlError: *ledger* names none.
+    """
+    if book is not None:
+        return book
+    named = open_ledger(ledger, read_only=True)
+    if isinstance(named, EmbeddedLedger):
+        return named.path.with_name(f"{named.path.name}-book")
+    msg = "where is the notary's book? Give --book, or set EVENTSOURCE_NOTARY_BOOK"
+    raise CommandError(msg)
+
+
+@asynccontextmanager
+async def book_if_known(book: Path | None) -> AsyncGenerator[NotaryBook | None]:
+    """
+    The notary's book, for those who can do without.
+    """
+    if book is None:
+        yield None
+        return
+    async with NotaryBook(book, read_only=True) as opened:
+        yield opened
+
+
+async def find_ledger(
+    url: str,
+    book: NotaryBook | None,
+    name: str,
+    *,
+    heads: Sequence[SignedHead] = (),
+    origin: str | None = None,
+    read_only: bool = False,
+    first_contact: bool = False,
+) -> Ledger:
+    """
+    The ledger, with the head to begin with that book or heads know.
+
+    Raises:
+        CommandError: It is an immudb, and none is known.
+        InvalidLedgerUrlError, InvalidImmudbUrlError: *url* names none.
+    """
+    seen = await book.last_seen(name) if book else None
+    known = [seen.head] if seen else [one.head for one in heads]
+    pinned = known[0] if known else None
+    if not url.startswith("immudb"):
+        # A log's file says how it is called.
+        return open_ledger(url, read_only=read_only, origin=origin)
+    if pinned is None and not first_contact:
+        msg = "no head of this immudb is known: give --book or --head that know one, or --first-contact to trust it"
+        raise CommandError(msg)
+    origin = origin or (pinned.origin if pinned else None)
+    return open_ledger(url, read_only=read_only, origin=origin, pinned=pinned, trust_on_first_use=first_contact)
+
+
+def _tell(name: str, said: Said, status: NotaryStatus, *, as_json: bool) -> None:
+    if as_json:
+        write_json(
+            NotaryState(
+                name=name,
+                state=said,
+                events=status.events,
+                behind=status.behind,
+                lag_s=round(status.lag_s, 3),
+                last_event_id=status.last_event_id,
+                head=HeadResult.of(status.head),
+                obstacle=status.obstacle,
+            )
+        )
+        return
+    words = f"{name}: {said.replace('_', ' ')}, {status.events:,} events notarised, {status.behind:,} behind"
+    write_lines([f"{words}: {status.obstacle}" if status.obstacle else words])

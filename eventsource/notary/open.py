@@ -1,0 +1,61 @@
+"""
+Opening a ledger by its URL.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from eventsource.errors import InvalidLedgerUrlError
+from eventsource.notary.embedded_ledger import EmbeddedLedger
+
+if TYPE_CHECKING:
+    from eventsource.notary.ledger import Head, Ledger
+
+
+def open_ledger(
+    url: str,
+    *,
+    read_only: bool = False,
+    origin: str | None = None,
+    pinned: Head | None = None,
+    trust_on_first_use: bool = False,
+) -> Ledger:
+    """
+    The ledger that *url* names; it is opened by ``async with``.
+
+    Args:
+        url: ``sqlite:PATH`` for a Merkle log in one file, such as ``sqlite:notary.db``;
+            ``immudb://USER:PASSWORD@HOST:PORT/DATABASE``, or ``immudbs://…`` for TLS, for an immudb.
+
+        read_only: Read only, while another process writes.
+
+        origin: What heads of it are to be known by.
+
+        pinned: Of an immudb, a head to begin with.
+
+        trust_on_first_use: Of an immudb, whether to trust what it says where there is no head to begin with. More that
+            there is to say of an immudb `ImmudbLedger` takes.
+
+    Raises:
+        InvalidLedgerUrlError, InvalidImmudbUrlError: *url* is none of these.
+        MissingExtraError: What an immudb needs is not installed.
+    """
+    kind, separator, rest = url.partition(":")
+    if not separator:
+        raise InvalidLedgerUrlError(url, "it has no kind")
+    if kind in {"immudb", "immudbs"}:
+        # Whoever keeps a log in a file needs no gRPC.
+        from eventsource.notary.immudb_ledger import ImmudbLedger  # noqa: PLC0415
+
+        return ImmudbLedger(
+            url, read_only=read_only, origin=origin, pinned=pinned, trust_on_first_use=trust_on_first_use
+        )
+    if kind == "sqlite":
+        # SQLAlchemy and SQLite itself write three slashes before a relative path, four before an absolute one.
+        path = re.sub("^///", "", rest)
+        if not path or path.startswith("//"):
+            raise InvalidLedgerUrlError(url, "the path is missing")
+        return EmbeddedLedger(path, read_only=read_only, origin=origin)
+    raise InvalidLedgerUrlError(re.sub(r"//[^/@]*@", "//…@", url), f"there is no ledger of kind {kind!r}")

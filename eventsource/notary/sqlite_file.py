@@ -1,0 +1,118 @@
+"""
+The notary's SQLite files, the log and the book: how they are made, opened and recognised.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import apsw
+import attrs
+
+from eventsource.errors import LedgerUnavailableError, NotALedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_BUSY_TIMEOUT_MS: Final = 5000
+
+
+@attrs.frozen
+class FileKind:
+    """
+    What a file is.
+
+    Attributes:
+        name: In words.
+
+        application_id: What SQLite's header says of such a file.
+
+        schema: What makes an empty one.
+
+        format: The newest format that this version reads and writes.
+
+        overwrites_deleted: Whether what is deleted in it must not be found in the file any more.
+    """
+
+    name: str
+    application_id: int
+    schema: str
+    format: int = 1
+    overwrites_deleted: bool = False
+
+
+def open_file(path: Path, kind: FileKind, *, read_only: bool) -> apsw.Connection:
+    """
+    Open a file, in WAL mode with ``synchronous=FULL``; one that is not there is made, unless *read_only*.
+
+    Raises:
+        NotALedgerError: It is something else, or cannot be made there.
+        LedgerUnavailableError: SQLite cannot open it.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise NotALedgerError(path, "it is a directory" if path.is_dir() else "its directory does not exist")
+    if not path.exists():
+        if read_only:
+            raise NotALedgerError(path, "there is no such file")
+        # Only the owner reads it. SQLite gives its WAL the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    with translated(path):
+        connection = apsw.Connection(str(path), flags=flags)
+        try:
+            _configure(connection, path, kind, read_only=read_only)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def translated(path: Path) -> Generator[None]:
+    """
+    Raise SQLite's errors as those of this package.
+    """
+    try:
+        yield
+    except apsw.NotADBError:
+        raise NotALedgerError(path, "it is no SQLite database") from None
+    except apsw.Error as error:
+        raise LedgerUnavailableError(str(path), f"{type(error).__name__}: {error}") from error
+
+
+def _configure(connection: apsw.Connection, path: Path, kind: FileKind, *, read_only: bool) -> None:
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.pragma("cell_size_check", True)  # noqa: FBT003  a pragma's value
+    if read_only:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.pragma("query_only", True)  # noqa: FBT003  a pragma's value
+    else:
+        connection.pragma("synchronous", "FULL")
+        connection.pragma("secure_delete", kind.overwrites_deleted)
+        if connection.pragma("page_count") == 0:
+            with connection:
+                connection.execute(kind.schema)
+                connection.pragma("application_id", kind.application_id)
+                connection.pragma("user_version", kind.format)
+    if connection.pragma("application_id") != kind.application_id:
+        raise NotALedgerError(path, f"it is no {kind.name}")
+    if connection.pragma("user_version") > kind.format:
+        raise NotALedgerError(path, f"it is a {kind.name} of a newer eventsource")
+    if not read_only:
+        if connection.pragma("journal_mode", "WAL") != "wal":
+            raise LedgerUnavailableError(str(path), "its file system allows no write-ahead log")
+        _sync_directory(path)
+
+
+def _sync_directory(path: Path) -> None:
+    # SQLite ignores an error of syncing the directory, so a power cut could lose the name of a new file.
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
