@@ -5,6 +5,7 @@ Process managers: events in, commands out, and what lies between in events of th
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -42,7 +43,7 @@ from eventsource.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from eventsource.domain.correlation import By
 
@@ -62,6 +63,7 @@ _OF_SUBCLASSES = (
     "_commands",
     "_if_not_started",
     "_if_completed",
+    "_since",
 )
 
 
@@ -102,6 +104,9 @@ class ProcessManager(Aggregate, abstract=True):
 
         if_completed: Likewise for an event that comes when the process is over.
 
+        since: Begin no process with an event that was committed before this time: for a process manager
+            that is new to a log with a past.
+
     Raises:
         DeclarationError: When the class is made: the name is missing or none; an event leads to no
             process, or is answered twice; a name is in use here.
@@ -114,6 +119,7 @@ class ProcessManager(Aggregate, abstract=True):
     _commands: ClassVar[tuple[type[BaseModel], ...]] = ()
     _if_not_started: ClassVar[Lateness] = "ignore"
     _if_completed: ClassVar[Lateness] = "ignore"
+    _since: ClassVar[datetime | None] = None
 
     def __init_subclass__(
         cls,
@@ -123,6 +129,7 @@ class ProcessManager(Aggregate, abstract=True):
         sends: Sequence[type[BaseModel]] = (),
         if_not_started: Lateness = "ignore",
         if_completed: Lateness = "ignore",
+        since: datetime | None = None,
         abstract: bool = False,
         **options: Any,
     ) -> None:
@@ -148,7 +155,10 @@ class ProcessManager(Aggregate, abstract=True):
             if command_class not in cls._commands:
                 msg = f"{cls.__qualname__} answers a refusal of {command_class.__name__}, which is not among `sends`"
                 raise DeclarationError(msg)
-        cls._if_not_started, cls._if_completed = if_not_started, if_completed
+        if since is not None and since.tzinfo is None:
+            msg = f"{cls.__qualname__}: `since` wants a time with a time zone"
+            raise DeclarationError(msg)
+        cls._if_not_started, cls._if_completed, cls._since = if_not_started, if_completed, since
         # The event of a timer stands at the process's own subject; most processes need not remember it.
         passed = {kind: (found, _pass_over) for kind, found in cls._reactions.classes.items()}
         cls._handlers = passed | cls._handlers
@@ -290,12 +300,7 @@ class ProcessManager(Aggregate, abstract=True):
             return True
         if self._book.is_completed:
             return self._if_completed == "ignore"
-        if self._book.answered or self._if_not_started == "park":
-            return False
-        try:
-            return not any(reaction.starts for reaction, _ in self._reactions.to(cause))
-        except EventError:
-            return False
+        return not self._book.answered and self._begins_nothing(cause)
 
     def react(self, cause: RecordedEvent) -> Answer:
         """
@@ -330,12 +335,6 @@ class ProcessManager(Aggregate, abstract=True):
         """
         self._record(cause)
 
-    def hold(self, cause: RecordedEvent) -> None:
-        """
-        Keep an event until the process goes on.
-        """
-        self.emit(InputHeld(cause=cause.id, cause_type=cause.type))
-
     def fire(self, timer: str) -> None:
         """
         Record the event of a timer, which is then no longer waited for. Save it with the timer as the cause.
@@ -361,37 +360,12 @@ class ProcessManager(Aggregate, abstract=True):
         """
         return self._restore(self._book.unsent[cause, index], cause, index)
 
-    def refused(self, cause: str, index: int, refusal: Refusal) -> None:
-        """
-        Record that a command was refused.
-        """
-        command = self._book.unsent[cause, index]
-        self.emit(CommandRefused(cause=cause, index=index, command=command, refusal=refusal.name, rule=refusal.rule))
-
-    def dispatched(self, cause: str, index: int) -> None:
-        """
-        Record that a command was carried out and changed nothing.
-        """
-        self.emit(CommandDispatched(cause=cause, index=index))
-
     @classmethod
     def refusal_in(cls, command: BaseModel, error: Exception) -> Refusal | None:
         """
         What *error* means if it refuses the command; None if it is a failure.
         """
         return cls._reactions.refusal_in(command, error)
-
-    def park(self, problem: ProcessParked) -> None:
-        """
-        Go no further until somebody lets it.
-        """
-        self.emit(problem)
-
-    def retry(self) -> None:
-        """
-        Go on.
-        """
-        self.emit(ProcessRetried())
 
     # --- Inside ---
 
@@ -416,6 +390,16 @@ class ProcessManager(Aggregate, abstract=True):
             # Upcasters may make several of one, each for another process.
             if len(answers) == 1 or is_for(self.id, cause, event, reaction.by, process_name=self.process_name):
                 reaction.call(self, event, cause)
+
+    def _begins_nothing(self, cause: RecordedEvent) -> bool:
+        if self._since is not None and cause.time < self._since:
+            return True
+        if self._if_not_started == "park":
+            return False
+        try:
+            return not any(reaction.starts for reaction, _ in self._reactions.to(cause))
+        except EventError:
+            return False
 
     def _record(self, cause: RecordedEvent, **decided: Any) -> None:
         timer = self._timer_of(cause)

@@ -20,7 +20,7 @@ from eventsource.commands.loading import Loader
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.metadata import Metadata
 from eventsource.domain.process_book import cause_of_timer
-from eventsource.domain.process_events import CommandDispatched, ProcessParked
+from eventsource.domain.process_events import CommandDispatched, CommandRefused, InputHeld, ProcessParked
 from eventsource.errors import (
     AggregateExistsError,
     CommitOutcomeUnknownError,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from eventsource.commands.retry import RetryPolicy
     from eventsource.domain.event import RecordedEvent
     from eventsource.domain.process_manager import ProcessManager
+    from eventsource.domain.reaction import Refusal
     from eventsource.store.interface import EventStore
 
 log = get_logger(__name__)
@@ -96,7 +97,7 @@ class Instances:
             book = process.book
             if book.parked is not None:
                 if not book.knows(cause.id):
-                    process.hold(cause)
+                    process.emit(InputHeld(cause=cause.id, cause_type=cause.type))
                     await self._save(process, _metadata_for(cause))
                 return False
             if book.has_work:
@@ -214,7 +215,7 @@ class Instances:
                     return True
                 if command is not None and (refusal := process.refusal_in(command, error)) is not None:
                     log.info("process.command_refused", **self._facts(process), refusal=refusal.name)
-                    process.refused(cause_id, index, refusal)
+                    process.emit(_refused(process, cause_id, index, refusal))
                     await self._save(process, _metadata_for(cause))
                     return True
                 failures += 1
@@ -243,7 +244,7 @@ class Instances:
         await self._loader.catch_up(process)
         if (cause_id, index) in process.book.unsent:
             # It changed nothing, so there was nothing to commit.
-            process.dispatched(cause_id, index)
+            process.emit(CommandDispatched(cause=cause_id, index=index))
             await self._save(process, _metadata_for(cause))
 
     async def _park(self, process: ProcessManager, stage: Stage, cause: str, cause_type: str, error: Exception) -> None:
@@ -253,13 +254,13 @@ class Instances:
             raise ConflictError(
                 subject=process.subject, precondition="", expected=f"{process.version}", found=f"{fresh.version}"
             )
-        fresh.park(
+        fresh.emit(
             ProcessParked(
                 stage=stage, cause=cause, cause_type=cause_type, error=type(error).__name__, place=_place_of(error)
             )
         )
         await self._save(fresh, Metadata())
-        # Its traceback may quote values, and is what a person needs: that is for the application's log alone.
+        # Without a traceback and the error's own text: they may quote values.
         log.error(
             "process.parked", **self._facts(process), stage=stage, cause=cause, error=type(error).__name__,
             place=_place_of(error),
@@ -311,6 +312,11 @@ def _metadata_for(cause: RecordedEvent | None) -> Metadata:
         actor=given.actor,
         traceparent=given.traceparent,
     )
+
+
+def _refused(process: ProcessManager, cause: str, index: int, refusal: Refusal) -> CommandRefused:
+    command = process.book.unsent[cause, index]
+    return CommandRefused(cause=cause, index=index, command=command, refusal=refusal.name, rule=refusal.rule)
 
 
 def _place_of(error: Exception) -> str:

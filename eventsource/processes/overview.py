@@ -11,7 +11,7 @@ import attrs
 from eventsource.commands.loading import Loader
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.process_book import ProcessBook
-from eventsource.domain.process_events import PROCESS_EVENTS
+from eventsource.domain.process_events import PROCESS_EVENTS, ProcessRetried
 from eventsource.errors import ConflictError, ProcessNotFoundError, ProcessNotParkedError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def retry_process(process: type[ProcessManager], store: EventStore, id: st
             raise ProcessNotFoundError(process.process_name, id=id)
         if found.book.parked is None:
             raise ProcessNotParkedError(process.process_name, id=id)
-        found.retry()
+        found.emit(ProcessRetried())
         work = UnitOfWork(store)
         work.add(found)
         try:

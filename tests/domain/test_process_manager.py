@@ -29,6 +29,7 @@ from eventsource import (
     reacts,
     starts,
 )
+from eventsource.domain.process_events import CommandRefused
 from eventsource.store.commit import LogEnd
 
 if TYPE_CHECKING:
@@ -190,6 +191,14 @@ def settled(process: ProcessManager, log: Log) -> None:
     process.mark_committed(recorded[-1].id)
 
 
+def refused_by(process: ProcessManager, cause: RecordedEvent, refusal: Refusal) -> CommandRefused:
+    """
+    What is recorded when the first command is refused.
+    """
+    command = process.book.unsent[cause.id, 0]
+    return CommandRefused(cause=cause.id, index=0, command=command, refusal=refusal.name, rule=refusal.rule)
+
+
 def started(log: Log) -> tuple[Ordering, RecordedEvent, Answer]:
     """
     A process that has begun.
@@ -291,7 +300,7 @@ def test_refusal_is_answered_by_its_name() -> None:
     assert refusal == Refusal("CardDeclinedError")
     assert Ordering.refusal_in(command, KeyError()) is None
 
-    process.refused(cause.id, 0, refusal)
+    process.emit(refused_by(process, cause, refusal))
     refused = log.record(process.pending_events[0], process.subject)
     settled(process, log)
     process.react(refused)
@@ -312,7 +321,7 @@ def test_broken_rule_is_a_refusal_wherever_it_is_not_answered() -> None:
     refusal = Ordering.refusal_in(answer.commands[0], error)
     assert refusal == Refusal("RuleBrokenError", "funds")
 
-    process.refused(cause.id, 0, refusal)
+    process.emit(refused_by(process, cause, refusal))
     with pytest.raises(RefusalUnansweredError):
         process.react(log.record(process.pending_events[0], process.subject))
 
@@ -371,6 +380,24 @@ def test_early_and_late_events_are_passed_over_or_refused_as_declared() -> None:
     assert not over.passes_over(early)
     with pytest.raises(ProcessCompletedError):
         over.react(early)
+
+
+def test_what_happened_before_a_process_manager_was_there_begins_nothing() -> None:
+    """
+    With `since`, old events of a log are no reason to act now; those of processes that run are answered.
+    """
+
+    class Recent(ProcessManager, name="recent", by="order", since=NOON + timedelta(hours=1)):
+        @starts
+        def placed(self, _: OrderPlaced) -> None:
+            pass
+
+    log = Log()
+    old = log.record(OrderPlaced(order="7", cents=1), "/x")
+    assert Recent("7").passes_over(old)
+    running = Recent("7")
+    running.react(old)
+    assert not running.passes_over(old)
 
 
 def test_only_a_reaction_decides_and_only_what_is_declared() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import Dispatcher, EventStore, InMemoryEventStore, UnitOfWork, list_processes
+from eventsource import Dispatcher, EventStore, InMemoryEventStore, UnitOfWork, list_processes, scoped
 from tests.processes.bank import Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,
@@ -169,3 +169,21 @@ async def test_second_worker_takes_over(bank: Bank) -> None:
 
     assert await bank.count(MoneyReserved) == 1
     assert [state.unsent for state in await list_processes(LoanApplication, bank.store)] == [0]
+
+
+async def test_processes_of_one_tenant_know_nothing_of_another(bank: Bank) -> None:
+    """
+    A worker on a scope of the store answers what happens there, and writes there alone.
+    """
+    acme, other = (Bank(scoped(bank.store, f"/tenants/{name}"), bank.clock) for name in ("acme", "other"))
+    for tenant in (acme, other):
+        await tenant.open("1")
+        await tenant.request("7", "1")
+    await acme.work()
+
+    assert await acme.count(MoneyReserved) == 1
+    assert await other.count(MoneyReserved) == 0
+    assert await bank.names("/process") == []
+    bank.clock.advance(days=20)
+    await acme.work()
+    assert await acme.count(LoanRejected) == 1

@@ -1,0 +1,111 @@
+"""
+What is committed together with a command, by whoever sends it.
+"""
+
+import pytest
+
+from eventsource import Command, Dispatcher, Event, InMemoryEventStore, RuleBrokenError, SubjectIsNew, UnitOfWork
+from eventsource.commands.beside import committed_beside
+
+
+class LampLit(Event, type="io.example.beside.lamp-lit"):
+    """
+    What the command does.
+    """
+
+
+class Noted(Event, type="io.example.beside.noted"):
+    """
+    What is committed beside it.
+    """
+
+
+class LightLamp(Command, subject="/lamps/{lamp}"):
+    """
+    Light it.
+    """
+
+    lamp: str
+
+
+class LightLamps(Command, subject="/houses/{house}"):
+    """
+    Light one, and then another by a command of its own.
+    """
+
+    house: str
+
+
+@pytest.fixture
+def store() -> InMemoryEventStore:
+    """
+    An empty store.
+    """
+    return InMemoryEventStore()
+
+
+def note(work: UnitOfWork) -> None:
+    """
+    Commit a note, once.
+    """
+    work.emit(Noted(), at="/notes/1", guarded_by=[SubjectIsNew("/notes/1")])
+
+
+async def light(command: LightLamp, work: UnitOfWork) -> None:
+    """
+    Light it, unless it is the broken one.
+    """
+    if command.lamp != "broken":
+        work.emit(LampLit(), at=command.subject)
+
+
+async def subjects(store: InMemoryEventStore) -> list[str]:
+    """
+    Where events are, in order.
+    """
+    return [recorded.subject async for recorded in store.stream()]
+
+
+async def test_note_and_effect_are_one_commit(store: InMemoryEventStore) -> None:
+    """
+    Both are there, or neither; and the note is none of the command's own events.
+    """
+    dispatcher = Dispatcher(store)
+    dispatcher.register(LightLamp, light)
+    with committed_beside(note):
+        result = await dispatcher.dispatch(LightLamp(lamp="1"))
+        with pytest.raises(RuleBrokenError):
+            await dispatcher.dispatch(LightLamp(lamp="2"))
+
+    assert await subjects(store) == ["/lamps/1", "/notes/1"]
+    assert [event.subject for event in result.events] == ["/lamps/1"]
+
+
+async def test_command_that_does_nothing_has_no_note(store: InMemoryEventStore) -> None:
+    """
+    There is no commit to put it into.
+    """
+    dispatcher = Dispatcher(store)
+    dispatcher.register(LightLamp, light)
+    with committed_beside(note):
+        await dispatcher.dispatch(LightLamp(lamp="broken"))
+
+    assert await subjects(store) == []
+
+
+async def test_commands_that_the_handler_dispatches_have_none(store: InMemoryEventStore) -> None:
+    """
+    It is for the one that was sent.
+    """
+    dispatcher = Dispatcher(store)
+    dispatcher.register(LightLamp, light)
+
+    @dispatcher.handles
+    async def light_both(command: LightLamps, work: UnitOfWork) -> None:
+        await dispatcher.dispatch(LightLamp(lamp="1"))
+        work.emit(LampLit(), at=command.subject)
+
+    with committed_beside(note):
+        await dispatcher.dispatch(LightLamps(house="9"))
+
+    assert await subjects(store) == ["/lamps/1", "/houses/9", "/notes/1"]
