@@ -21,10 +21,10 @@ from eventsource.cli.options import Json, WritableStoreUrl
 from eventsource.cli.output import escape, write_error, write_json, write_lines
 from eventsource.cli.signals import run
 from eventsource.commands.context import with_metadata
-from eventsource.commands.sql_snapshot_store import SNAPSHOT_TABLE, SqlSnapshotStore
+from eventsource.commands.snapshots.sql_snapshot_store import SNAPSHOT_TABLE, SqlSnapshotStore
+from eventsource.domain.evolution.subject_erased import erasures_of
 from eventsource.domain.metadata import Metadata
 from eventsource.domain.subject import Subject
-from eventsource.domain.subject_erased import erasures_of
 from eventsource.erasure import Erasure, ErasurePlan, erase_subject, plan_erasure
 from eventsource.erasure.plan import Consequence
 from eventsource.errors import NotSeenError

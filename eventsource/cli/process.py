@@ -19,7 +19,7 @@ from eventsource.cli.process_states import follow_processes
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.cli.table import format_table
-from eventsource.domain.process_manager import ProcessManager
+from eventsource.domain.processes.process_manager import ProcessManager
 from eventsource.processes.overview import ProcessOverview, ProcessState, list_processes, retry_process
 from eventsource.processes.worker import ProcessWorker
 from eventsource.store.connect import connect

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import attrs
 
 from eventsource.commands.periods import find_last_period
-from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.period_aggregate import PeriodAggregate
-from eventsource.domain.snapshot_policy import SinceSnapshot
-from eventsource.domain.state_attributes import copied
+from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
+from eventsource.domain.aggregates.state_attributes import copied
+from eventsource.domain.snapshots.snapshot_policy import SinceSnapshot
 from eventsource.errors import AggregateNotFoundError, EventNotFoundError
 from eventsource.log import get_logger
 from eventsource.store.scope import place_of
@@ -21,10 +21,10 @@ from eventsource.store.scope import place_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from eventsource.commands.aggregate_cache import AggregateCache
-    from eventsource.commands.snapshots import Snapshots
+    from eventsource.commands.snapshots.aggregate_cache import AggregateCache
+    from eventsource.commands.snapshots.snapshots import Snapshots
     from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.snapshot import Snapshot
+    from eventsource.domain.snapshots.snapshot import Snapshot
     from eventsource.store.interface import EventStore
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 import attrs
 
 from eventsource.commands.periods import periods_of
-from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.aggregate_state import state_of
-from eventsource.domain.period_aggregate import PeriodAggregate
-from eventsource.domain.sameness import are_same
-from eventsource.domain.state_attributes import copied
+from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
+from eventsource.domain.aggregates.state_attributes import copied
+from eventsource.domain.snapshots.aggregate_state import state_of
+from eventsource.domain.snapshots.sameness import are_same
 from eventsource.errors import AggregateNotFoundError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import stored_types_of
-from eventsource.domain.period_aggregate import PeriodAggregate
 from eventsource.errors import DeclarationError, PeriodClosedError
 
 if TYPE_CHECKING:

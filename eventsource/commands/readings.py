@@ -7,16 +7,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from eventsource.commands.selecting import select
-from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.decision_state import DecisionState
-from eventsource.domain.state_attributes import copied
+from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.aggregates.decision_state import DecisionState
+from eventsource.domain.aggregates.state_attributes import copied
 from eventsource.errors import AggregateNotFoundError
 
 if TYPE_CHECKING:
     from typing import Any
 
     from eventsource.commands.loading import Loader
-    from eventsource.domain.guard import EventSelection
+    from eventsource.domain.guards.guard import EventSelection
     from eventsource.store.interface import EventStore
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)

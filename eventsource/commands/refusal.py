@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from eventsource.commands.selecting import select
-from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.precondition import (
     QueryIsTrue,
     SubjectExists,
@@ -28,7 +28,7 @@ from eventsource.gdbql import is_truthy
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from eventsource.domain.decision_state import DecisionState
+    from eventsource.domain.aggregates.decision_state import DecisionState
     from eventsource.domain.event import RecordedEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.store.interface import EventStore

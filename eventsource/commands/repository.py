@@ -13,15 +13,15 @@ from eventsource.commands.past import diff, history, load_at
 from eventsource.commands.periods import close_books
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
-from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.period_aggregate import PeriodAggregate
+from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-    from eventsource.commands.aggregate_cache import AggregateCache
     from eventsource.commands.past import Difference, HistoryEntry, Moment
-    from eventsource.commands.snapshots import Snapshots
+    from eventsource.commands.snapshots.aggregate_cache import AggregateCache
+    from eventsource.commands.snapshots.snapshots import Snapshots
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.store.interface import EventStore
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.guard import EventSelection
+    from eventsource.domain.guards.guard import EventSelection
     from eventsource.store.interface import EventStore
 
 # A decision over more events than that has the wrong shape; those of a store are stricter.

@@ -12,8 +12,8 @@ from eventsource.commands.context import current_metadata
 from eventsource.commands.loading import Loader
 from eventsource.commands.readings import Readings
 from eventsource.commands.refusal import explain
-from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.decision_state import DecisionState
+from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.aggregates.decision_state import DecisionState
 from eventsource.domain.event import NewEvent
 from eventsource.domain.precondition import Precondition
 from eventsource.errors import AggregateNotFoundError, PreconditionFailedError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from eventsource.domain.event import Event, RecordedEvent
-    from eventsource.domain.guard import EventSelection
+    from eventsource.domain.guards.guard import EventSelection
     from eventsource.domain.metadata import Metadata
     from eventsource.store.interface import EventStore
 

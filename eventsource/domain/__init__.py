@@ -2,18 +2,20 @@
 Pure values and rules: no I/O, no clock.
 """
 
-from eventsource.domain.aggregate import Aggregate
-from eventsource.domain.correlation import own_command
-from eventsource.domain.decider import Decider
-from eventsource.domain.decision_state import DecisionState
-from eventsource.domain.erased import Erased
+from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.aggregates.decider import Decider
+from eventsource.domain.aggregates.decision_state import DecisionState
+from eventsource.domain.aggregates.handler import handles
+from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
-from eventsource.domain.event_proxy import one_of
 from eventsource.domain.event_type import EventTypes, event_types, stored_types_of
-from eventsource.domain.guard import Guard, all_of, events
-from eventsource.domain.handler import handles
+from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.evolution.subject_erased import SubjectErased
+from eventsource.domain.evolution.upcaster import upcaster
+from eventsource.domain.guards.event_proxy import one_of
+from eventsource.domain.guards.guard import Guard, all_of, events
+from eventsource.domain.guards.rule import rule
 from eventsource.domain.metadata import Metadata
-from eventsource.domain.period_aggregate import PeriodAggregate
 from eventsource.domain.precondition import (
     Precondition,
     QueryIsTrue,
@@ -21,14 +23,12 @@ from eventsource.domain.precondition import (
     SubjectIsAtVersion,
     SubjectIsNew,
 )
-from eventsource.domain.process_manager import ProcessManager
-from eventsource.domain.reaction import Refusal, on_refusal, on_timer, reacts, starts
-from eventsource.domain.rule import rule
-from eventsource.domain.snapshot import Snapshot
-from eventsource.domain.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
+from eventsource.domain.processes.correlation import own_command
+from eventsource.domain.processes.process_manager import ProcessManager
+from eventsource.domain.processes.reaction import Refusal, on_refusal, on_timer, reacts, starts
+from eventsource.domain.snapshots.snapshot import Snapshot
+from eventsource.domain.snapshots.snapshot_policy import At, EveryEvents, SinceSnapshot, SlowerThan, SnapshotPolicy
 from eventsource.domain.subject import Subject
-from eventsource.domain.subject_erased import SubjectErased
-from eventsource.domain.upcaster import upcaster
 
 __all__ = [
     "Aggregate",

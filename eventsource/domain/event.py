@@ -12,14 +12,14 @@ import attrs
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from eventsource.domain.decoding import decode
-from eventsource.domain.erased import HELD, HELD_KEY, Erased
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
+from eventsource.domain.evolution.decoding import decode
+from eventsource.domain.evolution.erased import HELD, HELD_KEY, Erased
+from eventsource.domain.evolution.validation import validate
 from eventsource.domain.metadata import METADATA_KEY, Metadata
 from eventsource.domain.subject import Subject
 from eventsource.domain.timestamp import format_timestamp, to_datetime
-from eventsource.domain.validation import validate
 from eventsource.errors import (
     DeclarationError,
     InvalidSubjectError,

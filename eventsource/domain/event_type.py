@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource.domain.reading import Reading, find_problems, older_forms
+from eventsource.domain.evolution.reading import Reading, find_problems, older_forms
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from eventsource.domain.event import Event
-    from eventsource.domain.reading import OlderForm
-    from eventsource.domain.upcaster import Upcaster
+    from eventsource.domain.evolution.reading import OlderForm
+    from eventsource.domain.evolution.upcaster import Upcaster
 
 
 class EventTypes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.query_text import read_query
+from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.gdbql import Aggregate, Comparison, Constant, Path, Query, print_query
 

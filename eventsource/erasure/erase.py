@@ -11,9 +11,9 @@ import attrs
 
 from eventsource.commands.context import current_metadata
 from eventsource.domain.event import NewEvent
+from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
 from eventsource.domain.precondition import SubjectIsAtVersion
 from eventsource.domain.subject import Subject
-from eventsource.domain.subject_erased import SubjectErased, erasures_of
 from eventsource.erasure.traces import read_traces
 from eventsource.errors import ErasureUnfinishedError, PreconditionFailedError
 from eventsource.log import get_logger

@@ -8,7 +8,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource.domain.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
 from eventsource.erasure.erase import purge_one
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from eventsource.domain.data_reference import emptied
-from eventsource.domain.erased import HELD, HELD_KEY
 from eventsource.domain.event_data import parse_json
+from eventsource.domain.evolution.erased import HELD, HELD_KEY
+from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
 from eventsource.domain.hash_chain import event_hash
 from eventsource.domain.metadata import METADATA_KEY
-from eventsource.domain.subject_erased import SubjectErased, erasures_of
 
 if TYPE_CHECKING:
     from eventsource.domain.event import RecordedEvent

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from eventsource.domain.subject_erased import SubjectErased
+from eventsource.domain.evolution.subject_erased import SubjectErased
 from eventsource.errors import (
     AlreadyNotarisedError,
     ErasureUnfinishedError,

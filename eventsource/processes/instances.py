@@ -19,8 +19,8 @@ from eventsource.commands.context import with_metadata
 from eventsource.commands.loading import Loader
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.metadata import Metadata
-from eventsource.domain.process_book import cause_of_timer
-from eventsource.domain.process_events import CommandDispatched, CommandRefused, InputHeld, ProcessParked
+from eventsource.domain.processes.process_book import cause_of_timer
+from eventsource.domain.processes.process_events import CommandDispatched, CommandRefused, InputHeld, ProcessParked
 from eventsource.errors import (
     AggregateExistsError,
     CommitOutcomeUnknownError,
@@ -35,12 +35,12 @@ from eventsource.subscriptions.subscription import find_event
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from eventsource.commands.command import Command
-    from eventsource.commands.dispatcher import Dispatcher
+    from eventsource.commands.dispatching.command import Command
+    from eventsource.commands.dispatching.dispatcher import Dispatcher
     from eventsource.commands.retry import RetryPolicy
     from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.process_manager import ProcessManager
-    from eventsource.domain.reaction import Refusal
+    from eventsource.domain.processes.process_manager import ProcessManager
+    from eventsource.domain.processes.reaction import Refusal
     from eventsource.store.interface import EventStore
 
 log = get_logger(__name__)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.process_book import ProcessBook, timer_id
-from eventsource.domain.process_events import PROCESS_EVENTS, ProcessReacted, ProcessRetried
+from eventsource.domain.processes.process_book import ProcessBook, timer_id
+from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessReacted, ProcessRetried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ import attrs
 
 from eventsource.commands.loading import Loader
 from eventsource.commands.unit_of_work import UnitOfWork
-from eventsource.domain.process_book import ProcessBook
-from eventsource.domain.process_events import PROCESS_EVENTS, ProcessRetried
+from eventsource.domain.processes.process_book import ProcessBook
+from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessRetried
 from eventsource.errors import ConflictError, ProcessNotFoundError, ProcessNotParkedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from eventsource.domain.process_events import ProcessParked
-    from eventsource.domain.process_manager import ProcessManager
+    from eventsource.domain.processes.process_events import ProcessParked
+    from eventsource.domain.processes.process_manager import ProcessManager
     from eventsource.store.interface import EventStore
 
 Standing = Literal["running", "completed", "parked"]

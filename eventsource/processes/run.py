@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
-    from eventsource.commands.dispatcher import Dispatcher
+    from eventsource.commands.dispatching.dispatcher import Dispatcher
     from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.process_manager import ProcessManager
+    from eventsource.domain.processes.process_manager import ProcessManager
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.store.interface import EventStore, Page
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from eventsource.commands.dispatcher import Dispatcher
-    from eventsource.domain.process_manager import ProcessManager
+    from eventsource.commands.dispatching.dispatcher import Dispatcher
+    from eventsource.domain.processes.process_manager import ProcessManager
     from eventsource.processes.run import ProcessProgress
     from eventsource.store.interface import EventStore
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from sqlalchemy import Boolean, Column, MetaData, String, Table, delete, insert, inspect, select
 
-from eventsource.domain.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
 from eventsource.errors import EventNotFoundError
 from eventsource.gdbql import And, Comparison, Constant, OrderKey, Path, Query, Under
 from eventsource.store.query import QueryLimits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.subject_erased import SubjectErased
+from eventsource.domain.evolution.subject_erased import SubjectErased
 from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import Checkpoint
 

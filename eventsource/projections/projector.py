@@ -7,13 +7,13 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventsource.domain.decoding import VERSION_TEXT, decode
-from eventsource.domain.erased import Erased
+from eventsource.domain.aggregates.folding import handled
+from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.event_type import event_types
-from eventsource.domain.folding import handled
-from eventsource.domain.handler import collect_erased_handlers, collect_handlers
+from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
+from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.evolution.validation import validate
 from eventsource.domain.subject import Subject
-from eventsource.domain.validation import validate
 from eventsource.errors import DeclarationError, EventError, ProjectorNotRunningError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import attrs
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from eventsource.domain.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
 from eventsource.errors import (
     CheckpointMismatchError,
     CheckpointMissingError,

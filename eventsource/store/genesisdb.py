@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from eventsource.domain.event import check_event_type
 from eventsource.domain.event_data import to_canonical_json
+from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
-from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject, prefix_below
 from eventsource.errors import (
     DamagedLineError,

@@ -12,11 +12,11 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from eventsource.domain.command_guard import command_id_asked
 from eventsource.domain.data_reference import DataReference, emptied
+from eventsource.domain.guards.command_guard import command_id_asked
+from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.metadata import COMMAND_ID_MEMBER
-from eventsource.domain.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
     EventNotFoundError,

@@ -26,8 +26,8 @@ from eventsource import (
     handles,
     upcaster,
 )
-from eventsource.domain.aggregate_state import state_of
-from eventsource.domain.sameness import are_same
+from eventsource.domain.snapshots.aggregate_state import state_of
+from eventsource.domain.snapshots.sameness import are_same
 from eventsource.testing.contract.chance import rounds, seeded_random
 
 

@@ -29,7 +29,7 @@ from eventsource import (
     handles,
     with_metadata,
 )
-from eventsource.domain.guard import EventSelection
+from eventsource.domain.guards.guard import EventSelection
 from eventsource.wire.failures import read_failure
 from tests.commands.accounts import Account, CardIssued, Customer, InsufficientFundsError, MoneyMoved, transfer
 from tests.commands.observed_store import ObservedStore

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from eventsource import EmbeddedEventStore, InMemoryEventStore, Metadata, NewEvent, PreconditionFailedError, Subject
-from eventsource.domain.command_guard import NOT_CARRIED_OUT, events_of_command, not_carried_out
+from eventsource.domain.guards.command_guard import NOT_CARRIED_OUT, events_of_command, not_carried_out
 from eventsource.gdbql import PreparedQuery
 from eventsource.testing.contract.chance import seeded_random
 from tests.store.older_files import make_older

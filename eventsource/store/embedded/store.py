@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import filelock
 
-from eventsource.domain.query_text import read_query
+from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
     ErasureUnfinishedError,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
 
-from eventsource.domain.query_text import read_query
+from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under

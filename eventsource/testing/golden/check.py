@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
 
 import attrs
 
-from eventsource.domain.erased import Erased
 from eventsource.domain.event_type import event_types
+from eventsource.domain.evolution.erased import Erased
 from eventsource.errors import DeclarationError, EventError
 from eventsource.testing.golden.record import (
     Example,

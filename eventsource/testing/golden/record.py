@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import attrs
 
-from eventsource.domain.erased import Erased
 from eventsource.domain.event import NewEvent, RecordedEvent
 from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.domain.evolution.erased import Erased
 from eventsource.domain.metadata import METADATA_KEY, stored_version
 
 if TYPE_CHECKING:

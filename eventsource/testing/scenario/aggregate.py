@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.commands.repository import Repository
-from eventsource.domain.aggregate import Aggregate
+from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome

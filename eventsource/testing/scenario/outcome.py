@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 import attrs
 
-from eventsource.domain.guard import Guard
+from eventsource.domain.guards.guard import Guard
 from eventsource.errors import PreconditionFailedError
 from eventsource.testing.scenario.differences import describe, differences
 from eventsource.testing.scenario.placing import Placed, place

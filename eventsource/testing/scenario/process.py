@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from eventsource.commands.dispatcher import Dispatcher
+from eventsource.commands.dispatching.dispatcher import Dispatcher
 from eventsource.commands.loading import Loader
 from eventsource.commands.retry import RetryPolicy
 from eventsource.processes import ProcessWorker
@@ -21,9 +21,9 @@ from eventsource.testing.scenario.running import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from eventsource.commands.command import Command
+    from eventsource.commands.dispatching.command import Command
     from eventsource.domain.event import NewEvent
-    from eventsource.domain.process_manager import ProcessManager
+    from eventsource.domain.processes.process_manager import ProcessManager
     from eventsource.testing.scenario.placing import Placed
 
 _AT_ONCE = RetryPolicy(attempts=1, first_pause_s=0)

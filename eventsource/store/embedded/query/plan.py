@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from eventsource.domain.command_guard import COMMAND_ID_PATH
+from eventsource.domain.guards.command_guard import COMMAND_ID_PATH
 from eventsource.domain.metadata import COMMAND_ID_MEMBER, METADATA_KEY
 from eventsource.gdbql import (
     Between,

@@ -1,0 +1,3 @@
+"""
+From a command to its handler, and to one commit however often it comes.
+"""

@@ -1,0 +1,109 @@
+"""
+Commands: requests to change something, which may be refused.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from eventsource.commands.dispatching.command_subject import SubjectTemplate
+from eventsource.domain.guards.rule import collect_command_rules
+from eventsource.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from eventsource.domain.subject import Subject
+
+# As much as the indexes of our stores hold of a text, and what needs no escapes in a query.
+CommandId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+
+_RESERVED: Final = frozenset({"subject", "subject_template"})
+
+
+class Command(BaseModel):
+    """
+    A request: named in the imperative, immutable, with an id and one subject that it is about.
+
+    The class statement says which subject, made of its fields, each in braces for a whole segment::
+
+        class Withdraw(Command, subject="/accounts/{account}"):
+            account: str
+            cents: int
+
+    Carrying out the same command twice is carrying it out once: what tells is the `command_id`. Give it
+    the id that the request has anyway (of the click, the message, the line of a file), or keep the one
+    that is drawn and send it again with it. The id counts at and under the subject; the same id at
+    another subject is another command.
+
+    As JSON, fields are camelCase: ``Withdraw.model_validate_json('{"commandId":"7","account":"42","cents":5}')``.
+    ``abstract=True`` declares a base for other commands; it has no subject. Rules that the store decides
+    are declared with `rule`, on methods without parameters.
+
+    Attributes:
+        command_id: What tells it from all others: 1 to 200 visible ASCII characters, drawn at random
+            unless given. It is stored with each event, so let it not be personal.
+
+    Raises:
+        DeclarationError: When the class is made: the subject is missing or none, a segment of it is no
+            field, or a rule takes an event.
+        ValidationError: When a command is made: a field does not fit, or the subject is none with it.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    subject_template: ClassVar[str] = ""
+    _template: ClassVar[SubjectTemplate | None] = None
+
+    command_id: CommandId = Field(default_factory=lambda: str(uuid.uuid4()))
+
+    if TYPE_CHECKING:
+
+        def __init_subclass__(cls, *, subject: str = "", abstract: bool = False) -> None: ...
+
+    else:
+
+        def __init_subclass__(cls, *, subject: str = "", abstract: bool = False, **config: object) -> None:
+            super().__init_subclass__(**config)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, subject: str = "", abstract: bool = False, **config: Any) -> None:
+        super().__pydantic_init_subclass__(**config)
+        if taken := sorted(_RESERVED & cls.model_fields.keys()):
+            msg = f"{cls.__qualname__} declares {taken[0]!r}, which Command itself uses: choose another name"
+            raise DeclarationError(msg)
+        collect_command_rules(cls)
+        if abstract:
+            return
+        cls.subject_template = subject or cls.subject_template
+        if not cls.subject_template:
+            msg = f'{cls.__qualname__} has no subject: write class {cls.__name__}(Command, subject="/…/{{field}}")'
+            raise DeclarationError(msg)
+        cls._template = SubjectTemplate.of(cls.subject_template, fields=cls.model_fields, owner=cls.__qualname__)
+
+    @model_validator(mode="after")
+    def _check_subject(self) -> Self:
+        # A command that is there can be carried out: an id that is no segment is told where it comes in.
+        _ = self.subject
+        return self
+
+    @property
+    def subject(self) -> Subject:
+        """
+        What it is about. Its id counts there and below.
+
+        Raises:
+            TypeError: The class is abstract.
+        """
+        if self._template is None:
+            msg = f"{type(self).__qualname__} is abstract: make a command of a class derived from it"
+            raise TypeError(msg)
+        return self._template.filled(self)

@@ -1,0 +1,3 @@
+"""
+What is folded from events and decides: aggregates, decision states, deciders, and their handlers.
+"""

@@ -1,0 +1,194 @@
+"""
+Handlers: methods that take one event into a state or a read model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+
+from eventsource.domain.event import Event
+from eventsource.domain.evolution.erased import Erased
+from eventsource.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType, FunctionType
+
+Method = TypeVar("Method", bound="Callable[..., object]")
+
+_MARK = "_handled_event_classes"
+_ERASED_MARK = "_handled_erased_classes"
+
+# Calling one of these runs nothing of it, so the event would be lost without a word.
+_CALLED_IN_VAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+
+def handles(method: Method) -> Method:
+    """
+    Declare a method as the handler of the event class that its first parameter is annotated with.
+
+    ``event: MoneyDeposited | MoneyWithdrawn`` handles both. ``event: HolderNamed | Erased[HolderNamed]``
+    also handles such events once their data is erased. A handler never refuses: history is not up for
+    debate.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class, or
+            `Erased` of an event that is not personal; or the method is asynchronous or a generator.
+    """
+    name = _name_of(method)
+    check_is_plain(method)
+    body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
+    kinds = annotated_kinds(method, body)
+    erased = tuple(_erased_class(kind, name) for kind in kinds if _is_erased(kind))
+    present = tuple(_event_class(kind, name) for kind in kinds if not _is_erased(kind))
+    setattr(method, _MARK, present)
+    setattr(method, _ERASED_MARK, erased)
+    return method
+
+
+def check_is_plain(method: Callable[..., object]) -> None:
+    """
+    Check that calling *method* runs it.
+
+    Raises:
+        DeclarationError: It is asynchronous or a generator.
+    """
+    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
+        name = _name_of(method)
+        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
+        raise DeclarationError(msg)
+
+
+def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
+    """
+    The event classes that the first parameter of a method, behind ``self``, is annotated with.
+
+    Args:
+        body: The frame of the class statement that the method stands in.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class.
+    """
+    return tuple(_event_class(kind, _name_of(method)) for kind in annotated_kinds(method, body))
+
+
+def annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any, ...]:
+    """
+    What the first parameter of a method, behind ``self``, is annotated with; the members of a union one by one.
+
+    Raises:
+        DeclarationError: The parameter is missing, has no annotation, or one that means nothing here.
+    """
+    parameters = list(inspect.signature(method).parameters.values())
+    name = _name_of(method)
+    if len(parameters) < 2:  # noqa: PLR2004  self and the event
+        msg = f"{name} handles no event: it needs a parameter `event` after `self`"
+        raise DeclarationError(msg)
+    annotation = parameters[1].annotation
+    if annotation is inspect.Parameter.empty:
+        msg = f"{name} does not say which event it handles: annotate `{parameters[1].name}` with the event class"
+        raise DeclarationError(msg)
+    if isinstance(annotation, str):
+        annotation = _evaluate(annotation, method, body)
+    return get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
+
+
+def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., Any]]]:
+    """
+    Find the handlers of a class and its bases: event type to event class and function.
+
+    Raises:
+        DeclarationError: Two methods handle the same event.
+    """
+    found: dict[str, tuple[type[Event], Callable[..., Any]]] = {}
+    for method in methods_of(owner):
+        for event_class in getattr(method, _MARK, ()):
+            if event_class.event_type in found:
+                other = found[event_class.event_type][1]
+                msg = (
+                    f"{owner.__qualname__} has two handlers for {event_class.__name__}: "
+                    f"{other.__name__} and {method.__name__}"
+                )
+                raise DeclarationError(msg)
+            found[event_class.event_type] = (event_class, method)
+    return found
+
+
+def collect_erased_handlers(owner: type) -> dict[str, Callable[..., Any]]:
+    """
+    Find the handlers of erased events of a class and its bases: event type to function.
+
+    Raises:
+        DeclarationError: Two methods handle the same erased event.
+    """
+    found: dict[str, Callable[..., Any]] = {}
+    for method in methods_of(owner):
+        for event_class in getattr(method, _ERASED_MARK, ()):
+            other = found.setdefault(event_class.event_type, method)
+            if other is not method:
+                msg = (
+                    f"{owner.__qualname__} has two handlers for Erased[{event_class.__name__}]: "
+                    f"{other.__name__} and {method.__name__}"
+                )
+                raise DeclarationError(msg)
+    return found
+
+
+def methods_of(owner: type) -> Iterator[FunctionType]:
+    """
+    The methods of a class and its bases, each name once: one overridden in a subclass as overridden.
+    """
+    names = dict.fromkeys(name for base in reversed(owner.__mro__) for name in vars(base))
+    for name in names:
+        attribute = inspect.getattr_static(owner, name)
+        if inspect.isfunction(attribute):
+            yield attribute
+
+
+def _name_of(method: Callable[..., object]) -> str:
+    name: str = getattr(method, "__qualname__", repr(method))
+    return name
+
+
+def _is_erased(kind: object) -> bool:
+    return kind is Erased or get_origin(kind) is Erased
+
+
+def _erased_class(kind: object, name: str) -> type[Event]:
+    [given] = get_args(kind) or (None,)
+    if given is None:
+        msg = f"{name} does not say which erased event it handles: write Erased[TheEventClass]"
+        raise DeclarationError(msg)
+    event_class = _event_class(given, name)
+    if not event_class.event_is_personal:
+        msg = (
+            f"{name} handles Erased[{event_class.__name__}], which is never erased: only events of a class declared "
+            "with personal=True are"
+        )
+        raise DeclarationError(msg)
+    return event_class
+
+
+def _event_class(kind: object, name: str) -> type[Event]:
+    if not (isinstance(kind, type) and issubclass(kind, Event) and kind.event_type):
+        msg = f"{name} is annotated with {kind!r}, which is no event class with a type name"
+        raise DeclarationError(msg)
+    return kind
+
+
+def _evaluate(annotation: str, method: Callable[..., object], body: FrameType) -> object:
+    # `from __future__ import annotations` leaves text. The event class may be local to the function the class
+    # statement stands in: that is where the body was run from.
+    around = body.f_back
+    names: ChainMap[str, Any] = ChainMap(
+        body.f_locals, around.f_locals if around else {}, getattr(method, "__globals__", {})
+    )
+    try:
+        return eval(annotation, {}, names)  # noqa: S307  the text is the user's own source
+    except Exception as error:
+        msg = f"{_name_of(method)}: the annotation {annotation!r} cannot be resolved here: {error}"
+        raise DeclarationError(msg) from error

@@ -1,0 +1,3 @@
+"""
+Evolution: recorded events of any age, or erased, read as the events of today.
+"""

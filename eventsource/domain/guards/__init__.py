@@ -1,0 +1,3 @@
+"""
+Guards: rules over event classes, compiled to queries that the store decides.
+"""

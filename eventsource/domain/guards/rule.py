@@ -1,0 +1,142 @@
+"""
+Rules with a name, declared on aggregates and commands and compiled into each commit they are about.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from eventsource.domain.aggregates.handler import event_classes_of, methods_of
+from eventsource.domain.guards.guard import Guard
+from eventsource.domain.precondition import QueryIsTrue
+from eventsource.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from eventsource.domain.event import Event
+
+Method = TypeVar("Method", bound="Callable[..., object]")
+
+_MARK = "_declared_rule"
+
+
+@attrs.frozen
+class _Declared:
+    name: str
+    # None for a rule of a command: it is about the command itself.
+    event_classes: tuple[type[Event], ...] | None
+
+
+def rule(name: str) -> Callable[[Method], Method]:
+    """
+    Declare a method that says what the store must find when it comes to the commit, under a name.
+
+    On an aggregate its parameter is annotated with an event class: the rule is compiled into each
+    commit in which the aggregate emits such an event. It is asked before the event is folded::
+
+        @rule("sufficient funds")
+        def _funds(self, event: MoneyWithdrawn) -> Guard:
+            return balance_of(self.subject) >= event.cents
+
+    The commit is guarded by the version that was read and by the rule; where the event is emitted with
+    ``guarded_by=`` the rule counts among those that stand in place of the version. So what is emitted
+    with ``guarded_by=()`` is decided by the declared rules alone, and the aggregate need not be read.
+
+    On a command it has no parameter: it is compiled into the commit of whatever the command does.
+
+    Several guards are several preconditions; each gets the name unless it has one of its own.
+
+    Raises:
+        DeclarationError: The name is empty or not visible, or the parameters are not as above.
+    """
+    if not name.strip() or not name.isprintable():
+        msg = f"a rule needs a name that can be read, not {name!r}"
+        raise DeclarationError(msg)
+
+    def declare(method: Method) -> Method:
+        is_about_event = len(inspect.signature(method).parameters) > 1
+        body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
+        classes = event_classes_of(method, body) if is_about_event else None
+        setattr(method, _MARK, _Declared(name, classes))
+        return method
+
+    return declare
+
+
+def collect_rules(owner: type) -> Mapping[str, tuple[Callable[..., Any], ...]]:
+    """
+    Find the rules of an aggregate class and its bases: event type to functions.
+
+    Raises:
+        DeclarationError: A rule has no parameter for the event.
+    """
+    found: dict[str, list[Callable[..., Any]]] = {}
+    for method in methods_of(owner):
+        declared: _Declared | None = getattr(method, _MARK, None)
+        if declared is None:
+            continue
+        if declared.event_classes is None:
+            msg = f"{method.__qualname__} is a rule about no event: it needs a parameter `event` after `self`"
+            raise DeclarationError(msg)
+        for event_class in declared.event_classes:
+            found.setdefault(event_class.event_type, []).append(method)
+    return {name: tuple(methods) for name, methods in found.items()}
+
+
+def rules_of_command(command: object) -> tuple[QueryIsTrue, ...]:
+    """
+    What the rules declared on a command's class say of this command.
+
+    Raises:
+        DeclarationError: A rule takes an event, or gives something else than guards.
+    """
+    owner: Any = type(command)
+    return tuple(guard for method in collect_command_rules(owner) for guard in asked(method, command))
+
+
+# Finding them takes longer than all the rest of a command.
+@functools.lru_cache(maxsize=4096)
+def collect_command_rules(owner: type) -> tuple[Callable[..., Any], ...]:
+    """
+    Find the rules of a command class and its bases.
+
+    Raises:
+        DeclarationError: A rule takes an event.
+    """
+    found: list[Callable[..., Any]] = []
+    for method in methods_of(owner):
+        declared: _Declared | None = getattr(method, _MARK, None)
+        if declared is None:
+            continue
+        if declared.event_classes is not None:
+            msg = f"{method.__qualname__} is a rule of a command, so it takes nothing but `self`"
+            raise DeclarationError(msg)
+        found.append(method)
+    return tuple(found)
+
+
+def asked(method: Callable[..., Any], owner: object, *event: Event) -> tuple[QueryIsTrue, ...]:
+    """
+    What one declared rule says, under its name.
+
+    Raises:
+        DeclarationError: It gives something else than guards.
+    """
+    given: QueryIsTrue | Iterable[Any] = method(owner, *event)
+    guards = (given,) if isinstance(given, QueryIsTrue) else tuple(given)
+    for guard in guards:
+        if not isinstance(guard, QueryIsTrue):
+            msg = f"{method.__qualname__} must give guards, and gives a value of type {type(guard).__name__}"
+            raise DeclarationError(msg)
+    name: str = getattr(method, _MARK).name
+    return tuple(guard if guard.name else _named(guard, name) for guard in guards)
+
+
+def _named(guard: QueryIsTrue, name: str) -> QueryIsTrue:
+    return guard.named(name) if isinstance(guard, Guard) else QueryIsTrue(guard.tree, name)

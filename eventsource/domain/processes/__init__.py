@@ -1,0 +1,3 @@
+"""
+Process managers, the pure part: what one decides, and what it remembers.
+"""

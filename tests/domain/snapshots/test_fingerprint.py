@@ -1,0 +1,342 @@
+"""
+Fingerprints of folds: the same in every process, another one whenever the fold is.
+"""
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eventsource.domain.snapshots.fingerprint import Fingerprint, fingerprint_of
+
+EVENTS = """
+from decimal import Decimal
+from typing import Annotated
+from pydantic import Field, field_validator
+from eventsource import Event
+from {package}.money import Money
+
+class Booked(Event, type="{package}.booked", version=2):
+    cents: Annotated[int, Field(ge=-5)]
+    note: str = ""
+
+    @field_validator("note")
+    @classmethod
+    def _stripped(cls, value: str) -> str:
+        return value.strip()
+
+    def as_money(self) -> Money:
+        return Money(self.cents)
+"""
+
+MONEY = """
+import attrs
+from eventsource import upcaster
+from {package} import tables
+
+RATE = 3
+
+@attrs.frozen
+class Money:
+    cents: int
+
+    def rounded(self) -> int:
+        return tables.round_to(self.cents, 10)
+
+def factor() -> int:
+    return RATE * 2
+
+@upcaster("{package}.booked", version=1)
+def _second(data):
+    return {{"cents": data["amount"] + 1}}
+"""
+
+TABLES = '''
+LEVELS = {{"low": 1, "high": [2, 3]}}
+NAMES = frozenset({{"a", "b", "c", "d"}})
+
+def round_to(cents: int, step: int = 1) -> int:
+    return cents - cents % step
+
+def level(name: str) -> object:
+    """
+    What it is.
+    """
+    return LEVELS[name] if name in {{"low", "high", "middle"}} or name in NAMES else None
+
+def unused() -> int:
+    return 1
+'''
+
+ACCOUNT = """
+import functools
+from eventsource import Aggregate, handles
+from {package}.events import Booked
+from {package}.money import factor
+from {package} import tables
+
+def scaled(times):
+    def decorate(method):
+        @functools.wraps(method)
+        def wrapper(self, event: Booked) -> None:
+            self.scale = times
+            method(self, event)
+        return wrapper
+    return decorate
+
+class Base(Aggregate, abstract=True):
+    bonus: int = 0
+
+    def _extra(self) -> int:
+        return 1
+
+    @property
+    def doubled(self) -> int:
+        return self.bonus * 2
+
+class Account(Base, subject="/fp-{package}/{{id}}"):
+    balance: int = 0
+    lines: list[int] = []
+    scale: int = 1
+
+    def book(self, cents: int) -> None:
+        self.emit(Booked(cents=cents))
+
+    def _extra(self) -> int:
+        return super()._extra() + 1
+
+    @handles
+    @scaled(2)
+    def _booked(self, event: Booked) -> None:
+        from {package}.late import surcharge
+        self.balance += event.cents * factor() + self._extra() + self.doubled
+        self.lines = sorted(line for line in [*self.lines, surcharge(event.cents)] if line != 7)
+        tables.level("low")
+"""
+
+LATE = """
+def surcharge(cents: int) -> int:
+    return cents + 1
+"""
+
+SOURCES = {"events": EVENTS, "money": MONEY, "tables": TABLES, "account": ACCOUNT, "late": LATE, "__init__": ""}
+
+# module, what is replaced, by what: each changes what the same events lead to, or could.
+CHANGES = {
+    "the handler": ("account", "event.cents * factor()", "event.cents + factor()"),
+    "a constant in the handler": ("account", "line != 7", "line != 8"),
+    "a decorator's argument": ("account", "@scaled(2)", "@scaled(3)"),
+    "a decorator's body": ("account", "self.scale = times", "self.scale = times + 1"),
+    "a method the handler calls": ("account", "super()._extra() + 1", "super()._extra() + 2"),
+    "the method that one overrides": ("account", "return 1\n\n    @property", "return 2\n\n    @property"),
+    "a property the handler reads": ("account", "self.bonus * 2", "self.bonus * 3"),
+    "the default of an attribute": ("account", "balance: int = 0", "balance: int = 1"),
+    "the type of an attribute": ("account", "balance: int = 0", "balance: float = 0"),
+    "a mutable default": ("account", "lines: list[int] = []", "lines: list[int] = [1]"),
+    "an attribute more": ("account", "    scale: int = 1", "    scale: int = 1\n    more: str = ''"),
+    "an inherited attribute": ("account", "bonus: int = 0", "bonus: int = 1"),
+    "the subject": ("account", '"/fp-{package}/{{id}}"', '"/fp2-{package}/{{id}}"'),
+    "a function of another module": ("money", "RATE * 2", "RATE * 3"),
+    "a constant of another module": ("money", "RATE = 3", "RATE = 4"),
+    "a method of a value in an event": ("money", "self.cents, 10", "self.cents, 100"),
+    "a field of a value in an event": ("money", "    cents: int\n", "    cents: int = 0\n"),
+    "a default argument": ("tables", "step: int = 1", "step: int = 2"),
+    "what that function does": ("tables", "cents - cents % step", "cents - cents // step"),
+    "a member of a table": ("tables", "[2, 3]", "[2, 4]"),
+    "the keys of a table": ("tables", '"high": [2, 3]', '"higher": [2, 3]'),
+    "a set in the code": ("tables", '"high", "middle"', '"high", "centre"'),
+    "a set beside it": ("tables", '"c", "d"', '"c", "e"'),
+    "an event's field": ("events", 'note: str = ""', 'note: str = "-"'),
+    "an event's new field": ("events", 'note: str = ""', 'note: str = ""\n    by: int = 0'),
+    "the constraint of a field": ("events", "ge=-5", "ge=-6"),
+    "the validator of a field": ("events", "value.strip()", "value.lower()"),
+    "a method of an event": ("events", "Money(self.cents)", "Money(-self.cents)"),
+    "an upcaster": ("money", 'data["amount"] + 1', 'data["amount"] + 2'),
+    "what a handler imports when it runs": ("late", "cents + 1", "cents + 2"),
+}
+
+# These change nothing that a fold depends on.
+NO_CHANGES = {
+    "nothing": ("account", "", ""),
+    "a command": ("account", "self.emit(Booked(cents=cents))", "self.emit(Booked(cents=cents + 1))"),
+    "a function nobody calls": ("tables", "def unused() -> int:\n    return 1", "def unused() -> int:\n    return 2"),
+    "comments and empty lines": ("account", "class Account", "# A comment.\n\n\n\nclass Account"),
+    "lines in another module": ("tables", "LEVELS =", "\n\n# A table.\nLEVELS ="),
+}
+
+PRINT = """
+import os, sys
+from eventsource.domain.snapshots.fingerprint import fingerprint_of
+for folder in sys.argv[1:]:
+    # Each variant in a process that has imported none of the others.
+    if os.fork() == 0:
+        sys.path.insert(0, folder)
+        from bank.account import Account
+        print(os.path.basename(folder), fingerprint_of(Account).text, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def write(folder: Path, package: str, change: tuple[str, str, str] = ("account", "", "")) -> None:
+    """
+    Write the project into *folder* as *package*, with one change.
+    """
+    module, old, new = change
+    (folder / package).mkdir(parents=True, exist_ok=True)
+    for name, source in SOURCES.items():
+        if name == module:
+            assert old in source
+            source = source.replace(old, new, 1) if old else source  # noqa: PLW2901  as changed
+        (folder / package / f"{name}.py").write_text(source.format(package=package))
+
+
+def fingerprints(folders: list[Path], *, seed: str) -> dict[str, str]:
+    """
+    What fresh processes say of the projects, by the names of the folders.
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", PRINT, *map(str, folders)],
+        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return dict(line.split() for line in result.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, str]]:
+    """
+    The fingerprints of all variants, and of some of them from processes with another seed.
+    """
+    root = tmp_path_factory.mktemp("variants")
+    variants = {**CHANGES, **NO_CHANGES}
+    folders: list[Path] = []
+    for number, change in enumerate(variants.values()):
+        folder = root / f"{number}"
+        write(folder, "bank", change)
+        folders.append(folder)
+    names = dict(zip(map(str, range(len(variants))), variants, strict=True))
+    first, second = fingerprints(folders, seed="1"), fingerprints(folders[-5:], seed="2")
+    return {names[number]: text for number, text in first.items()}, {
+        names[number]: text for number, text in second.items()
+    }
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_another_fold_has_another_fingerprint(told: tuple[dict[str, str], dict[str, str]], name: str) -> None:
+    """
+    Whatever a handler's outcome depends on counts, wherever in the project it stands.
+    """
+    first, _ = told
+
+    assert first[name] != first["nothing"]
+
+
+def test_each_change_has_a_fingerprint_of_its_own(told: tuple[dict[str, str], dict[str, str]]) -> None:
+    """
+    No two different folds share one.
+    """
+    first, _ = told
+
+    assert len({first[name] for name in CHANGES}) == len(CHANGES)
+
+
+@pytest.mark.parametrize("name", NO_CHANGES)
+def test_the_same_fold_has_the_same_fingerprint(told: tuple[dict[str, str], dict[str, str]], name: str) -> None:
+    """
+    Commands, comments, line numbers and code that no handler reaches do not count.
+    """
+    first, _ = told
+
+    assert first[name] == first["nothing"]
+
+
+def test_it_is_the_same_in_every_process(told: tuple[dict[str, str], dict[str, str]]) -> None:
+    """
+    It does not depend on hash seeds, addresses, or the order in which sets come.
+    """
+    first, second = told
+
+    assert second == {name: first[name] for name in second}
+    assert len(second) == 5
+
+
+@pytest.fixture
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """
+    A package that can be imported here, written anew for each test; its name.
+    """
+    package = f"bank_{abs(hash(request.node.name))}"
+    write(tmp_path, package)
+    sys.path.insert(0, str(tmp_path))
+    yield package
+    sys.path.remove(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+
+
+def take(package: str) -> Fingerprint:
+    """
+    The fingerprint of the account as it is imported now.
+    """
+    return fingerprint_of(importlib.import_module(f"{package}.account").Account)
+
+
+def test_running_the_code_does_not_change_it(project: str) -> None:
+    """
+    The interpreter rewrites byte code that runs often; the fingerprint is of what the compiler wrote.
+    """
+    module = importlib.import_module(f"{project}.account")
+    before = fingerprint_of(module.Account)
+    account = module.Account("1")
+
+    for _ in range(3_000):
+        account.book(1)
+
+    assert fingerprint_of(module.Account).text == before.text
+    assert before.is_current
+
+
+def test_a_reloaded_module_is_seen(project: str, tmp_path: Path) -> None:
+    """
+    A module that a handler uses and that was loaded again makes the fingerprint out of date; the new one differs.
+    """
+    before = take(project)
+    write(tmp_path, project, CHANGES["what that function does"])
+    # Two versions of a file within a second look the same to the import system.
+    importlib.invalidate_caches()
+    module = importlib.import_module(f"{project}.tables")
+    source = (tmp_path / project / "tables.py").read_text()
+    exec(compile(source, module.__file__ or "", "exec"), vars(module))  # noqa: S102  what reloading does
+
+    assert not before.is_current
+    assert take(project).text != before.text
+
+
+def test_a_function_with_other_code_is_seen(project: str) -> None:
+    """
+    Tools that put new code into the functions there are, as notebooks do, are noticed.
+    """
+    before = take(project)
+    late = importlib.import_module(f"{project}.late")
+
+    late.surcharge.__code__ = (lambda cents: cents + 5).__code__
+
+    assert not before.is_current
+    assert take(project).text != before.text
+
+
+def test_a_word_of_ones_own_counts(project: str) -> None:
+    """
+    What the fingerprint cannot see can be told to it.
+    """
+    cls = importlib.import_module(f"{project}.account").Account
+
+    assert fingerprint_of(cls, revision="2").text != fingerprint_of(cls).text
