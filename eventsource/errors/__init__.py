@@ -1,0 +1,382 @@
+"""
+Every error of the package.
+
+    EventSourceError
+    ├── InvalidSubjectError (ValueError)
+    ├── DeclarationError (TypeError)
+    ├── MissingExtraError (ImportError)
+    ├── EventError
+    │   ├── UnknownEventTypeError
+    │   ├── UnstorableDataError (ValueError)
+    │   ├── EventTooLargeError (ValueError)
+    │   ├── MalformedEventError (ValueError)
+    │   ├── SchemaViolationError (ValueError)
+    │   ├── EventDecodingError
+    │   ├── NewerEventError
+    │   ├── UpcastingError
+    │   └── NotOneEventError
+    ├── QueryError
+    │   ├── QuerySyntaxError (ValueError)
+    │   ├── QueryStructureError (ValueError)
+    │   ├── QueryValueError (ValueError)
+    │   ├── QueryLimitError
+    │   ├── QueryBudgetError
+    │   └── GuardError (ValueError)
+    ├── StoreError
+    │   ├── InvalidStoreUrlError (ValueError)
+    │   ├── NotAStoreError
+    │   ├── StoreFormatError
+    │   ├── StoreLockedError
+    │   ├── StoreReadOnlyError
+    │   ├── StoreClosedError
+    │   ├── StoreFullError
+    │   ├── StoreUnavailableError
+    │   ├── StoreCorruptedError
+    │   ├── CommitOutcomeUnknownError
+    │   ├── DamagedLineError
+    │   ├── AnswerTooLargeError
+    │   ├── EventNotFoundError (LookupError)
+    │   ├── SubjectNotFoundError (LookupError)
+    │   ├── ErasureUnfinishedError
+    │   ├── StoreNotEmptyError
+    │   ├── BackupInvalidError (ValueError)
+    │   ├── NotSupportedError
+    │   ├── SchemaExistsError
+    │   ├── InvalidSchemaError (ValueError)
+    │   ├── SchemaMismatchError
+    │   ├── IdempotencyKeyReusedError
+    │   └── PreconditionFailedError
+    │       ├── AggregateExistsError
+    │       ├── RuleBrokenError
+    │       └── ConflictError
+    ├── RequestError
+    │   ├── InvalidJsonError (ValueError)
+    │   ├── InvalidRequestError (ValueError)
+    │   ├── RequestTooLargeError (ValueError)
+    │   ├── UnauthenticatedError
+    │   ├── ForbiddenError
+    │   └── RequestRefusedError
+    ├── CommandError
+    │   ├── CommandNotHandledError (LookupError)
+    │   ├── CommandLeavesNoTraceError
+    │   └── ResultNotSeenError
+    ├── AddressUnavailableError
+    ├── AggregateNotFoundError (LookupError)
+    ├── AggregateReadOnlyError
+    ├── PeriodClosedError
+    ├── UnstorableStateError (TypeError)
+    ├── NotAReadModelDatabaseError
+    ├── ImmudbError
+    │   ├── InvalidImmudbUrlError (ValueError)
+    │   ├── NotBytesError (TypeError)
+    │   ├── ImmudbLimitError (ValueError)
+    │   ├── PasswordPolicyError (ValueError)
+    │   ├── ImmudbClosedError
+    │   ├── ImmudbUnavailableError
+    │   ├── ImmudbLoginError
+    │   ├── ImmudbPermissionError
+    │   ├── ImmudbNotFoundError (LookupError)
+    │   ├── ImmudbExistsError
+    │   ├── ImmudbKeyNotFoundError (LookupError)
+    │   ├── ImmudbKeyExistsError
+    │   ├── ImmudbRefusedError
+    │   ├── ImmudbOutcomeUnknownError
+    │   ├── TrustMissingError
+    │   ├── TrustUnreadableError
+    │   └── VerificationError
+    │       ├── RollbackError
+    │       ├── StateSignatureError
+    │       └── ServerDamagedError
+    ├── ProjectionError
+    │   ├── ProjectorFailedError
+    │   ├── ProjectorSupersededError
+    │   ├── ProjectorNotRunningError
+    │   ├── CheckpointMismatchError
+    │   ├── CheckpointMissingError
+    │   ├── ReadModelIncompleteError
+    │   ├── ErasedDataRemainsError
+    │   └── NotSeenError (TimeoutError)
+    ├── ProcessError
+    │   ├── UndeclaredCommandError
+    │   ├── ProcessNotStartedError
+    │   ├── ProcessCompletedError
+    │   ├── RefusalUnansweredError
+    │   ├── ProcessNotFoundError (LookupError)
+    │   ├── ProcessNotParkedError
+    │   └── ProcessManagerFailedError
+    └── NotaryError
+        ├── InvalidLedgerUrlError (ValueError)
+        ├── NotALedgerError
+        ├── LedgerLockedError
+        ├── LedgerClosedError
+        ├── LedgerReadOnlyError
+        ├── LedgerUnavailableError
+        ├── AlreadyNotarisedError
+        ├── TamperedError
+        ├── SignedHeadError (ValueError)
+        ├── NotaryBookError
+        ├── NotaryNotRunningError
+        └── NotNotarisedError (TimeoutError)
+
+Each has a stable `code` and its facts as attributes; the message is built from the facts.
+None carries event data: it may be personal. An application's own refusals live beside its
+aggregates and need not derive from anything here.
+"""
+
+from eventsource.errors.command import (
+    AggregateReadOnlyError,
+    CommandError,
+    CommandLeavesNoTraceError,
+    CommandNotHandledError,
+    PeriodClosedError,
+    ResultNotSeenError,
+    UnstorableStateError,
+)
+from eventsource.errors.event import (
+    EventDecodingError,
+    EventError,
+    EventTooLargeError,
+    MalformedEventError,
+    NewerEventError,
+    NotOneEventError,
+    SchemaViolationError,
+    UnknownEventTypeError,
+    UnstorableDataError,
+    UpcastingError,
+)
+from eventsource.errors.immudb import (
+    ImmudbClosedError,
+    ImmudbError,
+    ImmudbExistsError,
+    ImmudbKeyExistsError,
+    ImmudbKeyNotFoundError,
+    ImmudbLimitError,
+    ImmudbLoginError,
+    ImmudbNotFoundError,
+    ImmudbOutcomeUnknownError,
+    ImmudbPermissionError,
+    ImmudbRefusedError,
+    ImmudbUnavailableError,
+    InvalidImmudbUrlError,
+    NotBytesError,
+    PasswordPolicyError,
+    RollbackError,
+    ServerDamagedError,
+    StateSignatureError,
+    TrustMissingError,
+    TrustUnreadableError,
+    VerificationError,
+)
+from eventsource.errors.notary import (
+    AlreadyNotarisedError,
+    InvalidLedgerUrlError,
+    LedgerClosedError,
+    LedgerLockedError,
+    LedgerReadOnlyError,
+    LedgerUnavailableError,
+    NotALedgerError,
+    NotaryBookError,
+    NotaryError,
+    NotaryNotRunningError,
+    NotNotarisedError,
+    SignedHeadError,
+    TamperedError,
+)
+from eventsource.errors.process import (
+    ProcessCompletedError,
+    ProcessError,
+    ProcessManagerFailedError,
+    ProcessNotFoundError,
+    ProcessNotParkedError,
+    ProcessNotStartedError,
+    RefusalUnansweredError,
+    UndeclaredCommandError,
+)
+from eventsource.errors.projection import (
+    CheckpointMismatchError,
+    CheckpointMissingError,
+    ErasedDataRemainsError,
+    NotAReadModelDatabaseError,
+    NotSeenError,
+    ProjectionError,
+    ProjectorFailedError,
+    ProjectorNotRunningError,
+    ProjectorSupersededError,
+    ReadModelIncompleteError,
+)
+from eventsource.errors.query import (
+    GuardError,
+    QueryBudgetError,
+    QueryError,
+    QueryLimitError,
+    QueryStructureError,
+    QuerySyntaxError,
+    QueryValueError,
+)
+from eventsource.errors.refusal import (
+    AggregateExistsError,
+    AggregateNotFoundError,
+    ConflictError,
+    PreconditionFailedError,
+    RuleBrokenError,
+)
+from eventsource.errors.request import (
+    AddressUnavailableError,
+    ForbiddenError,
+    InvalidJsonError,
+    InvalidRequestError,
+    RequestError,
+    RequestRefusedError,
+    RequestTooLargeError,
+    UnauthenticatedError,
+)
+from eventsource.errors.root import (
+    DeclarationError,
+    EventSourceError,
+    InvalidSubjectError,
+    MissingExtraError,
+)
+from eventsource.errors.store import (
+    AnswerTooLargeError,
+    BackupInvalidError,
+    CommitOutcomeUnknownError,
+    DamagedLineError,
+    ErasureUnfinishedError,
+    EventNotFoundError,
+    IdempotencyKeyReusedError,
+    InvalidSchemaError,
+    InvalidStoreUrlError,
+    NotAStoreError,
+    NotSupportedError,
+    SchemaExistsError,
+    SchemaMismatchError,
+    StoreClosedError,
+    StoreCorruptedError,
+    StoreError,
+    StoreFormatError,
+    StoreFullError,
+    StoreLockedError,
+    StoreNotEmptyError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    SubjectNotFoundError,
+)
+
+__all__ = [
+    "AddressUnavailableError",
+    "AggregateExistsError",
+    "AggregateNotFoundError",
+    "AggregateReadOnlyError",
+    "AlreadyNotarisedError",
+    "AnswerTooLargeError",
+    "BackupInvalidError",
+    "CheckpointMismatchError",
+    "CheckpointMissingError",
+    "CommandError",
+    "CommandLeavesNoTraceError",
+    "CommandNotHandledError",
+    "CommitOutcomeUnknownError",
+    "ConflictError",
+    "DamagedLineError",
+    "DeclarationError",
+    "ErasedDataRemainsError",
+    "ErasureUnfinishedError",
+    "EventDecodingError",
+    "EventError",
+    "EventNotFoundError",
+    "EventSourceError",
+    "EventTooLargeError",
+    "ForbiddenError",
+    "GuardError",
+    "IdempotencyKeyReusedError",
+    "ImmudbClosedError",
+    "ImmudbError",
+    "ImmudbExistsError",
+    "ImmudbKeyExistsError",
+    "ImmudbKeyNotFoundError",
+    "ImmudbLimitError",
+    "ImmudbLoginError",
+    "ImmudbNotFoundError",
+    "ImmudbOutcomeUnknownError",
+    "ImmudbPermissionError",
+    "ImmudbRefusedError",
+    "ImmudbUnavailableError",
+    "InvalidImmudbUrlError",
+    "InvalidJsonError",
+    "InvalidLedgerUrlError",
+    "InvalidRequestError",
+    "InvalidSchemaError",
+    "InvalidStoreUrlError",
+    "InvalidSubjectError",
+    "LedgerClosedError",
+    "LedgerLockedError",
+    "LedgerReadOnlyError",
+    "LedgerUnavailableError",
+    "MalformedEventError",
+    "MissingExtraError",
+    "NewerEventError",
+    "NotALedgerError",
+    "NotAReadModelDatabaseError",
+    "NotAStoreError",
+    "NotBytesError",
+    "NotNotarisedError",
+    "NotOneEventError",
+    "NotSeenError",
+    "NotSupportedError",
+    "NotaryBookError",
+    "NotaryError",
+    "NotaryNotRunningError",
+    "PasswordPolicyError",
+    "PeriodClosedError",
+    "PreconditionFailedError",
+    "ProcessCompletedError",
+    "ProcessError",
+    "ProcessManagerFailedError",
+    "ProcessNotFoundError",
+    "ProcessNotParkedError",
+    "ProcessNotStartedError",
+    "ProjectionError",
+    "ProjectorFailedError",
+    "ProjectorNotRunningError",
+    "ProjectorSupersededError",
+    "QueryBudgetError",
+    "QueryError",
+    "QueryLimitError",
+    "QueryStructureError",
+    "QuerySyntaxError",
+    "QueryValueError",
+    "ReadModelIncompleteError",
+    "RefusalUnansweredError",
+    "RequestError",
+    "RequestRefusedError",
+    "RequestTooLargeError",
+    "ResultNotSeenError",
+    "RollbackError",
+    "RuleBrokenError",
+    "SchemaExistsError",
+    "SchemaMismatchError",
+    "SchemaViolationError",
+    "ServerDamagedError",
+    "SignedHeadError",
+    "StateSignatureError",
+    "StoreClosedError",
+    "StoreCorruptedError",
+    "StoreError",
+    "StoreFormatError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreNotEmptyError",
+    "StoreReadOnlyError",
+    "StoreUnavailableError",
+    "SubjectNotFoundError",
+    "TamperedError",
+    "TrustMissingError",
+    "TrustUnreadableError",
+    "UnauthenticatedError",
+    "UndeclaredCommandError",
+    "UnknownEventTypeError",
+    "UnstorableDataError",
+    "UnstorableStateError",
+    "UpcastingError",
+    "VerificationError",
+]

@@ -1,0 +1,143 @@
+"""
+Commands, and the aggregates that they are about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eventsource.errors.root import EventSourceError
+
+
+class CommandError(EventSourceError):
+    """
+    Something is wrong with a command or its handler.
+
+    Attributes:
+        command: The name of the command's class.
+    """
+
+    code = "command"
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class CommandNotHandledError(CommandError, LookupError):
+    """
+    A command was dispatched for which the dispatcher has no handler.
+    """
+
+    code = "command-not-handled"
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
+
+
+class CommandLeavesNoTraceError(CommandError):
+    """
+    A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
+
+    What tells it is an event at the command's subject or below it that carries the command's id. Personal
+    events carry none.
+
+    Attributes:
+        subject: The subject of the command.
+    """
+
+    code = "command-leaves-no-trace"
+
+    def __init__(self, command: str, *, subject: str) -> None:
+        super().__init__(
+            command,
+            f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
+            "told: emit one there that is not personal, or give the command the subject that it writes to",
+        )
+        self.subject = subject
+
+
+class ResultNotSeenError(CommandError):
+    """
+    A command is carried out, its events are committed; but a read model did not show them when asked to wait for it.
+
+    Why is the ``__cause__``. Wait for the read model again, or go on without it. Dispatching the command
+    again does no harm: it commits nothing, and waits again.
+
+    Attributes:
+        result: The `CommandResult` all the same.
+
+        reason: The code of the error that waiting ended with, such as "not-seen".
+    """
+
+    code = "result-not-seen"
+
+    def __init__(self, command: str, *, result: Any, reason: str) -> None:
+        super().__init__(
+            command,
+            f"{command} is carried out and committed, but a read model did not show it ({reason}): "
+            "wait for it again, or dispatch the same command again, which commits nothing",
+        )
+        self.result = result
+        self.reason = reason
+
+
+class AggregateReadOnlyError(EventSourceError):
+    """
+    An aggregate that was loaded as of a past moment was to emit an event or to be saved.
+
+    Attributes:
+        subject: Where its events are.
+
+        aggregate: The name of the aggregate class.
+
+        version: How many events it had at that moment.
+    """
+
+    code = "aggregate-read-only"
+
+    def __init__(self, *, subject: str, aggregate: str, version: int) -> None:
+        super().__init__(
+            f"{aggregate} {subject} is as it was at version {version}, and the past is read only: "
+            "load it without `at` to change it"
+        )
+        self.subject = subject
+        self.aggregate = aggregate
+        self.version = version
+
+
+class PeriodClosedError(EventSourceError):
+    """
+    An event was to be emitted in a period whose books are closed.
+
+    Attributes:
+        subject: The period.
+    """
+
+    code = "period-closed"
+
+    def __init__(self, *, subject: str) -> None:
+        super().__init__(f"the books of {subject} are closed: load it again to go on in the period that follows")
+        self.subject = subject
+
+
+class UnstorableStateError(EventSourceError, TypeError):
+    """
+    The state of an aggregate would not come out of a snapshot as it went in, so none is taken.
+
+    Attributes:
+        aggregate: The name of the aggregate class.
+
+        attribute: Which attribute is to blame; None for the class as a whole.
+
+        reason: What is wrong with it.
+    """
+
+    code = "unstorable-state"
+
+    def __init__(self, *, aggregate: str, attribute: str | None, reason: str) -> None:
+        place = f"{aggregate}.{attribute}" if attribute else aggregate
+        super().__init__(f"no snapshots of {aggregate}: {place}: {reason}")
+        self.aggregate = aggregate
+        self.attribute = attribute
+        self.reason = reason

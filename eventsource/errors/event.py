@@ -1,0 +1,247 @@
+"""
+Events that cannot be written or read.
+"""
+
+from __future__ import annotations
+
+from eventsource.errors.root import EventSourceError
+
+
+class EventError(EventSourceError):
+    """
+    Something is wrong with an event.
+    """
+
+    code = "event"
+
+
+class UnknownEventTypeError(EventError):
+    """
+    The log holds an event whose type nobody declared.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        reader: Who wanted to read it, such as "aggregate Account".
+    """
+
+    code = "unknown-event-type"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, reader: str) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} has type {event_type!r}, unknown to {reader}: declare an event "
+            "class with that type name and a handler for it"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.reader = reader
+
+
+class UnstorableDataError(EventError, ValueError):
+    """
+    Event data holds a value that JSON cannot carry.
+
+    Attributes:
+        path: Where in the data, such as ``$.lines[2].amount``.
+
+        reason: What stands there.
+    """
+
+    code = "unstorable-data"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(f"event data cannot be stored: {reason} at {path}")
+        self.path = path
+        self.reason = reason
+
+
+class EventTooLargeError(EventError, ValueError):
+    """
+    An event is larger than a Genesis DB takes.
+
+    Attributes:
+        event_type: The type of the event.
+
+        subject: Where it was to be written.
+
+        size_bytes: Its size as one line of NDJSON.
+
+        limit_bytes: The size it must stay below.
+    """
+
+    code = "event-too-large"
+
+    def __init__(self, *, event_type: str, subject: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"event {event_type!r} for {subject} takes {size_bytes} bytes as stored, the limit is {limit_bytes}: "
+            "split it, or keep the large part elsewhere and store a reference"
+        )
+        self.event_type = event_type
+        self.subject = subject
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class MalformedEventError(EventError, ValueError):
+    """
+    A JSON text is not an event as Genesis DB writes it.
+
+    Attributes:
+        reason: What is missing or wrong, in words; no values, they may be personal.
+    """
+
+    code = "malformed-event"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not an event: {reason}")
+        self.reason = reason
+
+
+class SchemaViolationError(EventError, ValueError):
+    """
+    The data of an event breaks the schema of its type. Nothing of the commit was written.
+
+    Attributes:
+        event_index: Which event of the commit, from 0 on.
+
+        event_type: Its type.
+
+        subject: Where it was to be written.
+
+        path: Where in the data, such as ``$.lines[2].amount``. A name that the schema does not
+            have may be personal, so it is written as ``…``.
+
+        rule: What of the schema it breaks: "required", "type", "additionalProperties" and so on,
+            as JSON Schema names it.
+    """
+
+    code = "schema-violation"
+
+    def __init__(self, *, event_index: int, event_type: str, subject: str, path: str, rule: str) -> None:
+        super().__init__(
+            f"event {event_index} of the commit, {event_type!r} for {subject}, breaks its schema: {rule!r} at {path}"
+        )
+        self.event_index = event_index
+        self.event_type = event_type
+        self.subject = subject
+        self.path = path
+        self.rule = rule
+
+
+class EventDecodingError(EventError):
+    """
+    Stored data does not fit the event class declared for its type.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        problems: One text a misfit, such as ``cents: Field required``; no values, they may be personal.
+    """
+
+    code = "event-decoding"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, problems: tuple[str, ...]) -> None:
+        super().__init__(f"event {event_id} of {subject} ({event_type}) does not fit its class: {'; '.join(problems)}")
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.problems = problems
+
+
+class NewerEventError(EventError):
+    """
+    An event was written by a newer version of the program than this one, in a form it does not know.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        version: The version it was stored with.
+
+        known: The highest version of its type that is known here.
+    """
+
+    code = "newer-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, version: int, known: int) -> None:
+        super().__init__(
+            f"event {event_id} of {subject} ({event_type}) is of version {version}, known here is up to {known}: "
+            "a newer version of the program wrote it; update this one"
+        )
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.version = version
+        self.known = known
+
+
+class UpcastingError(EventError):
+    """
+    An upcaster fails on stored data, or gives what it must not.
+
+    Attributes:
+        problem: What it did, in words; no values, they may be personal.
+
+        upcaster: Its module and name.
+
+        version: The version that it takes.
+
+        event_type: The stored type of the event.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+    """
+
+    code = "upcasting"
+
+    def __init__(
+        self, problem: str, *, upcaster: str, version: int, event_type: str, event_id: str, subject: str
+    ) -> None:
+        super().__init__(f"event {event_id} of {subject} ({event_type}): upcaster {upcaster} {problem}")
+        self.problem = problem
+        self.upcaster = upcaster
+        self.version = version
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+
+
+class NotOneEventError(EventError):
+    """
+    A recorded event was to be read as one event, and is none, several, or erased.
+
+    Attributes:
+        event_type: The stored type.
+
+        event_id: Which event.
+
+        subject: Where it stands.
+
+        count: How many events it is read as.
+
+        is_erased: Whether its data was erased.
+    """
+
+    code = "not-one-event"
+
+    def __init__(self, *, event_type: str, event_id: str, subject: str, count: int, is_erased: bool) -> None:
+        what = "is erased" if is_erased else f"is read as {count or 'no'} events"
+        super().__init__(f"event {event_id} of {subject} ({event_type}) {what}: read it with decode_all()")
+        self.event_type = event_type
+        self.event_id = event_id
+        self.subject = subject
+        self.count = count
+        self.is_erased = is_erased

@@ -1,0 +1,71 @@
+"""
+The root of all errors, and what is wrong with a declaration or an installation.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EventSourceError(Exception):
+    """
+    The root: whatever this package raises on purpose derives from it.
+    """
+
+    code: ClassVar[str] = "eventsource"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """
+        Let it pass between processes: the default would call the class with the message alone.
+        """
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def _restore(cls: type[EventSourceError], args: tuple[object, ...]) -> EventSourceError:
+    error = cls.__new__(cls)
+    error.args = args
+    return error
+
+
+class InvalidSubjectError(EventSourceError, ValueError):
+    """
+    A text is not a subject.
+
+    Attributes:
+        text: The text as given.
+
+        reason: What is wrong with it.
+    """
+
+    code = "invalid-subject"
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"not a subject: {text!r}: {reason}")
+        self.text = text
+        self.reason = reason
+
+
+class DeclarationError(EventSourceError, TypeError):
+    """
+    A class of yours is declared in a way that could only fail later, so it is not made.
+    """
+
+    code = "declaration"
+
+
+class MissingExtraError(EventSourceError, ImportError):
+    """
+    Something is used that needs packages which are not installed.
+
+    Attributes:
+        extra: The extra that brings them.
+
+        purpose: What needs them, in words.
+    """
+
+    code = "missing-extra"
+
+    def __init__(self, extra: str, *, purpose: str) -> None:
+        super().__init__(f"{purpose} needs more packages: pip install 'eventsource-genesisdb[{extra}]'")
+        self.extra = extra
+        self.purpose = purpose
