@@ -23,7 +23,7 @@ def check_password(password: str) -> None:
     >>> check_password("Pw1:pasdfoiu")
     >>> check_password("weak")
     Traceback (most recent call last):
-    eventsource.errors.PasswordPolicyError: the password lacks 8 to 32 characters, an upper-case letter, ...
+    eventsource.errors.immudb.PasswordPolicyError: the password lacks 8 to 32 characters, an upper-case letter, ...
 
     Raises:
         PasswordPolicyError: It is; the error says what it lacks and does not hold it.

@@ -190,15 +190,23 @@ def _read_signature(line: str) -> Signature:
     if not found:
         raise _malformed(what="a line behind the empty one is no signature")
     try:
-        raw = base64.b64decode(found[2], validate=True)
+        raw = _from_base64(found[2])
     except binascii.Error:
         raise _malformed(what="a signature is no base64") from None
     return Signature(found[1], raw[:_ID_BYTES], raw[_ID_BYTES:])
 
 
+def _from_base64(text: str) -> bytes:
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        # Bits that no byte is made of may differ otherwise, and two texts would be one signature.
+        raise binascii.Error
+    return raw
+
+
 def _decode_root(text: str) -> bytes:
     try:
-        root = base64.b64decode(text, validate=True)
+        root = _from_base64(text)
     except binascii.Error:
         raise _malformed(what="its root is no base64") from None
     if len(root) != HASH_BYTES:

@@ -179,6 +179,21 @@ async def test_a_receipt_with_anything_changed_is_not_good(scene: Scene) -> None
                 check(changed, key=VERIFYING)
 
 
+async def test_a_signature_has_one_text(scene: Scene) -> None:
+    """
+    The last letter of its base64 has bits that no byte is made of: they are not free either.
+    """
+    receipt = (await receipt_of(scene, 0)).model_dump(mode="json")
+    head = receipt["head"].rstrip("\n")
+    assert head.endswith("=")
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = letters[letters.index(head[-2]) ^ 1]
+    receipt["head"] = f"{head[:-2]}{other}=\n"
+
+    with pytest.raises(BadReceiptError):
+        check(receipt, key=VERIFYING)
+
+
 @pytest.mark.parametrize("missing", ["event", "proof", "head", "key", "value", "content_salt", "number"])
 async def test_what_lacks_a_part_is_not_good(scene: Scene, missing: str) -> None:
     """

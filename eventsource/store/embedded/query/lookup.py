@@ -163,10 +163,11 @@ class Lookups:
         where = And(tuple(conditions)) if len(conditions) > 1 else conditions[0]
         plan = Plan(Query(where=where, projection=ListOf(aggregates)))
         groups = plan.groups
-        if groups is None or not groups.columns or plan.residual is not None:
+        # A period of time is searched for in the log as it is, which a statement for later cannot know.
+        if groups is None or not groups.columns or plan.residual is not None or not plan.times.is_open:
             return None
         access = choose_access(self._connection, plan, after=0, until=_ALL, indexes=self._made_for, in_order=False)
-        if not access.is_narrow or not plan.times.is_open:
+        if not access.is_narrow:
             return None
         # Asked inside the transaction that writes, where the file ends with what the rule is about.
         search = access.where(plan.filter(without=access.answered))
