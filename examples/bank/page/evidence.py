@@ -29,6 +29,13 @@ class EvidenceView:
             self._answer = ui.label().classes("answer").props('role="status" aria-live="polite"')
             self._findings = ui.element("ul").classes("findings")
         self._tell_status()
+
+    def follow(self) -> None:
+        """
+        Go on telling how far the notary is.
+
+        Call it when the page is drawn: a timer waits for the browser, and the page is sent as soon as one waits.
+        """
         ui.timer(1.0, self._tell_status)
 
     def _tell_status(self) -> None:

@@ -101,11 +101,12 @@ def _declare_pages(bank: Bank, tape: Tape, evidence: Evidence) -> None:
                 with ui.element("div").classes("side"):
                     TapeView(tape)
                     ledger = LedgerView(bank, tape)
-                    EvidenceView(evidence)
+                    notary = EvidenceView(evidence)
                 orders = OrderList(bank, tape)
                 loans = LoanList(bank, tape)
         for part in (figures, accounts, ledger, orders, loans):
             await part.refresh()
+        notary.follow()
 
     @ui.page("/accounts/{account}")
     async def account_page(account: str) -> None:
