@@ -4,17 +4,19 @@ What every test shares: how hard Hypothesis searches, and the event loops that a
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytest
-import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.event_loops import LOOPS
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
+
+    import pytest
 
 # Time is no fault here: machines are shared, and stores wait for the disk.
 settings.register_profile(
@@ -31,14 +33,6 @@ settings.register_profile(
 )
 
 settings.load_profile("long" if os.environ.get("EVENTSOURCE_LONG") == "1" else "default")
-
-LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
-"""
-The event loops that the package is used on, by the name that EVENTSOURCE_LOOP calls them.
-"""
 
 # Folders and files whose async tests run on each loop at every run, and not only where EVENTSOURCE_LOOP asks for it.
 _ON_EACH_LOOP: Final = (
