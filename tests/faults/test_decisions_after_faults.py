@@ -304,5 +304,3 @@ async def test_an_erasure_that_found_no_space_changes_no_decision(quick_folder: 
 
             with pytest.raises(PreconditionFailedError):
                 await store.commit([other], [knows_ada])
-
-
