@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pytest
 
 PAGES: Final[Mapping[str, int]] = {
     # Events in a page that is read of the log.
