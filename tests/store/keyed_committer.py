@@ -1,7 +1,8 @@
 """
 A program that commits with idempotency keys as fast as it can, and is killed while it does.
 
-It is called with the path of the store, the first number, and before which change of its files it dies. It prints ``sent NUMBER`` before each commit and ``stored NUMBER IDS`` after its answer.
+It is called with the path of the store, the first number, and before which change of its files it dies. It prints
+``sent NUMBER`` before each commit and ``stored NUMBER IDS`` after its answer.
 """
 
 from __future__ import annotations
