@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -41,9 +41,9 @@ class _Node:
         children: The next level, by segment.
     """
 
-    own: list[int] = attrs.field(factory=list)
-    subtree: list[int] = attrs.field(factory=list)
-    children: dict[str, _Node] = attrs.field(factory=dict)
+    own: list[int] = attrs.field(factory=list[int])
+    subtree: list[int] = attrs.field(factory=list[int])
+    children: dict[str, _Node] = attrs.field(factory=dict[str, Any])
 
 
 @attrs.define(eq=False)
