@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import quote
 
 import httpx
 
@@ -285,11 +286,16 @@ class Client:
         """
         return self._object(await self.exchange.get("/status"))
 
-    async def subjects(self) -> list[str]:
+    async def subjects(self, under: str = "/") -> list[str]:
         """
         The subjects that have events.
+
+        Args:
+            under: Only these at and below it are wanted. An eventsource server leaves out the others;
+                a Genesis DB may list all, so look at what comes.
         """
-        return [str(subject) for subject in await self._list("/subjects", "subjects")]
+        path = "/subjects" if under == "/" else f"/subjects?under={quote(under, safe='/')}"
+        return [str(subject) for subject in await self._list(path, "subjects")]
 
     async def types(self) -> list[str]:
         """

@@ -227,7 +227,7 @@ class GenesisDBEventStore:
 
     async def subjects(self, under: str = "/") -> tuple[str, ...]:
         scope = Subject(under)
-        found = await self.client.subjects()
+        found = await self.client.subjects(scope)
         return tuple(sorted(subject for subject in found if _covers(scope, subject)))
 
     async def event_types(self) -> tuple[str, ...]:

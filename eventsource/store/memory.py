@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import time
 import uuid
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -31,6 +31,7 @@ from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
 from eventsource.store.log_entry import LogEntry
+from eventsource.store.memory_index import LogIndex
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
     ROWS_AT_A_TIME,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
-    from eventsource.gdbql import Query
+    from eventsource.gdbql import Expression, Query
 
 
 class InMemoryEventStore:
@@ -89,16 +90,18 @@ class InMemoryEventStore:
         self._references: dict[int, DataReference] = {}
         self._imported_times: dict[int, str] = {}
         # The events as queries see them, as far as one has asked.
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any] | None] = []
         self._prepared = ByTree(PreparedQuery)
         self._indexes: dict[tuple[str, str], DataIndex] = {}
         self._positions: dict[str, int] = {}
-        self._versions: Counter[str] = Counter()
+        self._index = LogIndex()
         self._schemas = SchemaBook()
         # By command id the positions of the events that were committed with it, as a number of a list.
         self._of_command: dict[str, list[int]] = {}
-        # By idempotency key: the digest of the request, and where in the list its events begin and end.
+        # By idempotency key: the digest of the request, and where in the list its events begin and end. The second
+        # list has where those begin, in ascending order, with the key.
         self._answers: dict[str, tuple[bytes, int, int]] = {}
+        self._keys: list[tuple[int, str]] = []
         self._end = LogEnd(0, 0, GENESIS_HASH)
         self._grown = asyncio.Event()
         self._restoring = asyncio.Lock()
@@ -133,7 +136,7 @@ class InMemoryEventStore:
             return tuple(self._events[begin:end_of_answer])
         if request.violation is not None:
             raise request.violation
-        check_preconditions(request.preconditions, self._versions.__getitem__, self._holds)
+        check_preconditions(request.preconditions, self._index.version_of, self._holds)
 
         end = self._end
         recorded: list[RecordedEvent] = []
@@ -152,7 +155,9 @@ class InMemoryEventStore:
         self._references.update(references)
         self._add(recorded)
         if request.key is not None:
-            self._answers[request.key.text] = request.key.digest, len(self._events) - len(recorded), len(self._events)
+            begin = len(self._events) - len(recorded)
+            self._answers[request.key.text] = request.key.digest, begin, len(self._events)
+            self._keys.append((begin, request.key.text))
         return tuple(recorded)
 
     def stream(
@@ -199,27 +204,29 @@ class InMemoryEventStore:
         self._check_open()
         after = 0 if lower_bound is None else await self.position_of(lower_bound)
         selection = Selection(Subject(subject), recursive, after)
-        return sum(selection.covers(event.subject) for event in self._events[after:])
+        return (
+            len(self._events) - after if selection.covers_all else len(self._found(selection)) - self._first(selection)
+        )
 
     async def last_event(self, subject: str = "/", *, recursive: bool = True) -> RecordedEvent | None:
         self._check_open()
-        selection = Selection(Subject(subject), recursive)
-        return next((event for event in reversed(self._events) if selection.covers(event.subject)), None)
+        found = self._found(Selection(Subject(subject), recursive))
+        return self._events[found[-1] - 1] if found else None
 
     async def subjects(self, under: str = "/") -> tuple[str, ...]:
         self._check_open()
-        selection = Selection(Subject(under), recursive=True)
-        return tuple(sorted(str(subject) for subject in self._versions if selection.covers(subject)))
+        return self._index.subjects(Subject(under))
 
     async def event_types(self) -> tuple[str, ...]:
         self._check_open()
-        return tuple(sorted({event.type for event in self._events}))
+        return tuple(sorted(self._index.types))
 
     async def status(self) -> StoreStatus:
+        self._check_open()
         return StoreStatus(
             events=len(self._events),
-            subjects=len(await self.subjects()),
-            types=len(await self.event_types()),
+            subjects=self._index.subject_count,
+            types=len(self._index.types),
             storage_bytes=0,
         )
 
@@ -257,12 +264,7 @@ class InMemoryEventStore:
     async def explain(self, query: str | Query) -> Explanation:
         self._check_open()
         tree = read_query(query)
-        parts = [
-            ExplainedPart("WHERE", print_expression(part), "row by row")
-            if command_id_asked(part) is None
-            else ExplainedPart("WHERE", print_expression(part), "index", "command ids")
-            for part in conjuncts(tree.where)
-        ]
+        parts = [self._explained(part, tree.where) for part in conjuncts(tree.where)]
         parts += [ExplainedPart("GROUP BY", print_expression(key), "row by row") for key in tree.group_by]
         parts += [ExplainedPart("ORDER BY", print_expression(key.expression), "sort") for key in tree.order_by]
         if tree.projection is not None:
@@ -273,14 +275,19 @@ class InMemoryEventStore:
         self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
     ) -> DataIndex:
         self._check_open()
-        index = DataIndex(event_type, print_data_path(read_data_path(path)), IndexState.READY)
+        tree = read_data_path(path)
+        index = DataIndex(event_type, print_data_path(tree), IndexState.READY)
+        if (index.event_type, index.path) not in self._indexes:
+            self._index.declare(event_type, tree, self._events)
         if progress:
             progress(1.0)
         return self._indexes.setdefault((index.event_type, index.path), index)
 
     async def drop_index(self, event_type: str, path: str) -> bool:
         self._check_open()
-        return self._indexes.pop((event_type, print_data_path(read_data_path(path))), None) is not None
+        tree = read_data_path(path)
+        self._index.drop(event_type, tree)
+        return self._indexes.pop((event_type, print_data_path(tree)), None) is not None
 
     async def indexes(self) -> tuple[DataIndex, ...]:
         self._check_open()
@@ -296,23 +303,19 @@ class InMemoryEventStore:
     async def erase(self, subject: str) -> int:
         self._check_open()
         subject = Subject(subject)
-        if not self._versions[subject]:
+        own = self._found(Selection(subject, recursive=False))
+        if not own:
             raise SubjectNotFoundError(subject)
         found = [
-            position
-            for position, reference in self._references.items()
-            if not reference.is_erased and self._events[position - 1].subject == subject
+            position for position in own if position in self._references and not self._references[position].is_erased
         ]
         for position in found:
-            event = self._events[position - 1]
-            event = self._events[position - 1] = event._replace(data_json=emptied(event.data_json))
+            before = self._events[position - 1]
+            event = self._events[position - 1] = before._replace(data_json=emptied(before.data_json))
+            self._index.replace(before, event)
             self._references[position] = self._references[position].erased()
-            if position <= len(self._rows):
-                self._rows[position - 1] = _row(event)
-        for key, (_, begin, end) in self._answers.items():
-            if any(begin < position <= end for position in found):
-                # Whoever guesses the data could try the guess on the digest of the request.
-                self._answers[key] = b"", begin, end
+            self._rows[position - 1] = None
+            self._forget_request(position)
         return len(found)
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
@@ -375,7 +378,7 @@ class InMemoryEventStore:
         return self._positions[event_id]
 
     def open(self, selection: Selection) -> _MemoryPages:
-        return _MemoryPages(self._events, selection, self._check_open)
+        return _MemoryPages(self._events, self._found, selection, self._check_open)
 
     async def wait_beyond(self, position: int) -> None:
         while len(self._events) <= position:
@@ -388,9 +391,10 @@ class InMemoryEventStore:
             # Canonical JSON writes the name like this. Most events are not read a second time for it.
             if _COMMAND_ID in event.data_json and (command_id := event.metadata.command_id) is not None:
                 self._of_command.setdefault(command_id, []).append(number)
+            self._index.add(event)
         self._events.extend(events)
+        self._rows.extend([None] * len(events))
         self._positions.update((event.id, event.position) for event in events)
-        self._versions.update(event.subject for event in events)
         self._wake()
 
     def _entry(self, position: int) -> LogEntry:
@@ -403,21 +407,57 @@ class InMemoryEventStore:
 
     def _rows_for(self, query: Query, spending: Spending) -> Iterator[dict[str, Any]]:
         """
-        The events there are now; of a query about one command its events alone, or a few more.
+        The events that can fulfil the query, and maybe more, as the log is now.
         """
         command_id = command_id_asked(query.where)
-        if command_id is None:
-            return self._rows_until(len(self._events), spending)
-        return iter([_row(self._events[number]) for number in self._of_command.get(command_id, ())])
+        if command_id is not None:
+            # These alone are read as they are now: a copy that is kept would outlive a change of the data.
+            return iter([_row(self._events[number]) for number in self._of_command.get(command_id, ())])
+        found = self._index.candidates(query.where)
+        if found is None:
+            return self._rows_at(range(1, len(self._events) + 1), len(self._events), spending)
+        positions = found[1]
+        return self._rows_at(positions, len(positions), spending)
 
-    def _rows_until(self, end: int, spending: Spending) -> Iterator[dict[str, Any]]:
+    def _rows_at(self, positions: Sequence[int], end: int, spending: Spending) -> Iterator[dict[str, Any]]:
         rows = self._rows
-        for position in range(end):
-            if position % _ROWS_PER_LOOK_AT_THE_CLOCK == 0:
+        # The list may grow meanwhile: what is committed later is not in the answer.
+        for number in range(end):
+            if number % _ROWS_PER_LOOK_AT_THE_CLOCK == 0:
                 spending.check_time()
-            if position == len(rows):
-                rows.append(_row(self._events[position]))
-            yield rows[position]
+            position = positions[number]
+            row = rows[position - 1]
+            if row is None:
+                row = rows[position - 1] = _row(self._events[position - 1])
+            yield row
+
+    def _explained(self, part: Expression, where: Expression | None) -> ExplainedPart:
+        if command_id_asked(part) is not None:
+            return ExplainedPart("WHERE", print_expression(part), "index", "command ids")
+        used = self._index.candidates(where) if command_id_asked(where) is None else None
+        if used is not None and self._index.serves(part, used[0]):
+            return ExplainedPart("WHERE", print_expression(part), "index", used[0])
+        return ExplainedPart("WHERE", print_expression(part), "row by row")
+
+    def _found(self, selection: Selection) -> Sequence[int]:
+        if selection.covers_all:
+            return range(1, len(self._events) + 1)
+        return self._index.positions(selection)
+
+    def _first(self, selection: Selection) -> int:
+        return bisect_right(self._found(selection), selection.after)
+
+    def _forget_request(self, position: int) -> None:
+        """
+        Forget the digest of the request that an erased event came with: a guess of the data could be tried on it.
+        """
+        number = bisect_left(self._keys, (position, "")) - 1
+        if number < 0:
+            return
+        key = self._keys[number][1]
+        _, begin, end = self._answers[key]
+        if begin < position <= end:
+            self._answers[key] = b"", begin, end
 
     def _wake(self) -> None:
         self._grown.set()
@@ -453,8 +493,15 @@ def _copied(value: Any) -> Any:
 
 
 class _MemoryPages:
-    def __init__(self, events: list[RecordedEvent], selection: Selection, check_open: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        events: list[RecordedEvent],
+        find: Callable[[Selection], Sequence[int]],
+        selection: Selection,
+        check_open: Callable[[], None],
+    ) -> None:
         self._events = events
+        self._find = find
         self._selection = selection
         self._check_open = check_open
         self._position = selection.after
@@ -468,18 +515,22 @@ class _MemoryPages:
         until = self._until
         if selection.latest_by_type is not None:
             return Page(self._latest(selection.latest_by_type, until), until, caught_up=True)
-        found: list[RecordedEvent] = []
-        while self._position < until and len(found) < PAGE_EVENTS:
-            event = self._events[self._position]
-            self._position += 1
-            if selection.covers(event.subject):
-                found.append(event)
-        return Page(found, self._position, caught_up=self._position >= until)
+        found = self._positions(until, PAGE_EVENTS)
+        self._position = found[-1] if len(found) == PAGE_EVENTS else max(self._position, until)
+        return Page(
+            [self._events[position - 1] for position in found], self._position, caught_up=self._position >= until
+        )
+
+    def _positions(self, until: int, most: int | None = None) -> Sequence[int]:
+        """
+        The positions behind the last page, at most a page of them.
+        """
+        found = self._find(self._selection)
+        first = bisect_right(found, self._position)
+        end = bisect_right(found, until)
+        return found[first : end if most is None else min(end, first + most)]
 
     def _latest(self, event_type: str, until: int) -> list[RecordedEvent]:
-        latest = {
-            event.subject: event
-            for event in self._events[self._position : until]
-            if event.type == event_type and self._selection.covers(event.subject)
-        }
+        events = (self._events[position - 1] for position in self._positions(until))
+        latest = {event.subject: event for event in events if event.type == event_type}
         return sorted(latest.values(), key=lambda event: event.position)
