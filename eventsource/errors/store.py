@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors.root import EventSourceError
+from eventsource.errors.root import EventSourceError, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +26,13 @@ class InvalidStoreUrlError(StoreError, ValueError):
     A store URL is not understood.
 
     Attributes:
-        url: The URL as given, without a password.
+        url: The URL as given, without user, password and parameters.
     """
 
     code = "invalid-store-url"
 
     def __init__(self, url: str, reason: str) -> None:
+        url = without_secrets(url)
         super().__init__(f"not a store URL: {url!r}: {reason}; write 'memory:', 'sqlite:PATH' or 'http://HOST:PORT'")
         self.url = url
 

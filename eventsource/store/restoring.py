@@ -72,9 +72,9 @@ class BackupReader:
         Tell the log what whoever restores should know. Call it once all is stored.
         """
         if self._imported:
-            _log.warning("restore.hashes-not-ours", events=self.events, not_ours=self._imported)
+            _log.warning("restore.hashes_not_ours", events=self.events, not_ours=self._imported)
         if self._unknown:
-            _log.warning("restore.members-left-out", members=sorted(self._unknown))
+            _log.warning("restore.members_left_out", members=sorted(self._unknown))
 
     def _read(self, members: Mapping[str, Any]) -> LogEntry:
         texts = _texts(members)
