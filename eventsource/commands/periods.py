@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import stored_types_of
@@ -16,7 +17,23 @@ if TYPE_CHECKING:
 
     from eventsource.store.interface import EventStore
 
+AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 AnyPeriodAggregate = TypeVar("AnyPeriodAggregate", bound=PeriodAggregate)
+
+
+def new_aggregate(aggregate_class: type[AnyAggregate], id: str, *, period: str | None = None) -> AnyAggregate:
+    """
+    A new aggregate, in its first period if it is one with periods.
+
+    Raises:
+        TypeError: A period is given for a class without periods.
+    """
+    if period is None:
+        return aggregate_class(id)
+    if not issubclass(aggregate_class, PeriodAggregate):
+        msg = f"{aggregate_class.__name__} has no periods: leave out period={period!r}"
+        raise TypeError(msg)
+    return aggregate_class(id, period=period)
 
 
 async def find_last_period(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 from eventsource.commands.decide import decide
 from eventsource.commands.loading import Loader
 from eventsource.commands.past import diff, history, load_at
-from eventsource.commands.periods import close_books
+from eventsource.commands.periods import close_books, new_aggregate
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.domain.aggregates.aggregate import Aggregate
@@ -42,7 +42,7 @@ class Repository(Generic[AnyAggregate]):
     of them needs the aggregate's history: it is enough to save one that was not read::
 
         account = Account("42")
-        account.deposit(5_00)  # emits MoneyDeposited, guarded_by "the account is open"
+        account.deposit(5_00)  # emits MoneyDeposited, rules=["the account is open"]
         await accounts.save(account)
 
     Args:
@@ -144,7 +144,7 @@ class Repository(Generic[AnyAggregate]):
             AggregateExistsError: At the end of the block: the subject has events already.
             TypeError: A period is given for a class without periods.
         """
-        aggregate = self._class(id) if period is None else self._class(id, period=period)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  some can have one
+        aggregate = new_aggregate(self._class, id, period=period)
         yield aggregate
         await self.save(aggregate)
 
@@ -176,6 +176,9 @@ class Repository(Generic[AnyAggregate]):
             ConflictError: Others committed to one since it was read.
             AggregateNotFoundError: It is a rule of one, `SubjectExists`, that it exists, and it does not.
             RuleBrokenError: Another rule did not hold: `name` and `asked` tell which.
+            CommitOutcomeUnknownError: Whether it was written is not known. That is so as well where the call
+                is cancelled. Load the aggregates again: these cannot be saved any more.
+            AggregateInCommitError: One is being saved already, or it is not known whether it was.
             ValueError: The same subject is given twice.
         """
         work = UnitOfWork(self._store, loader=self._loader)

@@ -45,8 +45,8 @@ def rule(name: str) -> Callable[[Method], Method]:
             return balance_of(self.subject) >= event.cents
 
     The commit is guarded by the version that was read and by the rule; where the event is emitted with
-    ``guarded_by=`` the rule counts among those that stand in place of the version. So what is emitted
-    with ``guarded_by=()`` is decided by the declared rules alone, and the aggregate need not be read.
+    ``rules=[...]`` the rule counts among those that take the place of the version. An event that is emitted
+    with ``unversioned=True`` is decided by the declared rules alone, so the aggregate need not be read.
 
     On a command it has no parameter: it is compiled into the commit of whatever the command does.
 
