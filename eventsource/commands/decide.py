@@ -12,6 +12,7 @@ from eventsource.commands.loading import Loader
 from eventsource.commands.readings import Readings
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import UnitOfWork
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.errors import ConflictError, UnitOfWorkClosedError
 
 if TYPE_CHECKING:
@@ -91,11 +92,13 @@ async def decide(
         What *function* returned in the run that was committed.
 
     Raises:
+        DeclarationError: *function* is a generator, or returned something that has not run, such as a coroutine.
         RuleBrokenError: A rule did not hold; that is not run again.
         ConflictError: In the last of the attempts, too, others were first.
         Exception: Whatever *function* raises, and other refusals of `UnitOfWork.commit`; that is not
             run again.
     """
+    check_is_plain(function, may_await=True)
     policy = retry or RetryPolicy()
     readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
     failures = 0
@@ -103,6 +106,7 @@ async def decide(
         work = LentUnitOfWork(store, metadata=metadata, readings=readings)
         returned = function(work)
         result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
+        check_has_run(result, function)
         is_last = failures + 1 >= policy.attempts
         try:
             await work.commit_for_caller(tells_events=is_last)

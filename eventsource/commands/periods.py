@@ -10,6 +10,7 @@ from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import stored_types_of
+from eventsource.domain.plain_call import check_has_run
 from eventsource.errors import DeclarationError, PeriodClosedError
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def close_books(
     if current.is_closed:
         raise PeriodClosedError(subject=current.subject)
     given = command(current)
+    check_has_run(given, command, may_yield=True)
     opening = [given] if isinstance(given, Event) else list(given)
     if not current.is_closed:
         msg = (

@@ -15,6 +15,7 @@ from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -203,14 +204,19 @@ class Repository(Generic[AnyAggregate]):
             saved: its `last_event_id` is what to wait for in a read model.
 
         Raises:
+            DeclarationError: *command* is asynchronous or a generator, or returned something that has not run.
+                Nothing is committed then.
             AggregateNotFoundError: It does not exist.
             RuleBrokenError: A rule of the command did not hold; that is not run again.
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises; that is not run again.
         """
+        check_is_plain(command)
 
         def run(aggregates: Sequence[AnyAggregate]) -> Result:
-            return command(aggregates[0], *args, **kwargs)
+            returned = command(aggregates[0], *args, **kwargs)
+            check_has_run(returned, command)
+            return returned
 
         return await self._execute([id], run)
 
@@ -223,9 +229,12 @@ class Repository(Generic[AnyAggregate]):
         ``await accounts.execute_across(["1", "2"], transfer, 5_00)`` runs
         ``transfer(account_1, account_2, 5_00)``.
         """
+        check_is_plain(command)
 
         def run(aggregates: Sequence[AnyAggregate]) -> Result:
-            return command(*aggregates, *args, **kwargs)
+            returned = command(*aggregates, *args, **kwargs)
+            check_has_run(returned, command)
+            return returned
 
         return await self._execute(ids, run)
 
@@ -257,6 +266,7 @@ class Repository(Generic[AnyAggregate]):
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises.
         """
+        check_is_plain(command, may_yield=True)
 
         async def close(work: UnitOfWork) -> AnyPeriodAggregate:
             current = await work.load(self._class, id)

@@ -17,6 +17,7 @@ from eventsource.domain.event_type import event_types, stored_types_of
 from eventsource.domain.guards.given_rules import check_given_rules
 from eventsource.domain.guards.guard import events
 from eventsource.domain.guards.rule import asked, collect_rules
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.subject import Subject, check_segment
 from eventsource.errors import AggregateInCommitError, AggregateReadOnlyError, DeclarationError, InvalidSubjectError
@@ -296,7 +297,7 @@ class Aggregate:
         # Asked before the event is folded: a rule speaks of the state that the command saw.
         declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]
         is_decided_by_rules = bool(given) or unversioned
-        handle(self, event)
+        check_has_run(handle(self, event), handle)
         self._is_decided_by_rules = is_decided_by_rules and (self._is_decided_by_rules or not self._pending)
         self._pending.append(event)
         for each in (given, *declared):

@@ -11,6 +11,7 @@ from eventsource.domain.aggregates.handler import collect_handlers, handles
 from eventsource.domain.aggregates.state_attributes import check_names
 from eventsource.domain.event import Event
 from eventsource.domain.guards.guard import events
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsNew
 from eventsource.domain.subject import shown
 from eventsource.errors import DeclarationError, InvalidSubjectError, PeriodClosedError
@@ -242,7 +243,7 @@ def _closing_handler(event_class: type[Event]) -> Callable[..., None]:
 
 def _and_close(handle: Callable[..., Any]) -> Callable[..., Any]:
     def take_and_close(self: PeriodAggregate, event: Event) -> None:
-        handle(self, event)
+        check_has_run(handle(self, event), handle)
         self._is_closed = True  # pyright: ignore[reportPrivateUsage]  a method of it
 
     return take_and_close

@@ -50,7 +50,7 @@ TAKEN = events(Taken).at("/shelves/1")
 
 @pytest.mark.parametrize(
     "rules",
-    [None, [], (), set(), {}.values(), iter([]), (rule for rule in ())],
+    [None, [], (), set(), {}.values(), iter([]), (rule for rule in list[QueryIsTrue]())],
     ids=["none", "list", "tuple", "set", "view", "iterator", "generator"],
 )
 def test_no_rules_keep_the_version(rules: Iterable[QueryIsTrue] | None) -> None:
