@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, final
 
 import attrs
@@ -23,6 +24,7 @@ from eventsource.domain.timestamp import format_timestamp, to_datetime
 from eventsource.errors import (
     DeclarationError,
     InvalidSubjectError,
+    NotAnEventError,
     NotOneEventError,
     UnstorableDataError,
 )
@@ -175,11 +177,60 @@ def _to_object_json(data: Mapping[str, object]) -> str:
     return text
 
 
-def _to_event_subject(path: str) -> Subject:
+def check_event_subject(path: str) -> Subject:
+    """
+    The subject of an event.
+
+    Raises:
+        InvalidSubjectError: *path* is no subject that an event can have.
+    """
     subject = Subject(path)
     if subject.is_root:
         raise InvalidSubjectError(subject, "an event needs a subject below '/'")
     return subject
+
+
+def check_is_event(event: object) -> None:
+    """
+    Check that *event* is what can happen, an instance of an event class.
+
+    Raises:
+        NotAnEventError: It is something else.
+    """
+    if isinstance(event, Event):
+        return
+    if isinstance(event, type):
+        advice = f"{event.__name__} is a class: emit an instance of it, {event.__name__}(...)"
+    elif isinstance(event, (NewEvent, RecordedEvent)):
+        advice = "emit the event itself; its place is that of what emits it"
+    else:
+        advice = "emit an instance of an event class, such as MoneyDeposited(cents=5)"
+    raise NotAnEventError(type(event).__name__, advice)
+
+
+def checked_new_events(events: object) -> tuple[NewEvent, ...]:
+    """
+    The events of a commit, each a `NewEvent`, which has a subject.
+
+    Raises:
+        NotAnEventError: One is something else.
+    """
+    if isinstance(events, NewEvent) or not isinstance(events, Iterable):
+        advice = "commit a list of events, [NewEvent.of(event, subject=...)]"
+        raise NotAnEventError(type(events).__name__, advice)
+    given = tuple(cast("Iterable[object]", events))
+    for event in given:
+        if isinstance(event, NewEvent):
+            continue
+        name = type(event).__name__
+        if isinstance(event, Event):
+            advice = f'it has no subject yet; commit NewEvent.of({name}(...), subject="/...")'
+        elif isinstance(event, RecordedEvent):
+            advice = "it is stored already; NewEvent(subject=..., type=..., data=...) makes a new event of its content"
+        else:
+            advice = 'commit a NewEvent, such as NewEvent.of(MoneyDeposited(cents=5), subject="/accounts/42")'
+        raise NotAnEventError(name, advice)
+    return cast("tuple[NewEvent, ...]", given)
 
 
 def check_event_type(name: str) -> None:
@@ -227,7 +278,7 @@ class NewEvent:
         ValueError: *type* or *source* is empty, longer than 256 characters or has white space.
     """
 
-    subject: Subject = attrs.field(converter=_to_event_subject)
+    subject: Subject = attrs.field(converter=check_event_subject)
     type: str = attrs.field(validator=_check_name)
     data_json: str = attrs.field(alias="data", converter=_to_object_json)
     source: str | None = attrs.field(default=None, validator=attrs.validators.optional(_check_name))
@@ -249,8 +300,10 @@ class NewEvent:
         A personal event is stored by reference in any case. Of such events' data nothing is to be told
         apart from what they say about the person, so they carry no metadata.
         """
+        check_is_event(event)
+        place = check_event_subject(subject)
         by_reference = store_data_as_reference or event.event_is_personal
-        known = Metadata() if metadata is None or by_reference else metadata.of_event_at(subject)
+        known = Metadata() if metadata is None or by_reference else metadata.of_event_at(place)
         stored: dict[str, Any] = attrs.evolve(known, version=event.event_version).to_data()
         if event.event_is_personal:
             stored[HELD_KEY] = HELD
@@ -258,7 +311,7 @@ class NewEvent:
         if stored:
             data[METADATA_KEY] = stored
         return cls(
-            subject=Subject(subject),
+            subject=place,
             type=event.event_type,
             data=data,
             source=source,
@@ -274,7 +327,7 @@ class NewEvent:
         """
         # Its data is checked and printed already, which is most of the work of making one.
         moved = copy.copy(self)
-        object.__setattr__(moved, "subject", _to_event_subject(subject))
+        object.__setattr__(moved, "subject", check_event_subject(subject))
         return moved
 
 

@@ -9,6 +9,7 @@ Every error of the package.
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
     │   ├── EventDecodingError
@@ -59,10 +60,13 @@ Every error of the package.
     ├── CommandError
     │   ├── CommandNotHandledError (LookupError)
     │   ├── CommandLeavesNoTraceError
+    │   ├── CommandIdReusedError
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── AggregateReadOnlyError
+    ├── AggregateInCommitError (RuntimeError)
+    ├── UnitOfWorkClosedError (RuntimeError)
     ├── PeriodClosedError
     ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
@@ -124,12 +128,15 @@ aggregates and need not derive from anything here.
 """
 
 from eventsource.errors.command import (
+    AggregateInCommitError,
     AggregateReadOnlyError,
     CommandError,
+    CommandIdReusedError,
     CommandLeavesNoTraceError,
     CommandNotHandledError,
     PeriodClosedError,
     ResultNotSeenError,
+    UnitOfWorkClosedError,
     UnstorableStateError,
 )
 from eventsource.errors.event import (
@@ -138,6 +145,7 @@ from eventsource.errors.event import (
     EventTooLargeError,
     MalformedEventError,
     NewerEventError,
+    NotAnEventError,
     NotOneEventError,
     SchemaViolationError,
     UnknownEventTypeError,
@@ -265,6 +273,7 @@ from eventsource.errors.store import (
 __all__ = [
     "AddressUnavailableError",
     "AggregateExistsError",
+    "AggregateInCommitError",
     "AggregateNotFoundError",
     "AggregateReadOnlyError",
     "AlreadyNotarisedError",
@@ -273,6 +282,7 @@ __all__ = [
     "CheckpointMismatchError",
     "CheckpointMissingError",
     "CommandError",
+    "CommandIdReusedError",
     "CommandLeavesNoTraceError",
     "CommandNotHandledError",
     "CommitOutcomeUnknownError",
@@ -318,6 +328,7 @@ __all__ = [
     "NotALedgerError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotAnEventError",
     "NotBytesError",
     "NotNotarisedError",
     "NotOneEventError",
@@ -374,6 +385,7 @@ __all__ = [
     "TrustUnreadableError",
     "UnauthenticatedError",
     "UndeclaredCommandError",
+    "UnitOfWorkClosedError",
     "UnknownEventTypeError",
     "UnstorableDataError",
     "UnstorableStateError",

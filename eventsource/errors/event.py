@@ -87,6 +87,21 @@ class EventTooLargeError(EventError, ValueError):
         self.limit_bytes = limit_bytes
 
 
+class NotAnEventError(EventError, TypeError):
+    """
+    Something was to be emitted or committed that is no event, or an event that has no subject yet.
+
+    Attributes:
+        found: The name of its type.
+    """
+
+    code = "not-an-event"
+
+    def __init__(self, found: str, advice: str) -> None:
+        super().__init__(f"a value of type {found} cannot be stored here: {advice}")
+        self.found = found
+
+
 class MalformedEventError(EventError, ValueError):
     """
     A JSON text is not an event as Genesis DB writes it.

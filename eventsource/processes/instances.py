@@ -237,7 +237,7 @@ class Instances:
         def beside(work: UnitOfWork) -> None:
             done = CommandDispatched(cause=cause_id, index=index)
             # If somebody else led the process on, the command was carried out or refused there.
-            work.emit(done, at=process.subject, guarded_by=process.preconditions)
+            work.emit(done, at=process.subject, rules=process.preconditions)
 
         with with_metadata(_metadata_for(cause)), committed_beside(beside):
             await self._dispatcher.dispatch(command)

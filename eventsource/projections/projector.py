@@ -13,6 +13,7 @@ from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
 from eventsource.domain.evolution.erased import Erased
 from eventsource.domain.evolution.validation import validate
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, EventError, ProjectorNotRunningError
 
@@ -108,13 +109,14 @@ class Projector:
         """
         if event_types.is_plain(recorded.type) and VERSION_TEXT not in recorded.data_json:
             event_class, method = self._handlers[recorded.type]
-            method(self, validate(recorded, event_class, recorded.data_json), recorded, tx)
+            event = validate(recorded, event_class, recorded.data_json)
+            check_has_run(method(self, event, recorded, tx), method)
             return
         reader = f"projector {self.name}"
-        for method, event in handled(
+        for method, made in handled(
             recorded, self._handlers, self._erased_handlers, reader=reader, unknown_events="ignore"
         ):
-            method(self, event, recorded, tx)
+            check_has_run(method(self, made, recorded, tx), method)
 
     def lets_go(self, recorded: RecordedEvent) -> bool:
         """

@@ -9,8 +9,9 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from eventsource.domain.event import check_event_type
+from eventsource.domain.event import check_event_type, checked_new_events
 from eventsource.domain.event_data import to_canonical_json
+from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.subject import Subject, prefix_below
@@ -121,11 +122,13 @@ class GenesisDBEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_writable()
+        events = checked_new_events(events)
         check_events(events, source=self._source)
+        preconditions = checked_rules(preconditions)
         if idempotency_key is not None:
             # It becomes a header, so it is checked before it is sent.
             IdempotencyKey.of(idempotency_key, events, preconditions)
-        attempt = self._attempt(events, tuple(preconditions), idempotency_key)
+        attempt = self._attempt(events, preconditions, idempotency_key)
         return _recorded(await self.client.committer.commit(attempt))
 
     async def resolve(self, error: CommitOutcomeUnknownError) -> tuple[RecordedEvent, ...] | None:

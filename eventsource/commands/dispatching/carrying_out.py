@@ -30,6 +30,7 @@ from eventsource.errors import (
     EventSourceError,
     PreconditionFailedError,
     StoreError,
+    UnitOfWorkClosedError,
 )
 
 if TYPE_CHECKING:
@@ -119,9 +120,6 @@ class CarryingOut:
             nonlocal last
             work.require(rules)
             value = await handling(command, work)
-            if work.recorded:
-                msg = f"the handler of {type(command).__name__} has committed: leave that to the dispatcher"
-                raise DeclarationError(msg)
             emitted = work.emitted
             # Personal events carry no metadata.
             carrying = [not event.event_is_personal for event, _ in emitted]
@@ -147,7 +145,7 @@ class CarryingOut:
         """
         What was committed for a command that is refused now.
         """
-        if isinstance(refusal, (CommandError, DeclarationError)):
+        if isinstance(refusal, (CommandError, DeclarationError, UnitOfWorkClosedError)):
             # It could not have been carried out.
             return ()
         if isinstance(refusal, StoreError) and not isinstance(refusal, PreconditionFailedError):

@@ -12,6 +12,7 @@ from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
 from eventsource.domain.evolution.erased import Erased
 from eventsource.domain.evolution.validation import decoding_error
+from eventsource.domain.plain_call import check_has_run
 from eventsource.errors import DeclarationError, UnknownEventTypeError
 
 if TYPE_CHECKING:
@@ -80,11 +81,12 @@ def fold_events(
                     event = decode_plain(data_json, extra="ignore", by_alias=True, by_name=False)
                 except ValidationError as error:
                     raise decoding_error(recorded, error, handlers[recorded.type][0]) from None
-                handle(state, event)
+                if (returned := handle(state, event)) is not None:
+                    check_has_run(returned, handle)
                 count += 1
                 continue
         for method, made in handled(recorded, handlers, erased_handlers, reader=reader, unknown_events=unknown_events):
-            method(state, made)
+            check_has_run(method(state, made), method)
         count += 1
     return count, None if recorded is None else recorded.id
 

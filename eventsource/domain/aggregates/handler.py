@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from eventsource.domain.event import Event
 from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.plain_call import check_is_plain
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ Method = TypeVar("Method", bound="Callable[..., object]")
 
 _MARK = "_handled_event_classes"
 _ERASED_MARK = "_handled_erased_classes"
-
-# Calling one of these runs nothing of it, so the event would be lost without a word.
-_CALLED_IN_VAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 def handles(method: Method) -> Method:
@@ -48,19 +46,6 @@ def handles(method: Method) -> Method:
     setattr(method, _MARK, present)
     setattr(method, _ERASED_MARK, erased)
     return method
-
-
-def check_is_plain(method: Callable[..., object]) -> None:
-    """
-    Check that calling *method* runs it.
-
-    Raises:
-        DeclarationError: It is asynchronous or a generator.
-    """
-    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
-        name = _name_of(method)
-        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
-        raise DeclarationError(msg)
 
 
 def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:

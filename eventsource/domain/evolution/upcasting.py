@@ -11,6 +11,7 @@ import pydantic_core
 
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.validation import validate
+from eventsource.domain.plain_call import check_has_run
 from eventsource.errors import UpcastingError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _run(recorded: RecordedEvent, upcaster: Upcaster, data: Data) -> list[tuple[
     """
     try:
         made: Any = upcaster.function(data)
+        check_has_run(made, upcaster.function, may_yield=upcaster.gives_pairs)
         pairs: list[Any] = list(made) if upcaster.gives_pairs else []
     except Exception as error:  # noqa: BLE001  it is the user's code; its text may quote the data
         problem = f"raised {type(error).__name__}{_line_of(error, upcaster)}"

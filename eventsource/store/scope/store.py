@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
 
+from eventsource.domain.event import checked_new_events
+from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
@@ -128,6 +130,7 @@ class ScopedEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
+        events, preconditions = checked_new_events(events), checked_rules(preconditions)
         placement = self._placement
         with placement.errors(preconditions, key=idempotency_key):
             recorded = await self._store.commit(

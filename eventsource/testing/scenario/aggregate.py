@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.commands.repository import Repository
 from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
@@ -81,9 +82,10 @@ class GivenAggregate(Generic[AnyAggregate]):
 
         Without a history of its own the aggregate is a new one.
         """
+        check_is_plain(command)
 
         def call(aggregate: AnyAggregate) -> None:
-            command(aggregate, *args, **kwargs)
+            check_has_run(command(aggregate, *args, **kwargs), command)
 
         return Outcome(run(lambda: self._run(call)), default=self._class.subject_of(self._id))
 
