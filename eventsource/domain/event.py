@@ -277,6 +277,18 @@ class NewEvent:
         object.__setattr__(moved, "subject", _to_event_subject(subject))
         return moved
 
+    def of_type(self, name: str) -> Self:
+        """
+        The same event, stored with another type.
+
+        Raises:
+            ValueError: *name* cannot be the type of an event.
+        """
+        check_event_type(name)
+        renamed = copy.copy(self)
+        object.__setattr__(renamed, "type", name)
+        return renamed
+
 
 @final
 class RecordedEvent(NamedTuple):

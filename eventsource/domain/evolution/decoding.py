@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from eventsource.domain.event_data import parse_json
+from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.erased import Erased, is_erased
+from eventsource.domain.evolution.process_note import NOTE_TYPE, is_note, noted_type
 from eventsource.domain.evolution.upcasting import upcast
 from eventsource.domain.evolution.validation import validate
 from eventsource.domain.metadata import METADATA_KEY, stored_version
@@ -46,6 +47,8 @@ def decode(recorded: RecordedEvent, *, reader: str = "the declared event classes
         DeclarationError: The upcasters of its type do not lead to a class.
     """
     reading = event_types.reading(recorded.type)
+    if reading is None and is_note(recorded.type) and (note_class := event_types.find(NOTE_TYPE)) is not None:
+        return (_read_note(recorded, note_class),)
     if reading is None:
         raise UnknownEventTypeError(
             event_type=recorded.type, event_id=recorded.id, subject=recorded.subject, reader=reader
@@ -94,3 +97,9 @@ def _decode(recorded: RecordedEvent, reading: Reading) -> tuple[Event | Erased[A
             known=reading.latest,
         )
     return (validate(recorded, reading.event_class, recorded.data_json),)
+
+
+def _read_note(recorded: RecordedEvent, note_class: type[Event]) -> Event:
+    data = parse_json(recorded.data_json)
+    data.pop(METADATA_KEY, None)
+    return validate(recorded, note_class, to_canonical_json({"type": noted_type(recorded.type), "data": data}))
