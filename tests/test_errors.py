@@ -136,6 +136,7 @@ SAMPLES: list[EventSourceError] = [
     errors.RefusalUnansweredError("loan", id="7", command="PayIn", refusal="AccountClosedError"),
     errors.ProcessNotFoundError("loan", id="7"),
     errors.ProcessNotParkedError("loan", id="7"),
+    errors.ProcessManagerNotRunningError("loan"),
     errors.ProcessManagerFailedError("loan", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada")),
 ]
 
@@ -210,6 +211,7 @@ CODES = {
     "ProcessCompletedError": "process-completed",
     "ProcessError": "process",
     "ProcessManagerFailedError": "process-manager-failed",
+    "ProcessManagerNotRunningError": "process-manager-not-running",
     "ProcessNotFoundError": "process-not-found",
     "ProcessNotParkedError": "process-not-parked",
     "ProcessNotStartedError": "process-not-started",

@@ -110,6 +110,7 @@ NAMES = [
     "ProcessError",
     "ProcessManager",
     "ProcessManagerFailedError",
+    "ProcessManagerNotRunningError",
     "ProcessNotFoundError",
     "ProcessNotParkedError",
     "ProcessNotStartedError",

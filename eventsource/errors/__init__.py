@@ -103,7 +103,8 @@ Every error of the package.
     │   ├── RefusalUnansweredError
     │   ├── ProcessNotFoundError (LookupError)
     │   ├── ProcessNotParkedError
-    │   └── ProcessManagerFailedError
+    │   ├── ProcessManagerFailedError
+    │   └── ProcessManagerNotRunningError
     └── NotaryError
         ├── InvalidLedgerUrlError (ValueError)
         ├── NotALedgerError
@@ -186,6 +187,7 @@ from eventsource.errors.process import (
     ProcessCompletedError,
     ProcessError,
     ProcessManagerFailedError,
+    ProcessManagerNotRunningError,
     ProcessNotFoundError,
     ProcessNotParkedError,
     ProcessNotStartedError,
@@ -332,6 +334,7 @@ __all__ = [
     "ProcessCompletedError",
     "ProcessError",
     "ProcessManagerFailedError",
+    "ProcessManagerNotRunningError",
     "ProcessNotFoundError",
     "ProcessNotParkedError",
     "ProcessNotStartedError",
