@@ -251,13 +251,15 @@ async def test_what_was_erased_is_forgotten_by_a_worker_that_runs(bank: Bank) ->
     worker = ProcessWorker(bank.store, dispatcher_on(bank.store), [Pings], clock=bank.clock)
     async with worker:
         await worker.settle()
+        await ping(bank, "a")
+        await worker.settle()
         await erase_subject(bank.store, "/process/reading-pings/a")
         await worker.settle()
         await ping(bank, "a")
         await worker.settle()
 
     texts = [event.text for event in await bank.events("/answers/a") if isinstance(event, Answered)]
-    assert texts == ["0 1 ", "0 1 "]
+    assert texts == ["0 1 ", "1 1 Zebulon", "0 1 "]
 
 
 async def test_two_workers_keep_what_the_other_adds(bank: Bank) -> None:
