@@ -347,6 +347,9 @@ class ProcessManager(Aggregate, abstract=True):
         if cause.subject == self.subject and self._timer_of(cause) not in self._book.fired:
             # Its timer was cancelled when it had just fired; or the process emitted it itself.
             return True
+        if self._reactions.is_erased(cause):
+            # It came while the process was parked. What it said is gone, so there is nothing to answer.
+            return True
         if self._book.is_completed:
             return self._if_completed == "ignore"
         return not self._book.answered and self._begins_nothing(cause)

@@ -63,7 +63,7 @@ def _class_variables(cls: type[Aggregate]) -> frozenset[str]:
         name
         for base in own_bases(cls)
         for name, hint in inspect.get_annotations(base).items()
-        if _is_class_variable(hint)
+        if is_class_variable(hint)
     )
 
 
