@@ -309,10 +309,10 @@ async def test_each_kind_of_field_reads_as_erased(store: EventStore, kind: str, 
         some_field=(annotation, ...),
     )
 
-    def count(holder: Holder, _: Any) -> None:
+    def take(holder: Holder, _: Any) -> None:
         holder.count += 1
 
-    count.__annotations__["_"] = checked
+    take.__annotations__["_"] = checked
 
     class Holder(Aggregate, subject="/holders/{id}"):
         """
@@ -321,7 +321,7 @@ async def test_each_kind_of_field_reads_as_erased(store: EventStore, kind: str, 
 
         count: int = 0
 
-        _taken = handles(count)
+        _taken = handles(take)
 
     event = checked(some_field=value)
     await store.commit([by_reference(event, "/holders/1", marked=marked)])
