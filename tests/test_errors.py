@@ -137,6 +137,7 @@ SAMPLES: list[EventSourceError] = [
     errors.ProcessNotFoundError("loan", id="7"),
     errors.ProcessNotParkedError("loan", id="7"),
     errors.ProcessManagerNotRunningError("loan"),
+    errors.PersonalDataRemainsError("/a", types={"t": 2}, emptied=1),
     errors.ProcessManagerFailedError("loan", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada")),
 ]
 
@@ -212,6 +213,7 @@ CODES = {
     "ProcessError": "process",
     "ProcessManagerFailedError": "process-manager-failed",
     "ProcessManagerNotRunningError": "process-manager-not-running",
+    "PersonalDataRemainsError": "personal-data-remains",
     "ProcessNotFoundError": "process-not-found",
     "ProcessNotParkedError": "process-not-parked",
     "ProcessNotStartedError": "process-not-started",

@@ -104,6 +104,7 @@ NAMES = [
     "PasswordPolicyError",
     "PeriodAggregate",
     "PeriodClosedError",
+    "PersonalDataRemainsError",
     "Precondition",
     "PreconditionFailedError",
     "ProcessCompletedError",

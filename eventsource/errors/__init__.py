@@ -38,6 +38,7 @@ Every error of the package.
     │   ├── EventNotFoundError (LookupError)
     │   ├── SubjectNotFoundError (LookupError)
     │   ├── ErasureUnfinishedError
+    │   ├── PersonalDataRemainsError
     │   ├── StoreNotEmptyError
     │   ├── BackupInvalidError (ValueError)
     │   ├── NotSupportedError
@@ -250,6 +251,7 @@ from eventsource.errors.store import (
     InvalidStoreUrlError,
     NotAStoreError,
     NotSupportedError,
+    PersonalDataRemainsError,
     SchemaExistsError,
     SchemaMismatchError,
     StoreClosedError,
@@ -330,6 +332,7 @@ __all__ = [
     "NotaryNotRunningError",
     "PasswordPolicyError",
     "PeriodClosedError",
+    "PersonalDataRemainsError",
     "PreconditionFailedError",
     "ProcessCompletedError",
     "ProcessError",

@@ -89,11 +89,15 @@ class Projector:
         """
         Whether it has a handler for the event, or for one that it may be read as.
         """
-        return recorded.type in self._handlers or recorded.type in self._erased_handlers or (
-            not event_types.is_plain(recorded.type)
-            and (
-                event_types.can_give(recorded.type, self._handlers)
-                or event_types.can_give(recorded.type, self._erased_handlers)
+        return (
+            recorded.type in self._handlers
+            or recorded.type in self._erased_handlers
+            or (
+                not event_types.is_plain(recorded.type)
+                and (
+                    event_types.can_give(recorded.type, self._handlers)
+                    or event_types.can_give(recorded.type, self._erased_handlers)
+                )
             )
         )
 
@@ -106,7 +110,11 @@ class Projector:
             NewerEventError, UpcastingError: It cannot be read as what it is today.
             Exception: Whatever the handler raises.
         """
-        if event_types.is_plain(recorded.type) and is_surely_plain(recorded.data_json) and recorded.type in self._handlers:
+        if (
+            event_types.is_plain(recorded.type)
+            and is_surely_plain(recorded.data_json)
+            and recorded.type in self._handlers
+        ):
             event_class, method = self._handlers[recorded.type]
             try:
                 event = validate(recorded, event_class, recorded.data_json)

@@ -18,6 +18,7 @@ from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.metadata import COMMAND_ID_MEMBER
 from eventsource.domain.subject import Subject
+from eventsource.domain.timestamp import format_timestamp
 from eventsource.errors import (
     EventNotFoundError,
     IdempotencyKeyReusedError,
@@ -50,7 +51,16 @@ from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -293,7 +303,7 @@ class InMemoryEventStore:
             audit.check(self._entry(position))
         return audit.report()
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_open()
         subject = Subject(subject)
         if not self._versions[subject]:
@@ -303,10 +313,22 @@ class InMemoryEventStore:
             for position, reference in self._references.items()
             if not reference.is_erased and self._events[position - 1].subject == subject
         ]
+        found += [
+            event.position
+            for event in self._events
+            if event.subject == subject
+            and event.type in including
+            and event.position not in self._references
+            and emptied(event.data_json) != event.data_json
+        ]
         for position in found:
             event = self._events[position - 1]
             event = self._events[position - 1] = event._replace(data_json=emptied(event.data_json))
-            self._references[position] = self._references[position].erased()
+            if position in self._references:
+                self._references[position] = self._references[position].erased()
+            else:
+                # Its hash covers the data, so it can be computed no more.
+                self._imported_times.setdefault(position, format_timestamp(event.time_ns))
             if position <= len(self._rows):
                 self._rows[position - 1] = _row(event)
         for key, (_, begin, end) in self._answers.items():

@@ -366,7 +366,10 @@ def _moved(data: dict[str, Any]) -> dict[str, Any]:
 
 @upcaster("io.example.test.by-reference.visited", version=1, into=[MovedIn, MovedOut])
 def _split(data: dict[str, Any]) -> list[tuple[type[Event], dict[str, Any]]]:
-    return [(MovedIn, {"on": dt.date.fromisoformat(data["from"])}), (MovedOut, {"on": dt.date.fromisoformat(data["to"])})]
+    return [
+        (MovedIn, {"on": dt.date.fromisoformat(data["from"])}),
+        (MovedOut, {"on": dt.date.fromisoformat(data["to"])}),
+    ]
 
 
 @pytest.mark.parametrize(

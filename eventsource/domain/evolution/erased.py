@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 AnyEvent = TypeVar("AnyEvent", bound="Event")
 
-# Stored with each event whose data is stored by reference, under the reserved key. Whatever a store leaves of a text once it is erased
-# (ours and Genesis DB leave ""), it is not this.
+# Stored with each event whose data is stored by reference, under the reserved key. Whatever a store leaves of a text
+# once it is erased (ours and Genesis DB leave ""), it is not this.
 HELD_KEY: Final = "held"
 HELD: Final = "yes"
 
