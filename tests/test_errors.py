@@ -140,6 +140,8 @@ SAMPLES: list[EventSourceError] = [
     errors.RefusalUnansweredError("loan", id="7", command="PayIn", refusal="AccountClosedError"),
     errors.ProcessNotFoundError("loan", id="7"),
     errors.ProcessNotParkedError("loan", id="7"),
+    errors.ProcessManagerNotRunningError("loan"),
+    errors.PersonalDataRemainsError("/a", types={"t": 2}, emptied=1),
     errors.ProcessManagerFailedError("loan", event_id="e-1", event_type="t", subject="/a", cause=KeyError("Ada")),
 ]
 
@@ -217,6 +219,8 @@ CODES = {
     "ProcessCompletedError": "process-completed",
     "ProcessError": "process",
     "ProcessManagerFailedError": "process-manager-failed",
+    "ProcessManagerNotRunningError": "process-manager-not-running",
+    "PersonalDataRemainsError": "personal-data-remains",
     "ProcessNotFoundError": "process-not-found",
     "ProcessNotParkedError": "process-not-parked",
     "ProcessNotStartedError": "process-not-started",

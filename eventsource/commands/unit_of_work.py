@@ -272,7 +272,13 @@ class UnitOfWork:
         What would be committed now: what was `emitted`, with its metadata.
         """
         metadata = self._metadata if self._metadata is not None else current_metadata()
-        return tuple(NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self.emitted)
+        of_aggregates = (
+            aggregate.to_stored(NewEvent.of(event, subject=aggregate.subject, metadata=metadata))
+            for aggregate in self._aggregates.values()
+            for event in aggregate.pending_events
+        )
+        others = (NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self._emitted)
+        return (*of_aggregates, *others)
 
     # --- Committing ---
 

@@ -53,8 +53,8 @@ class Event(BaseModel):
     ``abstract=True`` declares a base for other events; it has no type name.
 
     ``version=2`` says that its stored form is another one than before: an `upcaster` reads the old
-    form. ``personal=True`` says that it is about a person: its data is stored by reference, and once it
-    is erased the event decodes as `Erased`. A class derived from a personal one is personal.
+    form. ``personal=True`` says that it is about a person: its data is stored by reference, so that it can
+    be erased, and once it is the event decodes as `Erased`. A class derived from a personal one is personal.
 
     Raises:
         DeclarationError: No type name, or one that another class already has; a version below 1.
@@ -298,14 +298,15 @@ class NewEvent:
         Place *event* at *subject*, with its *metadata* and the version of its class in its data.
 
         A personal event is stored by reference in any case. Of such events' data nothing is to be told
-        apart from what they say about the person, so they carry no metadata.
+        apart from what they say about the person, so they carry no metadata, but for a mark that erasing empties:
+        so each reader can tell that they were erased, whatever their class.
         """
         check_is_event(event)
         place = check_event_subject(subject)
         by_reference = store_data_as_reference or event.event_is_personal
         known = Metadata() if metadata is None or by_reference else metadata.of_event_at(place)
         stored: dict[str, Any] = attrs.evolve(known, version=event.event_version).to_data()
-        if event.event_is_personal:
+        if by_reference:
             stored[HELD_KEY] = HELD
         data = _to_data(event)
         if stored:
@@ -329,6 +330,18 @@ class NewEvent:
         moved = copy.copy(self)
         object.__setattr__(moved, "subject", check_event_subject(subject))
         return moved
+
+    def of_type(self, name: str) -> Self:
+        """
+        The same event, stored with another type.
+
+        Raises:
+            ValueError: *name* cannot be the type of an event.
+        """
+        check_event_type(name)
+        renamed = copy.copy(self)
+        object.__setattr__(renamed, "type", name)
+        return renamed
 
 
 @final
@@ -410,7 +423,7 @@ class RecordedEvent(NamedTuple):
         """
         Read it as the events it stands for today: one, or as many as upcasters make of it, or none.
 
-        An erased personal event is `Erased`.
+        An event whose data was erased is `Erased`.
 
         Raises:
             UnknownEventTypeError, EventDecodingError, NewerEventError, UpcastingError: See `decode`.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from eventsource.domain.evolution.process_note import NOTE_PREFIX, is_note
 from eventsource.domain.evolution.reading import Reading, find_problems, older_forms
 from eventsource.errors import DeclarationError
 
@@ -38,9 +39,10 @@ class EventTypes:
         Enter a class under its type name.
 
         Raises:
-            DeclarationError: Another class has that name.
+            DeclarationError: Another class has that name, or it is reserved for the notes of processes.
         """
         name = event_class.event_type
+        _check_is_free(name)
         known = self._classes.get(name)
         # The same definition run again (a reloaded module, a notebook cell) takes the place of the old one.
         if known is not None and _definition(known) != _definition(event_class):
@@ -57,8 +59,9 @@ class EventTypes:
         Enter an upcaster under the type and version that it takes.
 
         Raises:
-            DeclarationError: Another one takes these.
+            DeclarationError: Another one takes these, or the type is reserved for the notes of processes.
         """
+        _check_is_free(upcaster.stored_type)
         known = self._upcasters.get(upcaster.stored_type, {}).get(upcaster.version)
         if known is not None and _definition(known.function) != _definition(upcaster.function):
             msg = (
@@ -204,6 +207,12 @@ class EventTypes:
 
     def __iter__(self) -> Iterator[type[Event]]:
         return iter(self._classes.values())
+
+
+def _check_is_free(name: str) -> None:
+    if is_note(name):
+        msg = f"{name!r} cannot be declared: types that begin with {NOTE_PREFIX!r} are notes of process managers"
+        raise DeclarationError(msg)
 
 
 def _definition(declared: Any) -> tuple[str, str]:

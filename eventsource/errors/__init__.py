@@ -39,6 +39,7 @@ Every error of the package.
     │   ├── EventNotFoundError (LookupError)
     │   ├── SubjectNotFoundError (LookupError)
     │   ├── ErasureUnfinishedError
+    │   ├── PersonalDataRemainsError
     │   ├── StoreNotEmptyError
     │   ├── BackupInvalidError (ValueError)
     │   ├── NotSupportedError
@@ -107,7 +108,8 @@ Every error of the package.
     │   ├── RefusalUnansweredError
     │   ├── ProcessNotFoundError (LookupError)
     │   ├── ProcessNotParkedError
-    │   └── ProcessManagerFailedError
+    │   ├── ProcessManagerFailedError
+    │   └── ProcessManagerNotRunningError
     └── NotaryError
         ├── InvalidLedgerUrlError (ValueError)
         ├── NotALedgerError
@@ -194,6 +196,7 @@ from eventsource.errors.process import (
     ProcessCompletedError,
     ProcessError,
     ProcessManagerFailedError,
+    ProcessManagerNotRunningError,
     ProcessNotFoundError,
     ProcessNotParkedError,
     ProcessNotStartedError,
@@ -256,6 +259,7 @@ from eventsource.errors.store import (
     InvalidStoreUrlError,
     NotAStoreError,
     NotSupportedError,
+    PersonalDataRemainsError,
     SchemaExistsError,
     SchemaMismatchError,
     StoreClosedError,
@@ -339,10 +343,12 @@ __all__ = [
     "NotaryNotRunningError",
     "PasswordPolicyError",
     "PeriodClosedError",
+    "PersonalDataRemainsError",
     "PreconditionFailedError",
     "ProcessCompletedError",
     "ProcessError",
     "ProcessManagerFailedError",
+    "ProcessManagerNotRunningError",
     "ProcessNotFoundError",
     "ProcessNotParkedError",
     "ProcessNotStartedError",

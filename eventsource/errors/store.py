@@ -247,6 +247,35 @@ class SubjectNotFoundError(StoreError, LookupError):
         self.subject = subject
 
 
+class PersonalDataRemainsError(StoreError):
+    """
+    A subject was erased as far as it can be, and events of it still hold personal data.
+
+    They were not stored by reference: their class became personal later, or another program wrote them so. Erasing
+    with their types in ``including`` erases them, too.
+
+    Attributes:
+        subject: The subject.
+
+        types: How many such events there are, by stored type.
+
+        emptied: How many events were emptied.
+    """
+
+    code = "personal-data-remains"
+
+    def __init__(self, subject: str, *, types: Mapping[str, int], emptied: int) -> None:
+        counted = ", ".join(f"{count} of type {name!r}" for name, count in types.items())
+        super().__init__(
+            f"events at {subject} still hold personal data: {counted}; they were not stored by reference, so they were "
+            f"left ({emptied} events were emptied): erase again and include these types, "
+            f"erase_subject(store, {subject!r}, including={list(types)!r})"
+        )
+        self.subject = subject
+        self.types = types
+        self.emptied = emptied
+
+
 class ErasureUnfinishedError(StoreError):
     """
     Data was erased for every reader, but bytes of it are still in the files: somebody else is in the way.

@@ -39,7 +39,7 @@ from eventsource.wire.ndjson import LineSplitter, read_value
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent
@@ -356,15 +356,28 @@ class Client:
         """
         return _count(await self.exchange.post("/backup/restore", _print_array(events)), "restored")
 
-    async def erase(self, subject: str) -> int | None:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int | None:
         """
         As `erase_data`.
 
+        Args:
+            including: Types of events whose data is erased, too, where it was not stored by reference.
+
         Returns:
             How many events were emptied; None where the server does not say.
+
+        Raises:
+            NotSupportedError: The server erases by reference only, as Genesis DB does: it does not say that it took
+                *including*.
         """
         # A `Subject` is a text that JSON printers do not take for one.
-        reply = await self.exchange.post("/erase", to_canonical_json({"subject": str(subject)}).encode())
+        body: dict[str, Any] = {"subject": str(subject)}
+        if including:
+            body["including"] = sorted(including)
+        reply = await self.exchange.post("/erase", to_canonical_json(body).encode())
+        if including and _member(reply, "including") != body["including"]:
+            msg = "the server erases data that was stored by reference and no other: not the types in `including`"
+            raise NotSupportedError(msg)
         return _count(reply, "erased")
 
     # What only the servers of this package know.
@@ -457,12 +470,16 @@ def _read_event(number: int, line: bytes) -> Event:
 
 
 def _count(reply: Reply, name: str) -> int | None:
+    count = _member(reply, name)
+    return count if isinstance(count, int) else None
+
+
+def _member(reply: Reply, name: str) -> Any:
     try:
         found = read_value(1, reply.body)
     except DamagedLineError:
         return None
-    count: Any = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
-    return count if isinstance(count, int) else None
+    return cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
 
 
 def _read_whole(reply: Reply) -> Any:

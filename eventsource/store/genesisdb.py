@@ -55,7 +55,7 @@ from eventsource.wire.ndjson import read_value
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import httpx
@@ -255,9 +255,9 @@ class GenesisDBEventStore:
     async def schemas(self) -> dict[str, dict[str, Any]]:
         return dict(sorted((await self.client.schemas()).items()))
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_writable()
-        return await self.client.erase(Subject(subject)) or 0
+        return await self.client.erase(Subject(subject), including=including) or 0
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
         async with aclosing(self.client.backup()) as events:

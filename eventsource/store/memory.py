@@ -18,6 +18,7 @@ from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.metadata import COMMAND_ID_MEMBER
 from eventsource.domain.subject import Subject
+from eventsource.domain.timestamp import format_timestamp
 from eventsource.errors import (
     EventNotFoundError,
     IdempotencyKeyReusedError,
@@ -51,7 +52,16 @@ from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -300,7 +310,7 @@ class InMemoryEventStore:
             audit.check(self._entry(position))
         return audit.report()
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_open()
         subject = Subject(subject)
         own = self._found(Selection(subject, recursive=False))
@@ -309,11 +319,22 @@ class InMemoryEventStore:
         found = [
             position for position in own if position in self._references and not self._references[position].is_erased
         ]
+        found += [
+            event.position
+            for event in (self._events[position - 1] for position in own)
+            if event.type in including
+            and event.position not in self._references
+            and emptied(event.data_json) != event.data_json
+        ]
         for position in found:
             before = self._events[position - 1]
             event = self._events[position - 1] = before._replace(data_json=emptied(before.data_json))
             self._index.replace(before, event)
-            self._references[position] = self._references[position].erased()
+            if position in self._references:
+                self._references[position] = self._references[position].erased()
+            else:
+                # Its hash covers the data, so it can be computed no more.
+                self._imported_times.setdefault(position, format_timestamp(event.time_ns))
             self._rows[position - 1] = None
             self._forget_request(position)
         return len(found)

@@ -18,7 +18,7 @@ from eventsource.store.delegating import DelegatingEventStore
 from tests.erasure.people import Directory, Names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from eventsource import NewEvent, Precondition, RecordedEvent
 
@@ -42,11 +42,11 @@ class Deadly(DelegatingEventStore):
         super().__init__(inner)
         self._step = step
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         """
         The data is gone, and nothing else is done.
         """
-        events = await super().erase(subject)
+        events = await super().erase(subject, including=including)
         if self._step == "erased":
             die()
         return events

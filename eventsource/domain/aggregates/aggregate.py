@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from typing import Never
 
     from eventsource.domain.aggregates.folding import UnknownEvents
-    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.domain.event import Event, NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
 
 # Whether a commit of the pending events is under way, or has ended without an answer.
 CommitState: TypeAlias = Literal["settled", "committing", "unknown"]
 
 _ID = "{id}"
+_OF_PROCESSES = re.compile("/process/[^/]+/[^/]+")
 
 _OF_INSTANCES = (
     "_id",
@@ -342,6 +343,12 @@ class Aggregate:
             self._passed_over += passed_over
             self._last_event_id = last_event_id
 
+    def to_stored(self, event: NewEvent) -> NewEvent:
+        """
+        A pending event as it is committed.
+        """
+        return event
+
     @classmethod
     def guarded_types(cls) -> frozenset[str] | None:
         """
@@ -401,6 +408,9 @@ def _check_template(cls: type, template: str) -> str:
         raise DeclarationError(msg)
     if template.split("/").count(_ID) != 1 or re.search(r"[{}]", template.replace(_ID, "", 1)):
         msg = f"{cls.__qualname__}: the subject {template!r} needs exactly one segment '{{id}}'"
+        raise DeclarationError(msg)
+    if _OF_PROCESSES.fullmatch(template) and not hasattr(cls, "process_name"):
+        msg = f"{cls.__qualname__}: {template!r} is where process managers keep what they record; take another subject"
         raise DeclarationError(msg)
     try:
         Subject(template.replace(_ID, "x"))

@@ -34,8 +34,8 @@ def handles(method: Method) -> Method:
     debate.
 
     Raises:
-        DeclarationError: The parameter is missing, has no annotation, or one that is no event class, or
-            `Erased` of an event that is not personal; or the method is asynchronous or a generator.
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class; or the
+            method is asynchronous or a generator.
     """
     name = _name_of(method)
     check_is_plain(method)
@@ -148,14 +148,7 @@ def _erased_class(kind: object, name: str) -> type[Event]:
     if given is None:
         msg = f"{name} does not say which erased event it handles: write Erased[TheEventClass]"
         raise DeclarationError(msg)
-    event_class = _event_class(given, name)
-    if not event_class.event_is_personal:
-        msg = (
-            f"{name} handles Erased[{event_class.__name__}], which is never erased: only events of a class declared "
-            "with personal=True are"
-        )
-        raise DeclarationError(msg)
-    return event_class
+    return _event_class(given, name)
 
 
 def _event_class(kind: object, name: str) -> type[Event]:

@@ -21,6 +21,7 @@ from eventsource.errors import (
     AggregateNotFoundError,
     ConflictError,
     DeclarationError,
+    EventError,
     PreconditionFailedError,
 )
 
@@ -247,6 +248,17 @@ class Reactions:
             for event in decode(recorded)
             if not isinstance(event, Erased) and event.event_type in self.events
         ]
+
+    def is_erased(self, recorded: RecordedEvent) -> bool:
+        """
+        Whether the data of an event that would be answered was erased.
+        """
+        try:
+            return event_types.can_give(recorded.type, self.events) and any(
+                isinstance(event, Erased) for event in decode(recorded)
+            )
+        except EventError:
+            return False
 
     def answer_to(self, command: object, refusal: str) -> Reaction | None:
         """

@@ -50,7 +50,7 @@ from eventsource.store.query import ROWS_AT_A_TIME, QueryLimits, QueryRows, Spen
 from eventsource.store.schema import SchemaBook, read_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -318,10 +318,10 @@ class EmbeddedEventStore:
     async def audit(self) -> AuditReport:
         return await audit_file(self._open_reader())
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         subject = Subject(subject)
         writer = self._open_for_commit()
-        erased = await writer.erase(subject)
+        erased = await writer.erase(subject, including)
         deadline, rest_s = time.monotonic() + _ERASE_PATIENCE_S, _FIRST_REST_S
         try:
             while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:

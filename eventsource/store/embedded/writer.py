@@ -46,7 +46,7 @@ from eventsource.store.embedded.query.guards import Guards
 from eventsource.store.embedded.restore import Feed, restore_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from eventsource.domain.event import RecordedEvent
@@ -278,7 +278,7 @@ class Writer:
         """
         return await self._ask(do)
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, including: Collection[str]) -> int:
         """
         Empty the events of a subject; then `clean` what is left of them.
 
@@ -287,7 +287,7 @@ class Writer:
         """
 
         def do(indexes: IndexKeeper) -> int:
-            erased = erasure.erase_data(self._connection, indexes, subject)
+            erased = erasure.erase_data(self._connection, indexes, subject, including)
             # They were computed from what is gone.
             self._guards.forget()
             return erased

@@ -23,7 +23,16 @@ from eventsource.store.query import QueryLimits, QueryRows
 from eventsource.store.scope.placement import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Awaitable,
+        Callable,
+        Collection,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -141,10 +150,11 @@ class ScopedEventStore:
         self._know(recorded)
         return tuple(map(placement.event, recorded))
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_open()
         with self._placement.errors():
-            return await self._store.erase(self._placement.exact(Subject(subject)))
+            place = self._placement.exact(Subject(subject))
+            return await (self._store.erase(place, including=including) if including else self._store.erase(place))
 
     # --- Reading ---
 
