@@ -78,6 +78,7 @@ from eventsource.errors import (
     BackupInvalidError,
     CheckpointMismatchError,
     CheckpointMissingError,
+    ClientSettingError,
     CommandError,
     CommandLeavesNoTraceError,
     CommandNotHandledError,
@@ -185,6 +186,7 @@ from eventsource.errors import (
     UnstorableStateError,
     UpcastingError,
     VerificationError,
+    WrongEventLoopError,
 )
 from eventsource.processes import ProcessOverview, ProcessState, ProcessWorker, list_processes, retry_process
 from eventsource.projections import Projector, ReadModelDatabase, Worker, rebuild, watch
@@ -226,6 +228,7 @@ __all__ = [
     "Change",
     "CheckpointMismatchError",
     "CheckpointMissingError",
+    "ClientSettingError",
     "Command",
     "CommandError",
     "CommandLeavesNoTraceError",
@@ -393,6 +396,7 @@ __all__ = [
     "UpcastingError",
     "VerificationError",
     "Worker",
+    "WrongEventLoopError",
     "all_of",
     "connect",
     "current_metadata",

@@ -29,6 +29,8 @@ Every error of the package.
     │   ├── StoreLockedError
     │   ├── StoreReadOnlyError
     │   ├── StoreClosedError
+    │   ├── WrongEventLoopError (RuntimeError)
+    │   ├── ClientSettingError (ValueError)
     │   ├── StoreFullError
     │   ├── StoreUnavailableError
     │   ├── StoreCorruptedError
@@ -239,6 +241,7 @@ from eventsource.errors.root import (
 from eventsource.errors.store import (
     AnswerTooLargeError,
     BackupInvalidError,
+    ClientSettingError,
     CommitOutcomeUnknownError,
     DamagedLineError,
     ErasureUnfinishedError,
@@ -260,6 +263,7 @@ from eventsource.errors.store import (
     StoreReadOnlyError,
     StoreUnavailableError,
     SubjectNotFoundError,
+    WrongEventLoopError,
 )
 
 __all__ = [
@@ -272,6 +276,7 @@ __all__ = [
     "BackupInvalidError",
     "CheckpointMismatchError",
     "CheckpointMissingError",
+    "ClientSettingError",
     "CommandError",
     "CommandLeavesNoTraceError",
     "CommandNotHandledError",
@@ -379,4 +384,5 @@ __all__ = [
     "UnstorableStateError",
     "UpcastingError",
     "VerificationError",
+    "WrongEventLoopError",
 ]

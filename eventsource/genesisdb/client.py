@@ -13,6 +13,7 @@ import httpx
 from eventsource.domain.event_data import to_canonical_json
 from eventsource.errors import (
     BackupInvalidError,
+    ClientSettingError,
     CommitOutcomeUnknownError,
     DamagedLineError,
     MalformedEventError,
@@ -32,7 +33,7 @@ from eventsource.genesisdb.options import (
 )
 from eventsource.genesisdb.read_back import is_event
 from eventsource.genesisdb.rows import Rows
-from eventsource.genesisdb.settings import Settings
+from eventsource.genesisdb.settings import TOKEN, TOKEN_VARIABLE, URL, VERSION, Settings
 from eventsource.wire.json_array import read_array
 from eventsource.wire.ndjson import LineSplitter, read_value
 
@@ -55,22 +56,29 @@ class Client:
     errors are those of this package. Use it as ``async with``, or call `aclose` at the end; one that
     is never closed keeps its idle connections until the program ends.
 
+    One client serves the whole program: several event loops, one after another or in several threads, and
+    processes that were forked. Each has connections of its own.
+
     Args:
-        api_url: Of the server; by default what ``GENESISDB_API_URL`` says.
+        config: The settings ``api_url``, ``api_version`` and ``auth_token`` as a dictionary, as the official
+            SDK takes them; or the URL alone.
 
         api_version: Of the API; by default what ``GENESISDB_API_VERSION`` says, or ``v1``.
 
-        auth_token: By default what ``GENESISDB_AUTH_TOKEN`` says; without any none is sent.
+        auth_token: By default what ``GENESISDB_AUTH_TOKEN`` says.
+
+        api_url: Of the server; by default what ``GENESISDB_API_URL`` says, or ``GENESISDB_URL``.
 
         limits: How long to wait, how much to accept, how often to try.
 
         http: An `httpx.AsyncClient` of your own to send by, for a proxy or a certificate, say. You
-            close it. Without one the client has its own connections, which are several times as fast.
+            close it. It belongs to the event loop that uses it first, and it may bring a token of its own.
+            Without one the client has its own connections, which are several times as fast.
 
         tls: How the client's own connections verify servers; by default as
             `ssl.create_default_context` does.
 
-        max_connections: How many of its own there may be at a time.
+        max_connections: How many of its own there may be at a time, in each event loop.
 
         mark_commits: Put the idempotency key of each commit into the data of its events, as
             ``_meta.commit``. A server that keeps no such keys, like Genesis DB itself, then lets a
@@ -78,22 +86,26 @@ class Client:
 
     Raises:
         InvalidStoreUrlError: No URL, or not one of a server.
-        ValueError: A version or token that cannot be sent.
+        ClientSettingError: No token, a version or token that cannot be sent, or a setting that does not exist.
     """
 
     def __init__(
         self,
-        api_url: str | None = None,
+        config: Mapping[str, str | None] | str | None = None,
         api_version: str | None = None,
         auth_token: str | None = None,
         *,
+        api_url: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
         http: httpx.AsyncClient | None = None,
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         mark_commits: bool = False,
     ) -> None:
-        settings = Settings.of(api_url, api_version, auth_token)
+        given = {URL: api_url, VERSION: api_version, TOKEN: auth_token}
+        settings = Settings.of(*_read_config(config, given))
+        if settings.token is None and http is None:
+            raise ClientSettingError(TOKEN, f"give a token, or set {TOKEN_VARIABLE}")
         self.exchange = Exchange(settings, limits=limits, http=http, tls=tls, max_connections=max_connections)
         self.committer = Committer(self.exchange)
         self.marks_commits = mark_commits
@@ -116,9 +128,32 @@ class Client:
         """
         return self.exchange.settings.url
 
+    @property
+    def api_url(self) -> str:
+        """
+        Of the server, without a slash at its end.
+        """
+        return self.exchange.settings.url
+
+    @property
+    def api_version(self) -> str:
+        """
+        Of the API.
+        """
+        return self.exchange.settings.version
+
+    @property
+    def auth_token(self) -> str | None:
+        """
+        The token that is sent.
+        """
+        return self.exchange.settings.token
+
     async def aclose(self) -> None:
         """
-        Let requests under way come to their end, then close all connections. Streams are cut.
+        Let requests that were sent come to their end, then close all connections. Streams are cut.
+
+        A request that still waits for a connection, and each later one, is refused.
         """
         await self.exchange.aclose()
 
@@ -436,6 +471,21 @@ class Client:
             reason = "it is no JSON object"
             raise DamagedLineError(1, reason)
         return cast("dict[str, Any]", found)
+
+
+def _read_config(config: Mapping[str, str | None] | str | None, given: dict[str, str | None]) -> list[str | None]:
+    """
+    The settings in the order of `Settings.of`; what is empty is not given, as for the official SDK.
+    """
+    in_config: dict[str, Any] = {URL: config} if isinstance(config, str) else dict(config or {})
+    for name, value in in_config.items():
+        if name not in given:
+            raise ClientSettingError(str(name), f"no such setting; there are {', '.join(given)}")
+        if not isinstance(value, str | None):
+            raise ClientSettingError(name, f"a text is wanted, not {type(value).__name__}")
+        if value and given[name]:
+            raise ClientSettingError(name, "it is given twice")
+    return [given[name] or in_config.get(name) for name in given]
 
 
 # No such path, no such method there, not written yet.
