@@ -23,7 +23,7 @@ from eventsource.errors import (
 from eventsource.genesisdb.attempt import CommitAttempt
 from eventsource.genesisdb.commit import Committer
 from eventsource.genesisdb.event import Event
-from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, parts, stream_body
+from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, check_media_type, parts, stream_body
 from eventsource.genesisdb.observing import Following
 from eventsource.genesisdb.options import (
     print_event,
@@ -31,7 +31,7 @@ from eventsource.genesisdb.options import (
     print_stream_options,
     typed_preconditions,
 )
-from eventsource.genesisdb.read_back import is_event
+from eventsource.genesisdb.read_back import is_event, read_event
 from eventsource.genesisdb.rows import Rows
 from eventsource.genesisdb.settings import TOKEN, TOKEN_VARIABLE, URL, VERSION, Settings
 from eventsource.wire.json_array import read_array
@@ -186,6 +186,8 @@ class Client:
         Raises:
             PreconditionFailedError: One did not hold; nothing was written.
             CommitOutcomeUnknownError: It may have been written or not, see `resolve`.
+            TimeoutError, asyncio.CancelledError: A time limit of yours ended it, or its task was cancelled:
+                it may have been written or not. `CommitOutcomeUnknownError.behind` finds the error for `resolve`.
             StoreUnavailableError: The server cannot be reached; nothing was written.
             EventSourceError: The server refused, for the reason the class names.
         """
@@ -324,13 +326,13 @@ class Client:
         """
         The subjects that have events.
         """
-        return [str(subject) for subject in await self._list("/subjects", "subjects")]
+        return await self._texts("/subjects", "subjects")
 
     async def types(self) -> list[str]:
         """
         The types of the events.
         """
-        return [str(name) for name in await self._list("/types", "types")]
+        return await self._texts("/types", "types")
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         """
@@ -351,10 +353,15 @@ class Client:
             members = cast("dict[str, Any]", found)
             inner = members.get("schemas")
             return cast("dict[str, Any]", inner) if isinstance(inner, dict) else members
+        if found is not None and not isinstance(found, list):
+            reason = "it is no list or object of schemas"
+            raise DamagedLineError(1, reason)
         schemas: dict[str, Any] = {}
         for entry in cast("list[Any]", found or []):
-            if isinstance(entry, dict) and "type" in entry:
-                schemas[str(cast("dict[str, Any]", entry)["type"])] = cast("dict[str, Any]", entry).get("schema")
+            if not isinstance(entry, dict) or "type" not in entry:
+                reason = "an entry of it is no schema"
+                raise DamagedLineError(1, reason)
+            schemas[str(cast("dict[str, Any]", entry)["type"])] = cast("dict[str, Any]", entry).get("schema")
         return schemas
 
     async def backup(self) -> AsyncGenerator[Event]:
@@ -364,6 +371,7 @@ class Client:
         async with self.exchange.opened("GET", "/backup/create", accept=JSON) as response:
             if not response.is_success:
                 raise self.exchange.failure(await self.exchange.reply(response))
+            check_media_type(response.headers)
             try:
                 async for members in read_array(parts(response)):
                     if not is_event(members):
@@ -414,9 +422,10 @@ class Client:
         Raises:
             NotSupportedError: The server has none, as Genesis DB itself.
         """
-        found = _read_whole(await self._extended("GET", "/indexes"))
-        if isinstance(found, dict):
-            found = cast("dict[str, Any]", found).get("indexes", [])
+        found = await self._list("/indexes", "indexes")
+        if not all(isinstance(index, dict) for index in found):
+            reason = "an entry of it is no index"
+            raise DamagedLineError(1, reason)
         return cast("list[dict[str, Any]]", found)
 
     async def create_index(self, event_type: str, path: str) -> dict[str, Any]:
@@ -455,10 +464,20 @@ class Client:
         reply = await self.exchange.get(path, accept="text/plain", tries=tries)
         return reply.body.decode(errors="replace")
 
+    async def _texts(self, path: str, member: str) -> list[str]:
+        found = await self._list(path, member)
+        if not all(isinstance(text, str) for text in found):
+            reason = f"it is no list of {member}"
+            raise DamagedLineError(1, reason)
+        return cast("list[str]", found)
+
     async def _list(self, path: str, member: str) -> list[Any]:
         found = _read_whole(await self._extended("GET", path))
         if isinstance(found, dict):
             found = cast("dict[str, Any]", found).get(member)
+        if isinstance(found, str):
+            # A list of one, as lines.
+            found = [found]
         if not isinstance(found, list):
             reason = f"it is no list of {member}"
             raise DamagedLineError(1, reason)
@@ -493,11 +512,7 @@ _NO_SUCH_PLACE = frozenset({404, 405, 501})
 
 
 def _read_event(number: int, line: bytes) -> Event:
-    members = read_value(number, line)
-    if not is_event(members):
-        reason = "it is no event"
-        raise DamagedLineError(number, reason)
-    return Event(members)
+    return Event(read_event(number, line))
 
 
 def _count(reply: Reply, name: str) -> int | None:

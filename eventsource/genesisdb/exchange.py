@@ -15,6 +15,7 @@ import httpx
 from eventsource.domain.event_data import to_canonical_json
 from eventsource.errors import (
     AnswerTooLargeError,
+    DamagedLineError,
     RequestRefusedError,
     StoreClosedError,
     StoreUnavailableError,
@@ -256,6 +257,7 @@ class Exchange:
         Ask for something; tried again where that may help.
 
         Raises:
+            DamagedLineError: The answer is of another kind, such as a page.
             EventSourceError: As `failure` makes it, or no answer came.
         """
         return await self._ask("GET", path, None, accept, tries)
@@ -279,6 +281,7 @@ class Exchange:
                 await self.pause(backoff.pause_s())
                 continue
             if reply.is_ok:
+                check_media_type(reply.headers)
                 return reply
             if left <= 0 or reply.status not in _PASSING:
                 raise self.failure(reply)
@@ -297,6 +300,7 @@ class Exchange:
             raise self.unavailable(error) from error
         if not reply.is_ok:
             raise self.failure(reply)
+        check_media_type(reply.headers)
         return reply
 
     async def send(
@@ -359,6 +363,7 @@ class Exchange:
             try:
                 async with self.opened("GET" if body is None else "POST", path, body, accept=accept) as response:
                     if response.status_code in _OK:
+                        check_media_type(response.headers)
                         splitter = LineSplitter(max_line_bytes=self.limits.line_bytes)
                         async for part in parts(response):
                             if found := splitter.feed(part):
@@ -493,6 +498,25 @@ class Exchange:
                 headers["Authorization"] = f"Bearer {self.settings.token}"
             self._prepared[key] = (url, headers)
         return self._prepared[key]
+
+
+def check_media_type(headers: httpx.Headers) -> None:
+    """
+    Refuse an answer that says of itself that it is something else than JSON, lines of it, or plain text.
+
+    A proxy or a web application at the same address answers anything with a page, and with 200.
+
+    Raises:
+        DamagedLineError: It does.
+    """
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type and media_type not in _PLAIN and "json" not in media_type:
+        shown = "".join(each for each in media_type if each.isprintable())[:80]
+        reason = f"the answer is {shown}, and not what a Genesis DB sends; is it the right URL?"
+        raise DamagedLineError(1, reason)
+
+
+_PLAIN = frozenset({"text/plain", "text/event-stream", "application/octet-stream"})
 
 
 def _wake(waiters: set[asyncio.Future[None]]) -> None:
