@@ -148,6 +148,7 @@ from .errors import (
     BackupInvalidError as BackupInvalidError,
     CheckpointMismatchError as CheckpointMismatchError,
     CheckpointMissingError as CheckpointMissingError,
+    ClientSettingError as ClientSettingError,
     CommandError as CommandError,
     CommandIdReusedError as CommandIdReusedError,
     CommandLeavesNoTraceError as CommandLeavesNoTraceError,
@@ -260,6 +261,7 @@ from .errors import (
     UnstorableStateError as UnstorableStateError,
     UpcastingError as UpcastingError,
     VerificationError as VerificationError,
+    WrongEventLoopError as WrongEventLoopError,
 )
 from .processes.overview import (
     ProcessOverview as ProcessOverview,

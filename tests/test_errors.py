@@ -48,6 +48,8 @@ SAMPLES: list[EventSourceError] = [
     errors.StoreLockedError(Path("bank.db")),
     errors.StoreReadOnlyError("bank.db"),
     errors.StoreClosedError("bank.db"),
+    errors.WrongEventLoopError("http://localhost:8080", "event loop"),
+    errors.ClientSettingError("auth_token", "it is missing"),
     errors.StoreFullError("bank.db"),
     errors.StoreUnavailableError("bank.db", "IOError: disk I/O error"),
     errors.StoreCorruptedError("bank.db", "event 7 does not follow event 6"),
@@ -157,6 +159,7 @@ CODES = {
     "BackupInvalidError": "backup-invalid",
     "CheckpointMismatchError": "checkpoint-mismatch",
     "CheckpointMissingError": "checkpoint-missing",
+    "ClientSettingError": "client-setting",
     "CommandError": "command",
     "CommandIdReusedError": "command-id-reused",
     "CommandLeavesNoTraceError": "command-leaves-no-trace",
@@ -269,6 +272,7 @@ CODES = {
     "UnstorableStateError": "unstorable-state",
     "UpcastingError": "upcasting",
     "VerificationError": "verification",
+    "WrongEventLoopError": "wrong-event-loop",
 }
 
 

@@ -30,6 +30,8 @@ Every error of the package.
     │   ├── StoreLockedError
     │   ├── StoreReadOnlyError
     │   ├── StoreClosedError
+    │   ├── WrongEventLoopError (RuntimeError)
+    │   ├── ClientSettingError (ValueError)
     │   ├── StoreFullError
     │   ├── StoreUnavailableError
     │   ├── StoreCorruptedError
@@ -250,6 +252,7 @@ from eventsource.errors.root import (
 from eventsource.errors.store import (
     AnswerTooLargeError,
     BackupInvalidError,
+    ClientSettingError,
     CommitOutcomeUnknownError,
     DamagedLineError,
     ErasureUnfinishedError,
@@ -272,6 +275,7 @@ from eventsource.errors.store import (
     StoreReadOnlyError,
     StoreUnavailableError,
     SubjectNotFoundError,
+    WrongEventLoopError,
 )
 
 __all__ = [
@@ -285,6 +289,7 @@ __all__ = [
     "BackupInvalidError",
     "CheckpointMismatchError",
     "CheckpointMissingError",
+    "ClientSettingError",
     "CommandError",
     "CommandIdReusedError",
     "CommandLeavesNoTraceError",
@@ -397,4 +402,5 @@ __all__ = [
     "UnstorableStateError",
     "UpcastingError",
     "VerificationError",
+    "WrongEventLoopError",
 ]

@@ -119,6 +119,45 @@ class StoreClosedError(StoreError):
         super().__init__(f"{name} is closed: use it inside `async with connect(...) as store`")
 
 
+class WrongEventLoopError(StoreError, RuntimeError):
+    """
+    Something is used in another event loop or process than the one it belongs to. Nothing was sent.
+
+    Attributes:
+        name: What it was to reach.
+
+        kind: What is another one: "event loop" or "process".
+    """
+
+    code = "wrong-event-loop"
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(
+            f"what reaches {name} was first used in another {kind}, and its connections cannot leave that: make one "
+            f"for each {kind}; a client without an httpx.AsyncClient of yours has connections of its own in each"
+        )
+        self.name = name
+        self.kind = kind
+
+
+class ClientSettingError(StoreError, ValueError):
+    """
+    A client cannot be made: one of its settings is missing or cannot be used.
+
+    Attributes:
+        setting: Which one, such as "auth_token".
+
+        reason: What is wrong with it, in words; a token is not shown.
+    """
+
+    code = "client-setting"
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{setting}: {reason}")
+        self.setting = setting
+        self.reason = reason
+
+
 class StoreFullError(StoreError):
     """
     The disk is full. Nothing of the commit was written; reading goes on.
@@ -168,6 +207,10 @@ class CommitOutcomeUnknownError(StoreError):
     preconditions make the repeat harmless, or it has an idempotency key. Over HTTP the store's
     ``resolve`` does that, as far as it can be decided.
 
+    A time limit of yours around a commit ends in `TimeoutError`, and a cancelled task in
+    `asyncio.CancelledError`, as they must. Where the commit was sent by then the cause of it is this
+    error: `behind` finds it.
+
     Attributes:
         reason: What was found, in words.
 
@@ -175,6 +218,26 @@ class CommitOutcomeUnknownError(StoreError):
     """
 
     code = "commit-outcome-unknown"
+
+    @classmethod
+    def behind(cls, error: BaseException) -> CommitOutcomeUnknownError | None:
+        """
+        The unknown outcome that *error* is, or that caused it; None if no commit was on its way.
+
+        >>> doubt = CommitOutcomeUnknownError("the store", "cancelled")
+        >>> limit = TimeoutError()
+        >>> limit.__cause__ = doubt
+        >>> CommitOutcomeUnknownError.behind(limit) is doubt
+        True
+        """
+        found: BaseException | None = error
+        seen: set[int] = set()
+        while found is not None and id(found) not in seen:
+            if isinstance(found, cls):
+                return found
+            seen.add(id(found))
+            found = found.__cause__ or found.__context__
+        return None
 
     def __init__(self, name: str, reason: str, *, attempt: object = None) -> None:
         super().__init__(

@@ -331,19 +331,3 @@ async def test_certificates_are_verified(tmp_path: Path) -> None:
                 await send(transport, request_to(stub.url))
         async with Transport(tls=ssl.create_default_context(cafile=str(certificate))) as transport:
             assert (await send(transport, request_to(stub.url, b"hello"))).content == b"hello"
-
-
-def test_one_transport_serves_one_event_loop_after_another() -> None:
-    """
-    Connections of a loop that is over are left behind.
-    """
-
-    async def ask(transport: Transport) -> bytes:
-        async with serving(echo) as stub:
-            content = (await send(transport, request_to(stub.url, b"x"))).content
-            await transport.aclose()
-            return content
-
-    transport = Transport()
-
-    assert [asyncio.run(ask(transport)) for _ in range(3)] == [b"x"] * 3
