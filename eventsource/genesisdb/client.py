@@ -33,6 +33,7 @@ from eventsource.genesisdb.options import (
 from eventsource.genesisdb.read_back import is_event
 from eventsource.genesisdb.rows import Rows
 from eventsource.genesisdb.settings import Settings
+from eventsource.wire.backup import is_record
 from eventsource.wire.json_array import read_array
 from eventsource.wire.ndjson import LineSplitter, read_value
 
@@ -331,7 +332,7 @@ class Client:
                 raise self.exchange.failure(await self.exchange.reply(response))
             try:
                 async for members in read_array(parts(response)):
-                    if not is_event(members):
+                    if not is_event(members) and not (isinstance(members, dict) and is_record(members)):
                         reason = "what the server sends is no backup"
                         raise MalformedEventError(reason)
                     yield Event(members)

@@ -9,6 +9,7 @@ import secrets
 import time
 import uuid
 from collections import Counter
+from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -30,7 +31,7 @@ from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
-from eventsource.store.log_entry import LogEntry
+from eventsource.store.log_entry import LogEntry, backup_items
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
     ROWS_AT_A_TIME,
@@ -48,6 +49,7 @@ from eventsource.store.query import (
 )
 from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
+from eventsource.wire.backup import CommitKey, Declarations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.gdbql import Query
+    from eventsource.store.restoring import RestoredEvent
 
 
 class InMemoryEventStore:
@@ -93,6 +96,8 @@ class InMemoryEventStore:
         self._prepared = ByTree(PreparedQuery)
         self._indexes: dict[tuple[str, str], DataIndex] = {}
         self._positions: dict[str, int] = {}
+        # Of the ids that several events have, restored from another kind of store: where the first stands.
+        self._first_positions: dict[str, int] = {}
         self._versions: Counter[str] = Counter()
         self._schemas = SchemaBook()
         # By command id the positions of the events that were committed with it, as a number of a list.
@@ -309,17 +314,37 @@ class InMemoryEventStore:
             self._references[position] = self._references[position].erased()
             if position <= len(self._rows):
                 self._rows[position - 1] = _row(event)
+        self._forget_requests(found)
+        return len(found)
+
+    def _forget_requests(self, positions: Sequence[int]) -> None:
+        """
+        Forget what was asked for by the commits that made the events at these positions.
+        """
         for key, (_, begin, end) in self._answers.items():
-            if any(begin < position <= end for position in found):
+            if any(begin < position <= end for position in positions):
                 # Whoever guesses the data could try the guess on the digest of the request.
                 self._answers[key] = b"", begin, end
-        return len(found)
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
         self._check_open()
-        for position in range(1, len(self._events) + 1):
+        declarations = Declarations(
+            dict(self._schemas.texts), [(index.event_type, index.path) for index in self._indexes.values()]
+        )
+        async with aclosing(backup_items(self._keyed_entries(len(self._events)), declarations)) as items:
+            async for item in items:
+                yield item
+
+    async def _keyed_entries(self, until: int) -> AsyncGenerator[tuple[LogEntry, CommitKey | None]]:
+        keys = {begin: (key, end) for key, (_, begin, end) in self._answers.items()}
+        for position in range(1, until + 1):
             self._check_open()
-            yield self._entry(position).to_backup()
+            key = None
+            if position - 1 in keys:
+                text, end = keys[position - 1]
+                # As it is now: it is forgotten when data is erased.
+                key = CommitKey(text, self._answers[text][0] or None, end - position + 1)
+            yield self._entry(position), key
 
     async def read_entries(self, *, after: int) -> list[LogEntry]:
         """
@@ -336,24 +361,42 @@ class InMemoryEventStore:
                 name = "the store in memory"
                 raise StoreNotEmptyError(name, events=len(self._events))
             reader = BackupReader()
-            entries: list[LogEntry] = []
+            restored: list[RestoredEvent] = []
             places: dict[str, int] = {}
+            answers: dict[str, tuple[bytes, int, int]] = {}
             async for members in each(events):
-                entry = reader.read(members)
-                index = len(entries)
-                if places.setdefault(entry.event.id, index) != index:
-                    raise reader.repeated_id(index=index, first=places[entry.event.id])
-                entries.append(entry)
+                event = reader.read(members)
+                if event is None:
+                    continue
+                if event.key is not None:
+                    key, first = event.key, len(restored)
+                    if key.text in answers:
+                        raise reader.repeated_key(index=event.index)
+                    answers[key.text] = key.digest or b"", first, first + key.events
+                restored.append(event)
+            reader.complete()
             self._check_open()
-            for position, (_, reference, imported_time) in enumerate(entries, start=1):
+            schemas = self._schemas.lacking(reader.schemas)
+            # Nothing below can fail: all or nothing.
+            self._schemas.take(schemas)
+            for event_type, path in reader.indexes:
+                self._indexes.setdefault((event_type, path), DataIndex(event_type, path, IndexState.READY))
+            for position, event in enumerate(restored, start=1):
+                _, reference, imported_time = event.entry
                 if reference is not None:
                     self._references[position] = reference
                 if imported_time is not None:
                     self._imported_times[position] = imported_time
-            if entries:
-                self._add([entry.event for entry in entries])
+                first_position = places.setdefault(event.entry.event.id, position)
+                if first_position != position:
+                    self._first_positions[event.entry.event.id] = first_position
+                    reader.repeated_ids += 1
+            self._answers.update(answers)
+            self._forget_requests([position for position, event in enumerate(restored, start=1) if event.is_emptied])
+            if restored:
+                self._add([event.entry.event for event in restored])
             reader.finish()
-            return len(entries)
+            return len(restored)
 
     async def ping(self) -> None:
         self._check_open()
@@ -368,11 +411,12 @@ class InMemoryEventStore:
         self._check_open()
         return len(self._events)
 
-    async def position_of(self, event_id: str) -> int:
+    async def position_of(self, event_id: str, *, first: bool = False) -> int:
         self._check_open()
         if event_id not in self._positions:
             raise EventNotFoundError(event_id)
-        return self._positions[event_id]
+        position = self._positions[event_id]
+        return self._first_positions.get(event_id, position) if first else position
 
     def open(self, selection: Selection) -> _MemoryPages:
         return _MemoryPages(self._events, selection, self._check_open)
