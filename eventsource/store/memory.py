@@ -125,12 +125,13 @@ class InMemoryEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
-        request = CommitRequest.checked(
-            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
-        )
+        # First, since what is restored decides about what comes.
         while self._restoring.locked():
             async with self._restoring:
                 self._check_open()
+        request = CommitRequest.checked(
+            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+        )
         if request.key is not None and request.key.text in self._answers:
             digest, begin, end_of_answer = self._answers[request.key.text]
             if digest != request.key.digest:
