@@ -35,6 +35,7 @@ from eventsource.genesisdb.options import (
 from eventsource.genesisdb.read_back import is_event, read_event
 from eventsource.genesisdb.rows import Rows
 from eventsource.genesisdb.settings import TOKEN, TOKEN_VARIABLE, URL, VERSION, Settings
+from eventsource.wire.backup import is_record
 from eventsource.wire.json_array import read_array
 from eventsource.wire.ndjson import LineSplitter, read_value
 
@@ -380,7 +381,7 @@ class Client:
             check_media_type(response.headers)
             try:
                 async for members in read_array(parts(response)):
-                    if not is_event(members):
+                    if not is_event(members) and not (isinstance(members, dict) and is_record(members)):
                         reason = "what the server sends is no backup"
                         raise MalformedEventError(reason)
                     yield Event(members)

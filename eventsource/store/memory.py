@@ -9,6 +9,7 @@ import secrets
 import time
 import uuid
 from bisect import bisect_left, bisect_right
+from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -31,7 +32,7 @@ from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
-from eventsource.store.log_entry import LogEntry
+from eventsource.store.log_entry import LogEntry, backup_items
 from eventsource.store.memory_index import LogIndex
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
@@ -50,6 +51,7 @@ from eventsource.store.query import (
 )
 from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
+from eventsource.wire.backup import CommitKey, Declarations
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.gdbql import Expression, Query
+    from eventsource.store.restoring import RestoredEvent
 
 
 class InMemoryEventStore:
@@ -104,6 +107,8 @@ class InMemoryEventStore:
         self._prepared = ByTree(PreparedQuery)
         self._indexes: dict[tuple[str, str], DataIndex] = {}
         self._positions: dict[str, int] = {}
+        # Of the ids that several events have, restored from another kind of store: where the first stands.
+        self._first_positions: dict[str, int] = {}
         self._index = LogIndex()
         self._schemas = SchemaBook()
         # By command id the positions of the events that were committed with it, as a number of a list.
@@ -133,12 +138,13 @@ class InMemoryEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
-        request = CommitRequest.checked(
-            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
-        )
+        # First, since what is restored decides about what comes.
         while self._restoring.locked():
             async with self._restoring:
                 self._check_open()
+        request = CommitRequest.checked(
+            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+        )
         if request.key is not None and request.key.text in self._answers:
             digest, begin, end_of_answer = self._answers[request.key.text]
             if digest != request.key.digest:
@@ -285,13 +291,10 @@ class InMemoryEventStore:
         self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
     ) -> DataIndex:
         self._check_open()
-        tree = read_data_path(path)
-        index = DataIndex(event_type, print_data_path(tree), IndexState.READY)
-        if (index.event_type, index.path) not in self._indexes:
-            self._index.declare(event_type, tree, self._events)
+        index = self._declare(event_type, path)
         if progress:
             progress(1.0)
-        return self._indexes.setdefault((index.event_type, index.path), index)
+        return index
 
     async def drop_index(self, event_type: str, path: str) -> bool:
         self._check_open()
@@ -341,9 +344,23 @@ class InMemoryEventStore:
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
         self._check_open()
-        for position in range(1, len(self._events) + 1):
+        declarations = Declarations(
+            dict(self._schemas.texts), [(index.event_type, index.path) for index in self._indexes.values()]
+        )
+        async with aclosing(backup_items(self._keyed_entries(len(self._events)), declarations)) as items:
+            async for item in items:
+                yield item
+
+    async def _keyed_entries(self, until: int) -> AsyncGenerator[tuple[LogEntry, CommitKey | None]]:
+        keys = {begin: (key, end) for key, (_, begin, end) in self._answers.items()}
+        for position in range(1, until + 1):
             self._check_open()
-            yield self._entry(position).to_backup()
+            key = None
+            if position - 1 in keys:
+                text, end = keys[position - 1]
+                # As it is now: it is forgotten when data is erased.
+                key = CommitKey(text, self._answers[text][0] or None, end - position + 1)
+            yield self._entry(position), key
 
     async def read_entries(self, *, after: int) -> list[LogEntry]:
         """
@@ -360,24 +377,45 @@ class InMemoryEventStore:
                 name = "the store in memory"
                 raise StoreNotEmptyError(name, events=len(self._events))
             reader = BackupReader()
-            entries: list[LogEntry] = []
+            restored: list[RestoredEvent] = []
             places: dict[str, int] = {}
+            answers: dict[str, tuple[bytes, int, int]] = {}
             async for members in each(events):
-                entry = reader.read(members)
-                index = len(entries)
-                if places.setdefault(entry.event.id, index) != index:
-                    raise reader.repeated_id(index=index, first=places[entry.event.id])
-                entries.append(entry)
+                event = reader.read(members)
+                if event is None:
+                    continue
+                if event.key is not None:
+                    key, first = event.key, len(restored)
+                    if key.text in answers:
+                        raise reader.repeated_key(index=event.index)
+                    answers[key.text] = key.digest or b"", first, first + key.events
+                restored.append(event)
+            reader.complete()
             self._check_open()
-            for position, (_, reference, imported_time) in enumerate(entries, start=1):
+            schemas = self._schemas.lacking(reader.schemas)
+            # Nothing below can fail: all or nothing.
+            self._schemas.take(schemas)
+            for event_type, path in reader.indexes:
+                self._declare(event_type, path)
+            for position, event in enumerate(restored, start=1):
+                _, reference, imported_time = event.entry
                 if reference is not None:
                     self._references[position] = reference
                 if imported_time is not None:
                     self._imported_times[position] = imported_time
-            if entries:
-                self._add([entry.event for entry in entries])
+                first_position = places.setdefault(event.entry.event.id, position)
+                if first_position != position:
+                    self._first_positions[event.entry.event.id] = first_position
+                    reader.repeated_ids += 1
+            self._answers.update(answers)
+            self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
+            for position, event in enumerate(restored, start=1):
+                if event.is_emptied:
+                    self._forget_request(position)
+            if restored:
+                self._add([event.entry.event for event in restored])
             reader.finish()
-            return len(entries)
+            return len(restored)
 
     async def ping(self) -> None:
         self._check_open()
@@ -392,11 +430,12 @@ class InMemoryEventStore:
         self._check_open()
         return len(self._events)
 
-    async def position_of(self, event_id: str) -> int:
+    async def position_of(self, event_id: str, *, first: bool = False) -> int:
         self._check_open()
         if event_id not in self._positions:
             raise EventNotFoundError(event_id)
-        return self._positions[event_id]
+        position = self._positions[event_id]
+        return self._first_positions.get(event_id, position) if first else position
 
     def open(self, selection: Selection) -> _MemoryPages:
         return _MemoryPages(self._events, self._found, selection, self._check_open)
@@ -417,6 +456,13 @@ class InMemoryEventStore:
         self._rows.extend([None] * len(events))
         self._positions.update((event.id, event.position) for event in events)
         self._wake()
+
+    def _declare(self, event_type: str, path: str) -> DataIndex:
+        tree = read_data_path(path)
+        index = DataIndex(event_type, print_data_path(tree), IndexState.READY)
+        if (index.event_type, index.path) not in self._indexes:
+            self._index.declare(event_type, tree, self._events)
+        return self._indexes.setdefault((index.event_type, index.path), index)
 
     def _entry(self, position: int) -> LogEntry:
         return LogEntry(self._events[position - 1], self._references.get(position), self._imported_times.get(position))

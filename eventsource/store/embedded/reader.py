@@ -110,14 +110,18 @@ def read_head(connection: apsw.Connection) -> int:
     return head or 0
 
 
-def read_position(connection: apsw.Connection, event_id: str) -> int:
+def read_position(connection: apsw.Connection, event_id: str, *, first: bool = False) -> int:
     """
-    Where an event stands.
+    Where an event stands; of several with that id the last, or the *first*.
 
     Raises:
         EventNotFoundError: It is not in the store.
     """
-    position: int | None = connection.execute("SELECT position FROM events WHERE id = ?", (event_id,)).get
+    order = "" if first else "DESC"
+    position: int | None = connection.execute(
+        f"SELECT position FROM events WHERE id = ? ORDER BY position {order} LIMIT 1",  # noqa: S608  a constant
+        (event_id,),
+    ).get
     if position is None:
         raise EventNotFoundError(event_id)
     return position

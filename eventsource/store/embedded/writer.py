@@ -309,20 +309,20 @@ class Writer:
         """
         return await self._ask(lambda _: self._clean(), in_transaction=False)
 
-    async def restore(self, feed: Feed) -> int:
+    async def restore(self, feed: Feed) -> BackupReader:
         """
-        Write all events of a backup into the empty log, in one transaction.
+        Write a backup into the empty log, in one transaction.
 
         Returns:
-            How many there were.
+            The reader, which knows what came.
 
         Raises:
             StoreError: Nothing was written.
         """
 
-        def do(_: IndexKeeper) -> BackupReader:
+        def do(indexes: IndexKeeper) -> BackupReader:
             self._guards.forget()
-            return restore_all(self._connection, str(self._path), feed, self._write_rows)
+            return restore_all(self._connection, str(self._path), feed, self._write_rows, indexes.declare)
 
         def then() -> None:
             self._versions.clear()
@@ -330,7 +330,7 @@ class Writer:
 
         reader = await self._ask(do, then)
         reader.finish()
-        return reader.events
+        return reader
 
     async def _ask(
         self,
