@@ -206,12 +206,15 @@ class Committer:
                     doubt = outcome
                     if is_last or not await self.may_repeat(attempt):
                         raise self._unknown(attempt, doubt.reason) from doubt.cause
-            try:
-                await self._exchange.pause(backoff.pause_s(outcome.retry_after_s))
-            except StoreClosedError as closed:
-                if doubt is None:
-                    raise
-                raise self._unknown(attempt, doubt.reason) from closed
+            await self._pause(backoff.pause_s(outcome.retry_after_s), attempt, doubt)
+
+    async def _pause(self, seconds: float, attempt: CommitAttempt, doubt: _Doubt | None) -> None:
+        try:
+            await self._exchange.pause(seconds)
+        except StoreClosedError as closed:
+            if doubt is None:
+                raise
+            raise self._unknown(attempt, doubt.reason) from closed
 
     async def _try(self, attempt: CommitAttempt) -> _Outcome:
         try:
