@@ -1,5 +1,5 @@
 """
-What every test shares: how hard Hypothesis searches, and the event loops that async tests run on.
+What every test shares: how hard Hypothesis searches, how long is waited, and the event loops that async tests run on.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from eventsource import Dispatcher, Projector
 from tests.event_loops import LOOPS
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
-
-    import pytest
+    from collections.abc import Callable, Generator, Mapping
 
 # Time is no fault here: machines are shared, and stores wait for the disk.
 settings.register_profile(
@@ -67,3 +67,18 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
     if any(place.is_relative_to(each) for each in _ON_EACH_LOOP):
         return LOOPS
     return {"asyncio": LOOPS["asyncio"]}
+
+
+# Longer than the time limit of a test.
+_PATIENCE_S: Final = 3_600.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Generator[None]:
+    """
+    Whoever waits for a read model and names no time waits as long as it takes: how fast the machine is decides nothing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Projector.seen, "__defaults__", (_PATIENCE_S,))
+        patch.setattr(Dispatcher.dispatch, "__kwdefaults__", {"wait_for": (), "wait_timeout_s": _PATIENCE_S})
+        yield

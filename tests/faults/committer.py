@@ -3,8 +3,8 @@ A program whose children commit as fast as they can, and are killed while they d
 
 For each line ``PATH AT SEED`` that it reads from standard input it starts a child. The child opens the store at PATH,
 commits with several tasks at once, closes it after a while and begins again, without end: it dies before change number
-AT of its files. It prints ``sent NAME`` before each commit and ``stored NAME IDS`` after its answer. When it is dead the
-program prints ``dead``, or ``gone`` if it had ended in another way: everything the child has printed stands before.
+AT of its files. It prints ``sent NAME`` before each commit and ``stored NAME IDS`` after its answer. When it is dead
+the program prints ``dead``, or ``gone`` if it had ended in another way: everything the child has printed stands before.
 
 Forking saves the start of an interpreter for each child. It is safe since there are no threads yet.
 """

@@ -2,7 +2,8 @@
 A program that erases or restores, and is killed while it does.
 
 It reads ``erase PATH AT`` or ``restore PATH COUNT AT`` from standard input. For each line it starts a child, which does
-it and dies: before change number AT of its files, or when it is done, after it printed ``done CHANGES``. Then the program prints ``ended``.
+it and dies: before change number AT of its files, or when it is done, after it printed ``done CHANGES``. Then the
+program prints ``ended``.
 """
 
 from __future__ import annotations
