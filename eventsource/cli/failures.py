@@ -32,6 +32,7 @@ from eventsource.errors import (
     NotaryBookError,
     NotNotarisedError,
     NotSupportedError,
+    PersonalDataRemainsError,
     ProcessManagerFailedError,
     ProcessNotFoundError,
     ProjectorFailedError,
@@ -277,6 +278,8 @@ def exit_code_of(error: Exception) -> ExitCode:
             | TrustMissingError()
         ):
             return ExitCode.USAGE
+        case PersonalDataRemainsError():
+            return ExitCode.FAILED
         case (
             StoreError()
             | SQLAlchemyError()

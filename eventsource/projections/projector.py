@@ -125,10 +125,10 @@ class Projector:
                 method(self, event, recorded, tx)
                 return
         reader = f"projector {self.name}"
-        for method, event in handled(
+        for method, made in handled(
             recorded, self._handlers, self._erased_handlers, reader=reader, unknown_events="ignore"
         ):
-            method(self, event, recorded, tx)
+            method(self, made, recorded, tx)
 
     def lets_go(self, recorded: RecordedEvent) -> bool:
         """
