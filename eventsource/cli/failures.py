@@ -32,6 +32,7 @@ from eventsource.errors import (
     NotAReadModelDatabaseError,
     NotNotarisedError,
     NotSupportedError,
+    PersonalDataRemainsError,
     ProcessError,
     ProcessManagerFailedError,
     ProjectionError,
@@ -289,6 +290,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             return ExitCode.NOT_ALLOWED
         case (
             EventError()
+            | PersonalDataRemainsError()
             | ProcessManagerFailedError()
             | ProjectionError()
             | QueryBudgetError()

@@ -136,7 +136,7 @@ class ProcessRun:
         Args:
             within_s: How long it waits, in seconds; what is not at its end then is to be cancelled.
         """
-        if self.progress.state in {"starting", "stopped", "failed"}:
+        if self.progress.state in {"stopped", "failed"}:
             return
         self._instances.stop()
         self._lanes.stop()

@@ -27,6 +27,7 @@ FINDINGS = {
     "MalformedEventError",
     "NewerEventError",
     "NotOneEventError",
+    "PersonalDataRemainsError",
     "ProcessManagerFailedError",
     "QueryBudgetError",
     "RollbackError",

@@ -323,7 +323,7 @@ async def test_each_kind_of_field_reads_as_erased(store: EventStore, kind: str, 
 
         _taken = handles(take)
 
-    event = checked(some_field=value)
+    event = checked.model_validate({"some_field": value})
     await store.commit([by_reference(event, "/holders/1", marked=marked)])
     before = await Repository(Holder, store).load("1")
     await erase_subject(store, "/holders/1")

@@ -336,8 +336,8 @@ async def written_by_the_release_before(store: EventStore, *, fired: bool) -> No
     reacted = ProcessReacted(cause=given.id, cause_type=given.type, cause_time=given.time, timers=(timer,))
     await store.commit([NewEvent.of(event, subject=subject) for event in (OrderGiven(order="9"), reacted)])
     if fired:
-        caused = {"_meta": {"causationId": f"{given.id}/0"}}
-        new = NewEvent(subject=subject, type=DayCame.event_type, data={"order": "9"} | caused)
+        data = {"order": "9", "_meta": {"causationId": f"{given.id}/0"}}
+        new = NewEvent(subject=subject, type=DayCame.event_type, data=data)
         await store.commit([NewEvent.of(TimerFired(timer=f"{given.id}/0"), subject=subject), new])
 
 

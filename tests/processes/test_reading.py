@@ -143,7 +143,7 @@ class CountingStore(DelegatingEventStore):
         super().__init__(inner)
         self.read = 0
 
-    def stream(self, subject: str = "/", **options: Any) -> EventStream:  # type: ignore[override]  # handed on
+    def stream(self, subject: str = "/", **options: Any) -> EventStream:
         """
         The same, counted.
         """

@@ -98,7 +98,7 @@ def _is_emptied(members: dict[str, Any]) -> bool:
             case dict():
                 waiting += cast("dict[str, Any]", value).values()
             case list():
-                waiting += cast("list[Any]", value)
+                waiting += value  # pyright: ignore[reportUnknownArgumentType]  # mypy knows it
             case "" | 0:
                 has_values = True
             case None:
