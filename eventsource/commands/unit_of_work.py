@@ -15,11 +15,12 @@ from eventsource.commands.refusal import explain
 from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.decision_state import DecisionState
 from eventsource.domain.event import NewEvent
+from eventsource.domain.event_content import EventContent
 from eventsource.domain.precondition import Precondition
 from eventsource.errors import AggregateNotFoundError, PreconditionFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.domain.guards.guard import EventSelection
@@ -77,7 +78,7 @@ class UnitOfWork:
         # Those whose absence was read: that one is there now is a conflict, and no refusal.
         self._absent: set[str] = set()
         self._states: dict[tuple[type[DecisionState], EventSelection[Event]], DecisionState] = {}
-        self._emitted: list[tuple[Event, str]] = []
+        self._emitted: list[tuple[EventContent, str]] = []
         self._required: list[Precondition] = []
         self._is_committed = False
         self._recorded: tuple[RecordedEvent, ...] = ()
@@ -93,7 +94,7 @@ class UnitOfWork:
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
         """
         aggregate = await self.load_or_new(aggregate_class, id)
-        if aggregate.version == 0 and not aggregate.pending_events:
+        if aggregate.version == 0 and not aggregate.pending_contents:
             raise AggregateNotFoundError(subject=aggregate.subject, aggregate=aggregate_class.__name__)
         return aggregate
 
@@ -188,9 +189,11 @@ class UnitOfWork:
 
         Raises:
             InvalidSubjectError: *at* is none that an event can have.
+            UnstorableEventError: The event would not come back from the store as it is.
+            UnstorableDataError: A field of it holds what JSON cannot carry.
         """
         self._check_open()
-        self._emitted.append((event, at))
+        self._emitted.append((EventContent.of(event), at))
         self.require(guarded_by)
 
     def require(self, *rules: Precondition | Iterable[Precondition]) -> None:
@@ -206,10 +209,7 @@ class UnitOfWork:
         """
         The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.
         """
-        of_aggregates = (
-            (event, aggregate.subject) for aggregate in self._aggregates.values() for event in aggregate.pending_events
-        )
-        return (*of_aggregates, *self._emitted)
+        return tuple((content.to_event(), subject) for content, subject in self._contents())
 
     @property
     def new_events(self) -> tuple[NewEvent, ...]:
@@ -217,7 +217,9 @@ class UnitOfWork:
         What would be committed now: what was `emitted`, with its metadata.
         """
         metadata = self._metadata if self._metadata is not None else current_metadata()
-        return tuple(NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self.emitted)
+        return tuple(
+            NewEvent.of_content(content, subject=subject, metadata=metadata) for content, subject in self._contents()
+        )
 
     # --- Committing ---
 
@@ -272,7 +274,7 @@ class UnitOfWork:
         self._recorded = recorded
         committed = iter(recorded)
         for aggregate in aggregates.values():
-            own = [next(committed) for _ in aggregate.pending_events]
+            own = [next(committed) for _ in aggregate.pending_contents]
             if own:
                 aggregate.mark_committed(own[-1].id)
         self._readings.loader.committed(*aggregates.values(), events=recorded)
@@ -284,6 +286,12 @@ class UnitOfWork:
         What was committed; nothing before.
         """
         return self._recorded
+
+    def _contents(self) -> Iterator[tuple[EventContent, str]]:
+        for aggregate in self._aggregates.values():
+            for content in aggregate.pending_contents:
+                yield content, aggregate.subject
+        yield from self._emitted
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []

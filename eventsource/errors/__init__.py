@@ -8,6 +8,7 @@ Every error of the package.
     ├── EventError
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
+    │   ├── UnstorableEventError (ValueError)
     │   ├── EventTooLargeError (ValueError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
@@ -59,6 +60,7 @@ Every error of the package.
     ├── CommandError
     │   ├── CommandNotHandledError (LookupError)
     │   ├── CommandLeavesNoTraceError
+    │   ├── UnstorableCommandError (ValueError)
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
@@ -130,6 +132,7 @@ from eventsource.errors.command import (
     CommandNotHandledError,
     PeriodClosedError,
     ResultNotSeenError,
+    UnstorableCommandError,
     UnstorableStateError,
 )
 from eventsource.errors.event import (
@@ -142,6 +145,7 @@ from eventsource.errors.event import (
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UnstorableEventError,
     UpcastingError,
 )
 from eventsource.errors.immudb import (
@@ -375,7 +379,9 @@ __all__ = [
     "UnauthenticatedError",
     "UndeclaredCommandError",
     "UnknownEventTypeError",
+    "UnstorableCommandError",
     "UnstorableDataError",
+    "UnstorableEventError",
     "UnstorableStateError",
     "UpcastingError",
     "VerificationError",

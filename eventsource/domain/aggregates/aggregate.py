@@ -12,6 +12,7 @@ from eventsource.domain.aggregates.emitted_events import emitted_event_classes
 from eventsource.domain.aggregates.folding import check_unknown_events, fold_events
 from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.aggregates.state_attributes import check_names, collect_mutable_defaults
+from eventsource.domain.event_content import EventContent
 from eventsource.domain.event_type import event_types, stored_types_of
 from eventsource.domain.guards.guard import events
 from eventsource.domain.guards.rule import asked, collect_rules
@@ -119,7 +120,8 @@ class Aggregate:
         # How many of the events counted in the version have no handler: others than 0 only where that is allowed.
         self._passed_over = 0
         self._last_event_id: str | None = None
-        self._pending: list[Event] = []
+        # What they said when they were emitted: the objects may change.
+        self._pending: list[EventContent] = []
         # The rules of all pending events, each once, and whether they stand in place of what was read.
         self._rules: dict[Precondition, None] = {}
         self._is_decided_by_rules = False
@@ -172,7 +174,14 @@ class Aggregate:
     @property
     def pending_events(self) -> tuple[Event, ...]:
         """
-        Events emitted and not committed yet, oldest first.
+        Events emitted and not committed yet, oldest first, as they will be read from the store.
+        """
+        return tuple(content.to_event() for content in self._pending)
+
+    @property
+    def pending_contents(self) -> tuple[EventContent, ...]:
+        """
+        What will be committed, oldest first.
         """
         return tuple(self._pending)
 
@@ -232,6 +241,8 @@ class Aggregate:
         """
         Let *event* happen: it is taken into the state now and committed when the aggregate is saved.
 
+        What is stored is what the event says now, whatever happens to the object, or to a list in it, afterwards.
+
         Args:
             guarded_by: The rules that the store decides at the commit's place in the log, in place of
                 "still the version that was read"; where they fail, nothing is committed. A command
@@ -246,6 +257,8 @@ class Aggregate:
 
         Raises:
             DeclarationError: No handler takes this event.
+            UnstorableEventError: It would not come back from the store as it is.
+            UnstorableDataError: A field holds what JSON cannot carry.
             AggregateReadOnlyError: The aggregate is as of a past moment.
         """
         self.check_writable()
@@ -253,11 +266,14 @@ class Aggregate:
         if known is None:
             msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
             raise DeclarationError(msg)
+        # What is done to the object later, or to something in it, changes nothing: the handler gets what a reader of the
+        # store will get.
+        content, event = EventContent.with_event(event)
         # Asked before the event is folded: a rule speaks of the state that the command saw.
         declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]
         known[1](self, event)
         self._is_decided_by_rules = guarded_by is not None and (self._is_decided_by_rules or not self._pending)
-        self._pending.append(event)
+        self._pending.append(content)
         for rules in (guarded_by or (), *declared):
             self._rules.update(dict.fromkeys(rules))
 
