@@ -120,8 +120,8 @@ class Event(BaseModel):
         if version < 1:
             msg = f"{cls.__qualname__}: versions count from 1, not {version}"
             raise DeclarationError(msg)
-        names = (*cls.model_fields.values(), *cls.model_computed_fields.values())
-        if any(METADATA_KEY in {field.alias, getattr(field, "serialization_alias", None)} for field in names):
+        fields: list[Any] = [*cls.model_fields.values(), *cls.model_computed_fields.values()]
+        if any(METADATA_KEY in {field.alias, getattr(field, "serialization_alias", None)} for field in fields):
             msg = f"{cls.__qualname__}: a field is stored as {METADATA_KEY!r}, which is reserved for metadata"
             raise DeclarationError(msg)
         cls.event_type = type

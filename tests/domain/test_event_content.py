@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from eventsource import (
     Aggregate,
@@ -26,38 +26,67 @@ from eventsource import (
 
 
 class Line(BaseModel):
+    """
+    A model that can be changed.
+    """
+
     item: str
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
 
 
 class CartOpened(Event, type="io.example.test.content.cart-opened"):
-    items: list[str] = []
-    lines: list[Line] = []
-    prices: dict[str, list[int]] = {}
-    tags: set[str] = set()
+    """
+    With all that can be changed inside.
+    """
+
+    items: list[str] = Field(default_factory=list)
+    lines: list[Line] = Field(default_factory=list)
+    prices: dict[str, list[int]] = Field(default_factory=dict)
+    tags: set[str] = Field(default_factory=set)
 
 
 class ItemAdded(Event, type="io.example.test.content.item-added"):
+    """
+    A plain event.
+    """
+
     item: str
 
 
 class AnythingSaid(Event, type="io.example.test.content.anything-said"):
+    """
+    With a value of any type.
+    """
+
     value: Any
 
 
 class Cart(Aggregate, subject="/carts/{id}"):
+    """
+    Its handlers keep what the events hold.
+    """
+
     items: list[str] = []  # noqa: RUF012  copied for each instance
     lines: list[Line] = []  # noqa: RUF012
     prices: dict[str, list[int]] = {}  # noqa: RUF012
     tags: set[str] = set()  # noqa: RUF012
 
     def open(self, items: list[str], **more: Any) -> None:
+        """
+        Open it.
+        """
         self.emit(CartOpened(items=items, **more))
 
     def add(self, item: str) -> None:
+        """
+        Add an item.
+        """
         self.emit(ItemAdded(item=item))
 
     def say(self, value: object) -> None:
+        """
+        Say anything.
+        """
         self.emit(AnythingSaid(value=value))
 
     @handles
@@ -82,6 +111,9 @@ class Cart(Aggregate, subject="/carts/{id}"):
 
 
 async def data_at(store: EventStore, subject: str) -> list[dict[str, Any]]:
+    """
+    What is stored at a subject.
+    """
     return [recorded.data async for recorded in store.stream(subject)]
 
 
@@ -151,7 +183,7 @@ def test_pending_events_are_read_only() -> None:
     cart = Cart("1")
     cart.open(["a"])
 
-    cart.pending_events[0].items.append("b")  # type: ignore[attr-defined]  # pyright: ignore
+    cart.pending_events[0].items.append("b")  # type: ignore[attr-defined]
 
     assert cart.pending_events == (CartOpened(items=["a"]),)
     assert cart.items == ["a"]
@@ -166,7 +198,7 @@ async def test_a_unit_of_work() -> None:
         work = UnitOfWork(store)
         work.emit(event, at="/carts/1")
         event.items.append("b")
-        work.emitted[0][0].items.append("c")  # type: ignore[attr-defined]  # pyright: ignore
+        work.emitted[0][0].items.append("c")  # type: ignore[attr-defined]
         assert work.emitted == ((CartOpened(items=["a"]), "/carts/1"),)
         await work.commit()
 
@@ -197,7 +229,7 @@ def test_a_refused_event_leaves_nothing_behind() -> None:
     """
     cart = Cart("1")
 
-    with pytest.raises(UnstorableEventError, match="AnythingSaid.*value"):
+    with pytest.raises(UnstorableEventError, match=r"AnythingSaid.*value"):
         cart.say((1, 2))
     with pytest.raises(UnstorableDataError):
         cart.say("a\0b")
@@ -224,11 +256,17 @@ async def test_metadata_stands_beside_any_names() -> None:
     """
 
     class Named(Event, type="io.example.test.content.named", version=2):
+        """
+        Its names are stored in capitals.
+        """
+
         model_config = {"alias_generator": str.upper}  # noqa: RUF012
         name: str
 
     class Empty(Event, type="io.example.test.content.empty", version=2):
-        pass
+        """
+        Without a field.
+        """
 
     named = NewEvent.of(Named(name="x"), subject="/x/1")
 

@@ -266,8 +266,8 @@ class Aggregate:
         if known is None:
             msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
             raise DeclarationError(msg)
-        # What is done to the object later, or to something in it, changes nothing: the handler gets what a reader of the
-        # store will get.
+        # What is done to the object later, or to something in it, changes nothing: the handler gets what a reader of
+        # the store will get.
         content, event = EventContent.with_event(event)
         # Asked before the event is folded: a rule speaks of the state that the command saw.
         declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]

@@ -12,7 +12,7 @@ import enum
 from datetime import date
 from functools import cached_property
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, final
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -55,6 +55,9 @@ _WRAPPERS: Final = frozenset(
 )
 _RECORDS: Final = frozenset({"model-fields", "typed-dict", "dataclass-args"})
 _NO_KEYS: Final = frozenset({"tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "named-tuple"})
+
+_NOTHING: Final = object()
+_OTHER_VALUE: Final = "is read back as another value"
 
 # How the data of an event begins that was committed by a command.
 _WITH_METADATA: Final = f'{{"{METADATA_KEY}":{{"commandId":"1"}}'
@@ -178,31 +181,37 @@ def _first_difference(one: Any, other: Any) -> tuple[str, str] | None:
     """
     The place of the first value that came back as another, and what became of it.
     """
-    if class_of(one) is class_of(other) and (names := field_names(one)) is not None:
-        nothing = object()
-        for name in names:
-            mine, theirs = getattr(one, name, nothing), getattr(other, name, nothing)
-            if mine is theirs is nothing or comes_back_as(mine, theirs):
-                continue
-            if theirs is nothing:
-                return name, "is not stored"
-            if mine is nothing:
-                return name, "has no value, and has one when it is read back"
-            place, reason = _first_difference(mine, theirs) or ("", "is read back as another value")
-            return f"{name}.{place}".rstrip(".") if place[:1] != "[" else name + place, reason
-        return None
-    if isinstance(one, list | tuple) and type(one) is type(other):  # pyright: ignore[reportUnknownArgumentType]  any
-        mine, theirs = cast("list[Any]", one), cast("list[Any]", other)
-        if len(mine) == len(theirs):
-            for index, (item, read) in enumerate(zip(mine, theirs, strict=True)):
-                if not comes_back_as(item, read):
-                    place, reason = _first_difference(item, read) or ("", "is read back as another value")
-                    return f"[{index}].{place}".rstrip("."), reason
+    found = _difference_between(one, other)
+    return None if found is None else (found[0].removeprefix("."), found[1])
+
+
+def _difference_between(one: Any, other: Any) -> tuple[str, str] | None:
+    for step, mine, theirs in _parts_of_both(one, other):
+        if theirs is _NOTHING:
+            return step, "is not stored"
+        if mine is _NOTHING:
+            return step, "has no value, and has one when it is read back"
+        if (inside := _difference_between(mine, theirs)) is not None:
+            return step + inside[0], inside[1]
     if comes_back_as(one, other):
         return None
-    if class_of(one) is not class_of(other):
-        return "", f"is read back as {class_of(other).__name__} and not as {class_of(one).__name__}"
-    return "", "is read back as another value"
+    kind, read = class_of(one), class_of(other)
+    return "", f"is read back as {read.__name__} and not as {kind.__name__}" if kind is not read else _OTHER_VALUE
+
+
+def _parts_of_both(one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """
+    What two values of one class consist of, where both have a name or an index for it.
+    """
+    kind = class_of(one)
+    if kind is not class_of(other):
+        return
+    names = field_names(one)
+    if names is not None:
+        pairs = ((f".{name}", getattr(one, name, _NOTHING), getattr(other, name, _NOTHING)) for name in names)
+        yield from (pair for pair in pairs if not pair[1] is pair[2] is _NOTHING)
+    elif kind in {list, tuple} and len(one) == len(other):
+        yield from ((f"[{index}]", item, other[index]) for index, item in enumerate(one))
 
 
 # --- What can never come back ---
@@ -241,29 +250,22 @@ class _Declaration:
 
     def _problems_in(self, schema: Schema, field: str) -> Iterator[str]:
         kind = schema["type"]
+        if "serialization" in schema:
+            return
         if kind == "definition-ref":
             name = schema["schema_ref"]
             if name in self._definitions and name not in self._seen:
                 self._seen.add(name)
                 yield from self._problems_in(self._definitions[name], field)
-        elif "serialization" in schema:
-            return
-        elif kind in _WRAPPERS:
-            inner = schema.get("schema") or schema.get("items_schema")
-            if inner is not None:
-                yield from self._problems_in(inner, field)
         elif kind in _RECORDS:
             yield from self._problems_of_record(schema, field)
-        elif kind == "tuple":
-            for each in schema["items_schema"]:
-                yield from self._problems_in(each, field)
-        elif kind == "tagged-union":
-            for each in schema["choices"].values():
-                yield from self._problems_in(each, field)
         elif kind == "dict":
             yield from self._problems_of_dict(schema, field)
         elif kind == "enum":
             yield from _problems_of_enum(schema["cls"], field)
+        else:
+            for inner in _inside(schema):
+                yield from self._problems_in(inner, field)
 
     def _problems_of_record(self, schema: Schema, around: str) -> Iterator[str]:
         fields: Any = schema["fields"]
@@ -297,6 +299,19 @@ class _Declaration:
                 yield from self._problems_in(keys, field)
         if values is not None:
             yield from self._problems_in(values, field)
+
+
+def _inside(schema: Schema) -> list[Schema]:
+    """
+    The schemas of what a value consists of; none where only trying tells, as of a union.
+    """
+    kind = schema["type"]
+    if kind == "tagged-union":
+        return list(schema["choices"].values())
+    if kind == "tuple":
+        return list(schema["items_schema"])
+    inner = schema.get("schema") or schema.get("items_schema")
+    return [inner] if kind in _WRAPPERS and inner is not None else []
 
 
 def _read_from(name: str, field: Schema) -> list[list[Any]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from pydantic import BaseModel
 
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_data import parse_json, to_canonical_json
@@ -17,6 +16,8 @@ from eventsource.errors import UnstorableCommandError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from pydantic import BaseModel
 
 
 @attrs.frozen

@@ -486,25 +486,44 @@ def test_bad_declarations_are_told_when_the_class_is_made() -> None:
 
 
 class Pack(Command, subject="/parcels/{parcel}"):
+    """
+    Put items in a parcel.
+    """
+
     parcel: str
     items: list[str]
     extra: Any = None
 
 
 class PackingAsked(Event, type="io.example.test.packing.asked"):
+    """
+    Starts it.
+    """
+
     parcel: str
     items: list[str]
 
 
 class PackingDue(Event, type="io.example.test.packing.due"):
+    """
+    The event of its timer.
+    """
+
     items: list[str]
 
 
 class Packing(ProcessManager, name="packing", by="parcel", sends=[Pack]):
+    """
+    Sends what it was given.
+    """
+
     extra: ClassVar[Any] = None
 
     @starts
     def asked(self, event: PackingAsked) -> None:
+        """
+        Ask, and change afterwards what was asked for.
+        """
         command = Pack(parcel=event.parcel, items=event.items, extra=self.extra)
         due = PackingDue(items=event.items)
         self.send(command)
@@ -515,7 +534,9 @@ class Packing(ProcessManager, name="packing", by="parcel", sends=[Pack]):
 
     @on_timer
     def due(self, event: PackingDue) -> None:
-        pass
+        """
+        Nothing more.
+        """
 
 
 def _asked() -> RecordedEvent:
