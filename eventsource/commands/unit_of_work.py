@@ -19,6 +19,7 @@ from eventsource.commands.refusal import explain
 from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.decision_state import DecisionState
 from eventsource.domain.event import NewEvent, check_event_subject, check_is_event
+from eventsource.domain.event_content import EventContent
 from eventsource.domain.guards.given_rules import check_given_rules, checked_rules
 from eventsource.domain.precondition import Precondition
 from eventsource.errors import (
@@ -31,7 +32,7 @@ from eventsource.errors import (
 from eventsource.store.idempotency import check_idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Never
 
     from eventsource.domain.event import Event, RecordedEvent
@@ -93,7 +94,7 @@ class UnitOfWork:
         # Those whose absence was read: that one is there now is a conflict, and no refusal.
         self._absent: set[str] = set()
         self._states: dict[tuple[type[DecisionState], EventSelection[Event]], DecisionState] = {}
-        self._emitted: list[tuple[Event, str]] = []
+        self._emitted: list[tuple[EventContent, str]] = []
         self._required: list[Precondition] = []
         self._state: Literal["open", "committing", "committed", "unknown"] = "open"
         # What is on its way to the store, or went there and was not answered.
@@ -111,7 +112,7 @@ class UnitOfWork:
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
         """
         aggregate = await self.load_or_new(aggregate_class, id)
-        if aggregate.version == 0 and not aggregate.pending_events:
+        if aggregate.version == 0 and not aggregate.pending_contents:
             raise AggregateNotFoundError(subject=aggregate.subject, aggregate=aggregate_class.__name__)
         return aggregate
 
@@ -237,12 +238,14 @@ class UnitOfWork:
         Raises:
             InvalidSubjectError: *at* is none that an event can have.
             NotAnEventError: *event* is no event.
+            UnstorableEventError: The event would not come back from the store as it is.
+            UnstorableDataError: A field of it holds what JSON cannot carry.
             GuardError: *rules* holds something that is no rule, or *unversioned* is given beside them.
         """
         self._check_open()
         given = check_given_rules(rules, unversioned=unversioned, others=others)
         check_is_event(event)
-        self._emitted.append((event, check_event_subject(at)))
+        self._emitted.append((EventContent.of(event), check_event_subject(at)))
         self._required.extend(given)
 
     def require(self, *rules: Precondition | Iterable[Precondition]) -> None:
@@ -261,10 +264,7 @@ class UnitOfWork:
         """
         The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.
         """
-        of_aggregates = (
-            (event, aggregate.subject) for aggregate in self._aggregates.values() for event in aggregate.pending_events
-        )
-        return (*of_aggregates, *self._emitted)
+        return tuple((content.to_event(), subject) for content, subject in self._contents())
 
     @property
     def new_events(self) -> tuple[NewEvent, ...]:
@@ -273,11 +273,13 @@ class UnitOfWork:
         """
         metadata = self._metadata if self._metadata is not None else current_metadata()
         of_aggregates = (
-            aggregate.to_stored(NewEvent.of(event, subject=aggregate.subject, metadata=metadata))
+            aggregate.to_stored(NewEvent.of_content(content, subject=aggregate.subject, metadata=metadata))
             for aggregate in self._aggregates.values()
-            for event in aggregate.pending_events
+            for content in aggregate.pending_contents
         )
-        others = (NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self._emitted)
+        others = (
+            NewEvent.of_content(content, subject=subject, metadata=metadata) for content, subject in self._emitted
+        )
         return (*of_aggregates, *others)
 
     # --- Committing ---
@@ -362,7 +364,7 @@ class UnitOfWork:
             return None
         guards = self._guards()
         rules = [*self._required, *(rule for each in self._aggregates.values() for rule in each.pending_rules)]
-        counts = [(each, len(each.pending_events)) for each in self._aggregates.values() if each.pending_events]
+        counts = [(each, len(each.pending_contents)) for each in self._aggregates.values() if each.pending_contents]
         begun: list[Aggregate] = []
         try:
             for aggregate, _ in counts:
@@ -386,6 +388,12 @@ class UnitOfWork:
         What was committed; nothing before.
         """
         return self._recorded
+
+    def _contents(self) -> Iterator[tuple[EventContent, str]]:
+        for aggregate in self._aggregates.values():
+            for content in aggregate.pending_contents:
+                yield content, aggregate.subject
+        yield from self._emitted
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []

@@ -8,6 +8,7 @@ Every error of the package.
     ├── EventError
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
+    │   ├── UnstorableEventError (ValueError)
     │   ├── EventTooLargeError (ValueError)
     │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
@@ -64,6 +65,7 @@ Every error of the package.
     │   ├── CommandNotHandledError (LookupError)
     │   ├── CommandLeavesNoTraceError
     │   ├── CommandIdReusedError
+    │   ├── UnstorableCommandError (ValueError)
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
@@ -141,6 +143,7 @@ from eventsource.errors.command import (
     PeriodClosedError,
     ResultNotSeenError,
     UnitOfWorkClosedError,
+    UnstorableCommandError,
     UnstorableStateError,
 )
 from eventsource.errors.event import (
@@ -154,6 +157,7 @@ from eventsource.errors.event import (
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UnstorableEventError,
     UpcastingError,
 )
 from eventsource.errors.immudb import (
@@ -398,7 +402,9 @@ __all__ = [
     "UndeclaredCommandError",
     "UnitOfWorkClosedError",
     "UnknownEventTypeError",
+    "UnstorableCommandError",
     "UnstorableDataError",
+    "UnstorableEventError",
     "UnstorableStateError",
     "UpcastingError",
     "VerificationError",

@@ -35,6 +35,25 @@ class CommandNotHandledError(CommandError, LookupError):
         super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
 
 
+class UnstorableCommandError(CommandError, ValueError):
+    """
+    A command of a process cannot be recorded: it would come back as another one, or not at all.
+
+    Attributes:
+        field: The field that would not come back; "data" if the command could not be read at all.
+    """
+
+    code = "unstorable-command"
+
+    def __init__(self, command: str, *, field: str) -> None:
+        super().__init__(
+            command,
+            f"{command} cannot be recorded: its field {field} does not come back from JSON as it is. Declare it with "
+            "a type that says all that the value says, and write and read it by one name",
+        )
+        self.field = field
+
+
 class CommandLeavesNoTraceError(CommandError):
     """
     A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.

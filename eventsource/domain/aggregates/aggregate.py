@@ -13,6 +13,7 @@ from eventsource.domain.aggregates.folding import check_unknown_events, fold_eve
 from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.aggregates.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.event import check_is_event
+from eventsource.domain.event_content import EventContent
 from eventsource.domain.event_type import event_types, stored_types_of
 from eventsource.domain.guards.given_rules import check_given_rules
 from eventsource.domain.guards.guard import events
@@ -122,7 +123,8 @@ class Aggregate:
         # How many of the events counted in the version have no handler: others than 0 only where that is allowed.
         self._passed_over = 0
         self._last_event_id: str | None = None
-        self._pending: list[Event] = []
+        # What they said when they were emitted: the objects may change.
+        self._pending: list[EventContent] = []
         # The rules of all pending events, each once, and whether they stand in place of what was read.
         self._rules: dict[Precondition, None] = {}
         self._is_decided_by_rules = False
@@ -175,7 +177,14 @@ class Aggregate:
     @property
     def pending_events(self) -> tuple[Event, ...]:
         """
-        Events emitted and not committed yet, oldest first.
+        Events emitted and not committed yet, oldest first, as they will be read from the store.
+        """
+        return tuple(content.to_event() for content in self._pending)
+
+    @property
+    def pending_contents(self) -> tuple[EventContent, ...]:
+        """
+        What will be committed, oldest first.
         """
         return tuple(self._pending)
 
@@ -266,6 +275,8 @@ class Aggregate:
         """
         Let *event* happen: it is taken into the state now and committed when the aggregate is saved.
 
+        What is stored is what the event says now, whatever happens to the object, or to a list in it, afterwards.
+
         By default the commit fails if the aggregate is not at the version that was read any more.
 
         Args:
@@ -288,6 +299,8 @@ class Aggregate:
         Raises:
             DeclarationError: No handler takes this event.
             NotAnEventError: *event* is no event.
+            UnstorableEventError: It would not come back from the store as it is.
+            UnstorableDataError: A field holds what JSON cannot carry.
             GuardError: *rules* holds something that is no rule, or *unversioned* is given beside them.
             AggregateReadOnlyError: The aggregate is as of a past moment.
             AggregateInCommitError: A commit of its events is under way, or ended without an answer.
@@ -295,12 +308,15 @@ class Aggregate:
         self.check_writable()
         given = check_given_rules(rules, unversioned=unversioned, others=others)
         handle = self._handler_for(event)
+        # What is done to the object later, or to something in it, changes nothing: the handler gets what a reader of
+        # the store will get.
+        content, event = EventContent.with_event(event)
         # Asked before the event is folded: a rule speaks of the state that the command saw.
         declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]
         is_decided_by_rules = bool(given) or unversioned
         check_has_run(handle(self, event), handle)
         self._is_decided_by_rules = is_decided_by_rules and (self._is_decided_by_rules or not self._pending)
-        self._pending.append(event)
+        self._pending.append(content)
         for each in (given, *declared):
             self._rules.update(dict.fromkeys(each))
 

@@ -226,12 +226,12 @@ class ProcessManager(Aggregate, abstract=True):
 
         Raises:
             UndeclaredCommandError: Its class is not among `sends`.
+            UnstorableCommandError: It would not be carried out as it is: it comes back from JSON as another one.
         """
         deciding = self._check_deciding()
         if type(command) not in self._commands:
             raise UndeclaredCommandError(self.process_name, command=type(command).__name__)
-        id = command_id(self.process_name, self.id, deciding.cause.id, len(deciding.commands))
-        deciding.commands.append(command.model_copy(update={"command_id": id}))
+        deciding.commands.append(to_sent(command))
 
     def schedule(self, event: Event, *, at: datetime | None = None, after: timedelta | None = None) -> None:
         """
@@ -247,6 +247,7 @@ class ProcessManager(Aggregate, abstract=True):
         Raises:
             ValueError: Not exactly one of *at* and *after*, or a time without a zone.
             DeclarationError: Nothing answers the event, or it is personal.
+            UnstorableEventError: The event would not come back from the store as it is.
         """
         deciding = self._check_deciding()
         if (at is None) is (after is None):
@@ -262,7 +263,7 @@ class ProcessManager(Aggregate, abstract=True):
         if due_at is None or due_at.tzinfo is None:
             msg = "a timer wants a time with a time zone"
             raise ValueError(msg)
-        deciding.timers.append((event, due_at))
+        deciding.timers.append(to_timer(event, due_at))
 
     def cancel(self, event_class: type[Event]) -> None:
         """
@@ -276,7 +277,7 @@ class ProcessManager(Aggregate, abstract=True):
         deciding.cancelled += [
             id for id, kind in open_timers.items() if kind == wanted and id != self._timer_of(deciding.cause)
         ]
-        deciding.timers = [timer for timer in deciding.timers if timer[0].event_type != wanted]
+        deciding.timers = [timer for timer in deciding.timers if timer.type != wanted]
 
     def complete(self) -> None:
         """
@@ -372,15 +373,20 @@ class ProcessManager(Aggregate, abstract=True):
         finally:
             self._deciding = None
         events = self.pending_events[before:]
-        timers = tuple(to_timer(event, due_at) for event, due_at in deciding.timers)
         self._record(
             cause,
-            commands=tuple(map(to_sent, deciding.commands)),
-            timers=timers,
+            commands=tuple(deciding.commands),
+            timers=tuple(deciding.timers),
             cancelled=tuple(deciding.cancelled),
             completed=deciding.is_completed,
         )
-        return Answer(tuple(deciding.commands), timers, tuple(deciding.cancelled), events, deciding.is_completed)
+        return Answer(
+            tuple(self._restore(sent, cause.id, index) for index, sent in enumerate(deciding.commands)),
+            tuple(deciding.timers),
+            tuple(deciding.cancelled),
+            events,
+            deciding.is_completed,
+        )
 
     def pass_over(self, cause: RecordedEvent) -> None:
         """
