@@ -90,7 +90,9 @@ class CommitAttempt:
         """
         sent = self._members().get("preconditions", [])
         typed = self.preconditions or (None,) * len(sent)
-        return [given or read_precondition(members) for given, members in zip(typed, sent, strict=True)]
+        return [
+            read_precondition(members) if given is None else given for given, members in zip(typed, sent, strict=True)
+        ]
 
     def guarded_place(self) -> tuple[str, int] | None:
         """
