@@ -153,9 +153,9 @@ class Client:
 
     async def aclose(self) -> None:
         """
-        Let requests that were sent come to their end, then close all connections. Streams are cut.
+        Let requests under way come to their end, then close all connections. Streams are cut.
 
-        A request that still waits for a connection, and each later one, is refused.
+        Whatever is asked later is refused.
         """
         await self.exchange.aclose()
 

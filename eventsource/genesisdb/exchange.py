@@ -197,14 +197,12 @@ class Exchange:
 
     async def aclose(self) -> None:
         """
-        Let the requests that were sent and have an end come to it, and close all connections.
+        Let the requests under way that have an end come to it, and close all connections.
 
-        Requests that still wait for a connection are refused. Those of other event loops are waited for
-        as long as their loops run.
+        Those of other event loops are waited for as long as their loops run.
         """
         self._is_closed = True
         try:
-            self._transport.refuse()
             self._work.each(_Work.wake)
             own = self._work.here()
             while own.under_way:

@@ -106,21 +106,15 @@ class Pool:
         if self._is_closed:
             raise httpx.ConnectError(CLOSED)
 
-    def refuse(self) -> None:
+    def close(self) -> None:
         """
-        Hand out no connection any more, and refuse those who wait for one.
+        Close all, whatever they are doing, and refuse those who wait for one: none is opened any more.
         """
         self._is_closed = True
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(httpx.ConnectError(CLOSED))
-
-    def close(self) -> None:
-        """
-        Close all, whatever they are doing.
-        """
-        self.refuse()
         for connection in list(self._open):
             connection.abort()
 

@@ -121,7 +121,7 @@ def _check_url(url: str) -> str:
         parsed.host.encode("idna")
     except UnicodeError:
         raise InvalidStoreUrlError(shown, "its host is no name that a DNS can have") from None
-    if not 0 < (parsed.port or 1) <= _LAST_PORT:
+    if parsed.port is not None and not 0 < parsed.port <= _LAST_PORT:
         raise InvalidStoreUrlError(shown, f"a port is a number from 1 to {_LAST_PORT}")
     if parsed.query or parsed.fragment:
         raise InvalidStoreUrlError(re.sub("[?#].*", "…", shown), "it has a query or a fragment")

@@ -40,10 +40,6 @@ class _Pools:
         with contextlib.suppress(StopIteration):
             anext(self._end).send(None)
 
-    def refuse(self) -> None:
-        for pool in self.by_origin.values():
-            pool.refuse()
-
     def close(self) -> None:
         for pool in self.by_origin.values():
             pool.close()
@@ -115,16 +111,9 @@ class Transport(httpx.AsyncBaseTransport):
         answer = await connection.send(request.method, head, body, waits)
         return httpx.Response(answer.status, headers=answer.headers, stream=answer)
 
-    def refuse(self) -> None:
-        """
-        Send no further request, and refuse those that wait in line; those that were sent go on.
-        """
-        self._is_closed = True
-        self._pools.each(_Pools.refuse)
-
     async def aclose(self) -> None:
         """
-        Close all connections, those of other event loops too. It stays closed.
+        Close all connections, those of other event loops too, and refuse who waits for one. It stays closed.
         """
         self._is_closed = True
         self._pools.each(_Pools.close)
