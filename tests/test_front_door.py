@@ -162,6 +162,8 @@ NAMES = [
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
+    "StoreFileLostError",
+    "StoreForkedError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",

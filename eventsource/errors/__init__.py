@@ -29,8 +29,10 @@ Every error of the package.
     │   ├── StoreLockedError
     │   ├── StoreReadOnlyError
     │   ├── StoreClosedError
+    │   ├── StoreForkedError
     │   ├── StoreFullError
     │   ├── StoreUnavailableError
+    │   │   └── StoreFileLostError
     │   ├── StoreCorruptedError
     │   ├── CommitOutcomeUnknownError
     │   ├── DamagedLineError
@@ -253,6 +255,8 @@ from eventsource.errors.store import (
     StoreClosedError,
     StoreCorruptedError,
     StoreError,
+    StoreFileLostError,
+    StoreForkedError,
     StoreFormatError,
     StoreFullError,
     StoreLockedError,
@@ -362,6 +366,8 @@ __all__ = [
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
+    "StoreFileLostError",
+    "StoreForkedError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",

@@ -118,6 +118,26 @@ class StoreClosedError(StoreError):
         super().__init__(f"{name} is closed: use it inside `async with connect(...) as store`")
 
 
+class StoreForkedError(StoreError):
+    """
+    A store was used in a process that was forked from the one that had opened it.
+
+    Nothing was read or written, and the store goes on in its own process.
+
+    Attributes:
+        opened_by: The id of the process that the store belongs to.
+    """
+
+    code = "store-forked"
+
+    def __init__(self, name: str, *, opened_by: int) -> None:
+        super().__init__(
+            f"{name} belongs to process {opened_by}, which this process was forked from: open the store after the "
+            "fork, in the process that uses it, or start that process with 'spawn'"
+        )
+        self.opened_by = opened_by
+
+
 class StoreFullError(StoreError):
     """
     The disk is full. Nothing of the commit was written; reading goes on.
@@ -144,6 +164,43 @@ class StoreUnavailableError(StoreError):
         self.reason = reason
 
 
+class StoreFileLostError(StoreUnavailableError):
+    """
+    The files at the path of a store are no longer those that the store has open.
+
+    The store has stopped: it commits and reads nothing more until it is opened again.
+
+    Attributes:
+        path: The store file, as it was named.
+
+        what: What became of the files, in words.
+
+        saved: Where the store has saved all that it held; None if it could not, or did not write to the files.
+
+        obstacle: What kept it from saving, in words; None if nothing did.
+    """
+
+    code = "store-file-lost"
+
+    def __init__(self, path: Path, what: str, *, saved: Path | None = None, obstacle: str | None = None) -> None:
+        super().__init__(str(path), f"{what} while the store was open, so the store has stopped; {_advice(saved, obstacle)}")
+        self.path = path
+        self.what = what
+        self.saved = saved
+        self.obstacle = obstacle
+
+
+def _advice(saved: Path | None, obstacle: str | None) -> str:
+    if saved is not None:
+        return (
+            f"all that it held, its last commit included, is saved in {saved}: find out what touches the files, put "
+            "that file in their place and open the store again"
+        )
+    if obstacle is not None:
+        return f"what it held could not be saved ({obstacle}): restore a backup, and find out what touches the files"
+    return "open it again to read the files that are there now"
+
+
 class StoreCorruptedError(StoreError):
     """
     What is stored cannot be true: a page is damaged, or the hash chain does not hold.
@@ -167,6 +224,9 @@ class CommitOutcomeUnknownError(StoreError):
     preconditions make the repeat harmless, or it has an idempotency key. Over HTTP the store's
     ``resolve`` does that, as far as it can be decided.
 
+    A commit whose caller was cancelled, or whose time limit was up, ends like this, too: the event loop
+    then raises its own error, and `behind` finds this one in it.
+
     Attributes:
         reason: What was found, in words.
 
@@ -181,6 +241,23 @@ class CommitOutcomeUnknownError(StoreError):
         )
         self.reason = reason
         self.attempt = attempt
+
+    @classmethod
+    def behind(cls, error: BaseException) -> CommitOutcomeUnknownError | None:
+        """
+        The unknown outcome that a cancellation or a time limit left behind; None if there is none.
+
+        Args:
+            error: A `TimeoutError` or `asyncio.CancelledError` that ended a commit, or an error raised from one.
+        """
+        seen: set[int] = set()
+        link: BaseException | None = error
+        while link is not None and id(link) not in seen:
+            if isinstance(link, cls):
+                return link
+            seen.add(id(link))
+            link = link.__cause__ or link.__context__
+        return None
 
 
 class DamagedLineError(StoreError):

@@ -4,8 +4,8 @@ The event store in memory: the readable reference, and a fast one for tests.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
+import threading
 import time
 import uuid
 from collections import Counter
@@ -28,6 +28,7 @@ from eventsource.errors import (
 )
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
+from eventsource.store.callers import Growth, OwnProcess
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
 from eventsource.store.log_entry import LogEntry
@@ -100,11 +101,18 @@ class InMemoryEventStore:
         # By idempotency key: the digest of the request, and where in the list its events begin and end.
         self._answers: dict[str, tuple[bytes, int, int]] = {}
         self._end = LogEnd(0, 0, GENESIS_HASH)
-        self._grown = asyncio.Event()
-        self._restoring = asyncio.Lock()
+        self._process = OwnProcess()
+        # Callers may live in several threads, each with an event loop of its own: one at a time changes the log, or
+        # reads what a change would disturb. Nothing is awaited while it is held.
+        self._turn = threading.RLock()
+        self._growth = Growth()
+        # Whether a backup is being restored, and who waits for the end of it: a number that counts up with each.
+        self._is_restoring = False
+        self._restored = Growth()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
+        self._process.check(_NAME)
         return self
 
     async def __aexit__(
@@ -123,9 +131,15 @@ class InMemoryEventStore:
         request = CommitRequest.checked(
             events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
         )
-        while self._restoring.locked():
-            async with self._restoring:
+        while True:
+            with self._turn:
                 self._check_open()
+                if not self._is_restoring:
+                    return self._commit(request)
+                restored = self._restored.head
+            await self._restored.beyond(restored, self._check_open)
+
+    def _commit(self, request: CommitRequest) -> tuple[RecordedEvent, ...]:
         if request.key is not None and request.key.text in self._answers:
             digest, begin, end_of_answer = self._answers[request.key.text]
             if digest != request.key.digest:
@@ -147,8 +161,7 @@ class InMemoryEventStore:
             )
             end = LogEnd.at(recorded[-1])
 
-        # Nothing above changed the store and nothing below can fail: all or none. Awaiting nothing in between is what
-        # makes a commit atomic here.
+        # Nothing above changed the store and nothing below can fail: all or none.
         self._references.update(references)
         self._add(recorded)
         if request.key is not None:
@@ -209,11 +222,12 @@ class InMemoryEventStore:
     async def subjects(self, under: str = "/") -> tuple[str, ...]:
         self._check_open()
         selection = Selection(Subject(under), recursive=True)
-        return tuple(sorted(str(subject) for subject in self._versions if selection.covers(subject)))
+        with self._turn:
+            return tuple(sorted(str(subject) for subject in self._versions if selection.covers(subject)))
 
     async def event_types(self) -> tuple[str, ...]:
         self._check_open()
-        return tuple(sorted({event.type for event in self._events}))
+        return tuple(sorted({event.type for event in list(self._events)}))
 
     async def status(self) -> StoreStatus:
         return StoreStatus(
@@ -241,7 +255,7 @@ class InMemoryEventStore:
             while True:
                 page: list[Any] = []
                 try:
-                    with spending:
+                    with self._turn, spending:
                         page.extend(map(_copied, islice(found, ROWS_AT_A_TIME)))
                 except QueryError:
                     # What came before it is as right as if it had been asked for alone.
@@ -296,6 +310,10 @@ class InMemoryEventStore:
     async def erase(self, subject: str) -> int:
         self._check_open()
         subject = Subject(subject)
+        with self._turn:
+            return self._erase(subject)
+
+    def _erase(self, subject: Subject) -> int:
         if not self._versions[subject]:
             raise SubjectNotFoundError(subject)
         found = [
@@ -331,19 +349,33 @@ class InMemoryEventStore:
 
     async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         self._check_open()
-        async with self._restoring:
-            if self._events:
-                name = "the store in memory"
-                raise StoreNotEmptyError(name, events=len(self._events))
-            reader = BackupReader()
-            entries: list[LogEntry] = []
-            places: dict[str, int] = {}
-            async for members in each(events):
-                entry = reader.read(members)
-                index = len(entries)
-                if places.setdefault(entry.event.id, index) != index:
-                    raise reader.repeated_id(index=index, first=places[entry.event.id])
-                entries.append(entry)
+        while True:
+            with self._turn:
+                self._check_open()
+                if not self._is_restoring:
+                    self._check_empty()
+                    self._is_restoring = True
+                    break
+                restored = self._restored.head
+            await self._restored.beyond(restored, self._check_open)
+        try:
+            return await self._restore(events)
+        finally:
+            with self._turn:
+                self._is_restoring = False
+            self._restored.reach(self._restored.head + 1)
+
+    async def _restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
+        reader = BackupReader()
+        entries: list[LogEntry] = []
+        places: dict[str, int] = {}
+        async for members in each(events):
+            entry = reader.read(members)
+            index = len(entries)
+            if places.setdefault(entry.event.id, index) != index:
+                raise reader.repeated_id(index=index, first=places[entry.event.id])
+            entries.append(entry)
+        with self._turn:
             self._check_open()
             for position, (_, reference, imported_time) in enumerate(entries, start=1):
                 if reference is not None:
@@ -352,15 +384,21 @@ class InMemoryEventStore:
                     self._imported_times[position] = imported_time
             if entries:
                 self._add([entry.event for entry in entries])
-            reader.finish()
-            return len(entries)
+        reader.finish()
+        return len(entries)
+
+    def _check_empty(self) -> None:
+        if self._events:
+            raise StoreNotEmptyError(_NAME, events=len(self._events))
 
     async def ping(self) -> None:
         self._check_open()
 
     async def aclose(self) -> None:
+        self._process.check(_NAME)
         self._is_closed = True
-        self._wake()
+        self._growth.wake()
+        self._restored.wake()
 
     # What `eventsource.store.paging` reads by.
 
@@ -378,9 +416,7 @@ class InMemoryEventStore:
         return _MemoryPages(self._events, selection, self._check_open)
 
     async def wait_beyond(self, position: int) -> None:
-        while len(self._events) <= position:
-            self._check_open()
-            await self._grown.wait()
+        await self._growth.beyond(position, self._check_open)
 
     def _add(self, events: Sequence[RecordedEvent]) -> None:
         self._end = LogEnd.at(events[-1])
@@ -391,7 +427,7 @@ class InMemoryEventStore:
         self._events.extend(events)
         self._positions.update((event.id, event.position) for event in events)
         self._versions.update(event.subject for event in events)
-        self._wake()
+        self._growth.reach(len(self._events))
 
     def _entry(self, position: int) -> LogEntry:
         return LogEntry(self._events[position - 1], self._references.get(position), self._imported_times.get(position))
@@ -419,16 +455,13 @@ class InMemoryEventStore:
                 rows.append(_row(self._events[position]))
             yield rows[position]
 
-    def _wake(self) -> None:
-        self._grown.set()
-        self._grown = asyncio.Event()
-
     def _check_open(self) -> None:
+        self._process.check(_NAME)
         if self._is_closed:
-            name = "the store in memory"
-            raise StoreClosedError(name)
+            raise StoreClosedError(_NAME)
 
 
+_NAME = "the store in memory"
 _ROWS_PER_LOOK_AT_THE_CLOCK = 16
 _COMMAND_ID = f'"{COMMAND_ID_MEMBER}":'
 

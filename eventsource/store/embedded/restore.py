@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 
 from eventsource.errors import StoreNotEmptyError
+from eventsource.store.callers import call_in
 from eventsource.store.embedded.entries import write_imported_times, write_references
 from eventsource.store.restoring import BackupReader, each
 
@@ -71,7 +72,7 @@ class Feed:
             if isinstance(batch, Exception):
                 raise batch
             yield batch
-            self._loop.call_soon_threadsafe(self._room.release)
+            call_in(self._loop, self._room.release)
 
 
 class RestoreAbortedError(Exception):

@@ -35,6 +35,8 @@ from eventsource.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
+from eventsource.log import get_logger
+from eventsource.store.callers import call_in
 from eventsource.store.commit import LogEnd, check_preconditions
 from eventsource.store.embedded import commit_keys, erasure
 from eventsource.store.embedded.commit_keys import find_key
@@ -44,6 +46,7 @@ from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_r
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
 from eventsource.store.embedded.restore import Feed, restore_all
+from eventsource.store.query import IndexState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
     from eventsource.store.commit import CommitRequest
     from eventsource.store.idempotency import IdempotencyKey
     from eventsource.store.restoring import BackupReader
+
+log = get_logger(__name__)
 
 Result = TypeVar("Result")
 Row = tuple[int | str, ...]
@@ -91,9 +96,17 @@ _BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE position BETWEEN ? AND ? O
 class Waiting:
     """
     A request in the queue, and in the end its answer.
+
+    Attributes:
+        request: What is asked for.
+
+        answer: Where the caller waits, a future of its own event loop.
+
+        events, error: The outcome, once there is one.
     """
 
     request: CommitRequest
+    answer: asyncio.Future[tuple[RecordedEvent, ...]]
     events: tuple[RecordedEvent, ...] = ()
     error: Exception | None = None
 
@@ -121,10 +134,10 @@ class _Work:
         """
         Tell the one who waits. Called in the writer's thread.
         """
-        self.loop.call_soon_threadsafe(self._reply, result, error)
+        call_in(self.loop, self._reply, result, error)
 
     def _reply(self, result: Any, error: Exception | None) -> None:
-        if self.answer.cancelled():
+        if self.answer.done():
             return
         if error is not None:
             self.answer.set_exception(error)
@@ -164,6 +177,7 @@ class _Group:
 
 class _Sign(enum.Enum):
     CHECKPOINT = "see whether a checkpoint is due"
+    BUILD = "build on an index whose building was interrupted"
     CLOSE = "no more requests"
 
 
@@ -200,6 +214,9 @@ class Writer:
         self._guards = Guards(connection, self._indexes)
         # Whoever holds it uses the connection.
         self._turn = threading.Lock()
+        # Held to queue something, and to end: nothing is queued that nobody will answer.
+        self._entrance = threading.Lock()
+        self._is_closed = False
         # Slow until shown otherwise.
         self._average_s = 5 * _QUICK_S
         self._versions: dict[str, int] = {}
@@ -214,6 +231,8 @@ class Writer:
         self._clean_when_due()
         self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {path.name}", daemon=True)
         self._thread.start()
+        if self._indexes.unfinished:
+            self._queue.put(_Sign.BUILD)
 
     @property
     def head(self) -> int:
@@ -222,18 +241,16 @@ class Writer:
         """
         return self._end.position
 
-    @property
-    def unfinished_indexes(self) -> tuple[tuple[str, str], ...]:
-        """
-        Type and path of the declared indexes that do not cover the whole log yet.
-        """
-        return self._indexes.unfinished
-
     def submit(self, waiting: Waiting) -> None:
         """
         Queue a request. Returns at once.
         """
-        self._queue.put(waiting)
+        with self._entrance:
+            if not self._is_closed:
+                self._queue.put(waiting)
+                return
+        waiting.error = StoreClosedError(str(self._path))
+        self._answer([waiting])
 
     def decide_alone(self, waiting: Waiting) -> bool:
         """
@@ -245,7 +262,7 @@ class Writer:
         if self._average_s > _QUICK_S or not self._queue.empty() or not self._turn.acquire(blocking=False):
             return False
         try:
-            if not self._is_quick(waiting.request) or not self._begins_at_once():
+            if self._is_closed or not self._is_quick(waiting.request) or not self._begins_at_once():
                 return False
             self._decide_group([waiting])
         finally:
@@ -341,7 +358,10 @@ class Writer:
     ) -> Result:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        self._queue.put(_Work(do, loop, answer, then, in_transaction))
+        with self._entrance:
+            if self._is_closed:
+                raise StoreClosedError(str(self._path))
+            self._queue.put(_Work(do, loop, answer, then, in_transaction))
         return await answer
 
     async def write(self, do: Callable[[apsw.Connection], Result]) -> Result:
@@ -372,9 +392,12 @@ class Writer:
             with self._turn:
                 if isinstance(sign, _Work):
                     self._do(sign)
+                elif sign is _Sign.BUILD:
+                    self._build_on()
                 self._checkpoint_when_due()
                 self._clean_when_due()
-        self._close_connection()
+        with self._turn:
+            self._close_connection()
 
     def _take_group(self) -> tuple[list[Waiting], _Work | _Sign | None]:
         """
@@ -588,6 +611,27 @@ class Writer:
             error = failure
         work.reply(result, error)
 
+    def _build_on(self) -> None:
+        """
+        Build on an index whose building was interrupted, a batch between two groups of commits.
+
+        What it fails at is logged: nobody waits for it, and queries are answered without the index.
+        """
+        if self._stopped or not self._indexes.unfinished:
+            return
+        event_type, path = self._indexes.unfinished[0]
+        try:
+            with self._connection:
+                index = self._indexes.build_on(event_type, path)
+            self._indexes.reload()
+        except (apsw.Error, DamagedDataError, UnicodeDecodeError) as error:
+            log.warning("index.unfinished", event_type=event_type, path=path, error=str(error))
+            return
+        if index is not None and index.state is IndexState.READY:
+            log.info("index.finished", event_type=event_type, path=path)
+        if self._indexes.unfinished:
+            self._queue.put(_Sign.BUILD)
+
     def _stored_version(self, subject: str) -> int:
         version = self._versions.get(subject)
         if version is None:
@@ -666,6 +710,8 @@ class Writer:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         with suppress(apsw.Error):
             self._connection.close()
+        with self._entrance:
+            self._is_closed = True
         while True:
             try:
                 late = self._queue.get_nowait()
