@@ -23,6 +23,7 @@ from eventsource.domain.subject import Subject
 from eventsource.errors import (
     CommitOutcomeUnknownError,
     ErasureUnfinishedError,
+    NotAStoreError,
     NotSupportedError,
     QueryError,
     StoreClosedError,
@@ -38,6 +39,7 @@ from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.files import StoreFiles
 from eventsource.store.embedded.index_building import build_index
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
@@ -118,14 +120,16 @@ class EmbeddedEventStore:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
-        # Resolved, so that every name of the file leads to one lock, wherever the process goes later.
-        self._path = Path(path).resolve()
+        # Absolute, wherever the process goes later; and resolved, so that every name of the file leads to one lock.
+        self._named = Path(path).absolute()
+        self._path = self._named.resolve()
         self._read_only = read_only
         self._source = source
         self._clock = clock
         self._new_id = new_id
         self._new_salt = new_salt
         self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
+        self._files: StoreFiles | None = None
         self._reader: Reader | None = None
         self._writer: Writer | None = None
         self._process = OwnProcess()
@@ -140,10 +144,7 @@ class EmbeddedEventStore:
     async def __aenter__(self) -> Self:
         self._process.claim()
         try:
-            if not self._read_only:
-                self._writer = await asyncio.to_thread(self._open_writer)
-                self._growth.reach(self._writer.head)
-            self._reader = await asyncio.to_thread(Reader, self._path)
+            await asyncio.to_thread(self._open_files)
         except OSError as error:
             await self.aclose()
             raise StoreUnavailableError(str(self._path), str(error)) from error
@@ -408,6 +409,9 @@ class EmbeddedEventStore:
             if writer:
                 # Last, so that the log can be emptied into the file.
                 writer.close()
+            if self._files:
+                self._files.detach()
+                self._files = None
             self._lock.release()
         except BaseException as error:  # noqa: BLE001  or who waits would wait for ever
             closing.set_exception(error)
@@ -443,19 +447,30 @@ class EmbeddedEventStore:
         for waiting in arrived:
             writer.submit(waiting)
 
-    def _open_writer(self) -> Writer:
-        if self._path.parent.is_dir():
+    def _open_files(self) -> None:
+        if not self._path.parent.is_dir():
+            raise NotAStoreError(self._path, "its directory does not exist")
+        if self._path.is_dir():
+            raise NotAStoreError(self._path, "it is a directory")
+        if not self._read_only:
             try:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise StoreLockedError(self._path) from None
-        connection = open_for_writing(self._path)
+        self._files = files = StoreFiles(self._named, self._path, writing=not self._read_only)
+        if not self._read_only:
+            self._writer = writer = self._open_writer(files)
+            self._growth.reach(writer.head)
+        self._reader = Reader(files)
+
+    def _open_writer(self, files: StoreFiles) -> Writer:
+        connection = open_for_writing(files)
         try:
             with translated(self._path):
                 self._schemas = SchemaBook(read_schema_texts(connection))
                 return Writer(
                     connection,
-                    self._path,
+                    files,
                     clock=self._clock,
                     new_id=self._new_id,
                     new_salt=self._new_salt,

@@ -32,6 +32,7 @@ from eventsource.errors import (
     QueryError,
     StoreClosedError,
     StoreError,
+    StoreFileLostError,
     StoreFullError,
     StoreUnavailableError,
 )
@@ -42,19 +43,19 @@ from eventsource.store.embedded import commit_keys, erasure
 from eventsource.store.embedded.commit_keys import find_key
 from eventsource.store.embedded.entries import write_references
 from eventsource.store.embedded.failures import DamagedDataError, translate, translate_damage
-from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
+from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, check_end, to_recorded
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
+from eventsource.store.embedded.rescue import save_copy
 from eventsource.store.embedded.restore import Feed, restore_all
 from eventsource.store.query import IndexState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from eventsource.domain.event import RecordedEvent
     from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
+    from eventsource.store.embedded.files import StoreFiles
     from eventsource.store.idempotency import IdempotencyKey
     from eventsource.store.restoring import BackupReader
 
@@ -188,6 +189,8 @@ class Writer:
     Args:
         connection: From `open_for_writing`; closed by `close`.
 
+        files: Its files.
+
         clock, new_id, new_salt: As for the store.
 
         answer: Called from the writer's thread with each group once it is durable or refused.
@@ -196,7 +199,7 @@ class Writer:
     def __init__(
         self,
         connection: apsw.Connection,
-        path: Path,
+        files: StoreFiles,
         *,
         clock: Callable[[], int],
         new_id: Callable[[], str],
@@ -204,7 +207,8 @@ class Writer:
         answer: Callable[[list[Waiting]], None],
     ) -> None:
         self._connection = connection
-        self._path = path
+        self._files = files
+        self._path = files.path
         self._clock = clock
         self._new_id = new_id
         self._new_salt = new_salt
@@ -227,9 +231,11 @@ class Writer:
         self._clean_at = 0.0
         # Why no further commit is taken: after an I/O error nobody knows what the file holds until it is reopened.
         self._stopped: StoreError | None = None
+        # What became of the files, in words, when they are not those at the path any more.
+        self._lost: str | None = None
         connection.set_wal_hook(self._note_wal_pages)
         self._clean_when_due()
-        self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {path.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {self._path.name}", daemon=True)
         self._thread.start()
         if self._indexes.unfinished:
             self._queue.put(_Sign.BUILD)
@@ -257,7 +263,7 @@ class Writer:
         Decide one request at once, in the caller's thread, if nobody is before it and fsyncs are quick.
 
         Returns:
-            False when it has to be submitted; nothing was done then.
+            False when it has to be submitted.
         """
         if self._average_s > _QUICK_S or not self._queue.empty() or not self._turn.acquire(blocking=False):
             return False
@@ -265,6 +271,9 @@ class Writer:
             if self._is_closed or not self._is_quick(waiting.request) or not self._begins_at_once():
                 return False
             self._decide_group([waiting])
+            if self._lost:
+                # What is held is saved and the caller is told by the writer's thread.
+                return False
         finally:
             self._turn.release()
         if self._wal_pages >= _CHECKPOINT_PAGES:
@@ -275,7 +284,7 @@ class Writer:
         """
         Begin the transaction, unless that takes the patience which an event loop does not have.
         """
-        if self._stopped:
+        if self._stopped or self._lost:
             return False
         self._connection.set_busy_timeout(0)
         try:
@@ -418,12 +427,17 @@ class Writer:
         self._average_s += _NEWEST * (time.perf_counter() - start - self._average_s)
 
     def _decide_all(self, group: list[Waiting]) -> None:
+        if self._lost and threading.current_thread() is self._thread:
+            self._save_and_stop(group)
         if self._stopped:
-            for waiting in group:
-                waiting.error = self._stopped
+            _refuse(group, self._stopped)
+            return
+        if self._lost:
             return
         try:
             self._commit_group(group)
+            if self._lost:
+                self._decide_all(group)
         except StoreFullError as error:
             if len(group) == 1:
                 _refuse(group, error)
@@ -449,6 +463,10 @@ class Writer:
             StoreError: The transaction failed; no request of the group is decided.
         """
         staged = _Group(self._end)
+        self._lost = self._files.cut_log()
+        if self._lost:
+            self._roll_back()
+            return
         try:
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -479,6 +497,26 @@ class Writer:
         if len(self._versions) > _MAX_CACHED_VERSIONS:
             self._versions.clear()
         self._versions.update(staged.versions)
+        self._lost = self._files.broken()
+
+    def _save_and_stop(self, group: list[Waiting]) -> None:
+        """
+        The files at the path are not those of the store any more: save what it holds, and take no further commit.
+
+        Args:
+            group: The requests under way; those that have events were committed to the files that were lost.
+        """
+        if self._stopped or self._lost is None:
+            return
+        self._roll_back()
+        saved, obstacle = save_copy(self._connection, self._files, check_end)
+        self._stopped = StoreFileLostError(self._files.named, self._lost, saved=saved, obstacle=obstacle)
+        log.error("store.file_lost", path=str(self._files.named), what=self._lost, saved=saved and str(saved))
+        for waiting in group:
+            if waiting.events and waiting.error is None:
+                waiting.error = CommitOutcomeUnknownError(str(self._path), self._stopped.reason)
+                waiting.error.__cause__ = self._stopped
+                waiting.events = ()
 
     def _decide(self, waiting: Waiting, staged: _Group) -> None:
         versions = staged.versions
@@ -578,6 +616,8 @@ class Writer:
         )
 
     def _do(self, work: _Work) -> None:
+        if self._lost:
+            self._save_and_stop([])
         if self._stopped:
             work.reply(error=self._stopped)
             return
@@ -592,6 +632,12 @@ class Writer:
                 is_committing = True
                 self._connection.execute("COMMIT")
                 is_committing = False
+                self._lost = self._files.broken()
+                if self._lost:
+                    self._save_and_stop([])
+                    reason = self._stopped.reason if isinstance(self._stopped, StoreFileLostError) else self._lost
+                    work.reply(error=CommitOutcomeUnknownError(str(self._path), reason))
+                    return
                 self._indexes.reload()
             if work.then is not None:
                 work.then()
@@ -664,6 +710,7 @@ class Writer:
             obstacle = erasure.clean(self._connection)
         finally:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self._files.note()
         self._clean_at = time.monotonic() + _CLEANING_PAUSE_S
         if obstacle is None:
             self._has_leftovers = False
@@ -686,6 +733,7 @@ class Writer:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if self._wal_pages >= _TRUNCATE_PAGES:
                 self._truncate_log()
+            self._files.note()
         except (apsw.BusyError, apsw.FullError):
             # A reader is in the way or the disk is full; commits go on in the log, the next group tries again.
             return
@@ -701,6 +749,10 @@ class Writer:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def _close_connection(self) -> None:
+        if not self._stopped:
+            with suppress(OSError):
+                self._lost = self._lost or self._files.broken()
+            self._save_and_stop([])
         # Everything acknowledged is in the log already; if need be, the next writer checkpoints it.
         with suppress(apsw.Error):
             if not self._stopped:
@@ -709,7 +761,13 @@ class Writer:
             if not self._stopped:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         with suppress(apsw.Error):
-            self._connection.close()
+            if self._lost:
+                # SQLite would remove the log at the path, which is another store's.
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                self._connection.close()
+            else:
+                with self._files.closing(self._connection):
+                    self._connection.close()
         with self._entrance:
             self._is_closed = True
         while True:
