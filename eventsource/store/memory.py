@@ -29,6 +29,7 @@ from eventsource.errors import (
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
 from eventsource.store.callers import Growth, OwnProcess
+from eventsource.store.clock import ClockWatch, seconds_ahead
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
 from eventsource.store.log_entry import LogEntry
@@ -101,6 +102,7 @@ class InMemoryEventStore:
         # By idempotency key: the digest of the request, and where in the list its events begin and end.
         self._answers: dict[str, tuple[bytes, int, int]] = {}
         self._end = LogEnd(0, 0, GENESIS_HASH)
+        self._clock_watch = ClockWatch.of(_NAME, clock)
         self._process = OwnProcess()
         # Callers may live in several threads, each with an event loop of its own: one at a time changes the log, or
         # reads what a change would disturb. Nothing is awaited while it is held.
@@ -156,9 +158,11 @@ class InMemoryEventStore:
             reference = None
             if event.store_data_as_reference:
                 reference = references[end.position + 1] = DataReference.to_data(event.data_json, salt=self._new_salt())
+            now_ns = self._clock()
             recorded.append(
-                end.append(event, id=self._new_id(), time_ns=self._clock(), source=request.source, reference=reference)
+                end.append(event, id=self._new_id(), time_ns=now_ns, source=request.source, reference=reference)
             )
+            self._clock_watch.look(recorded[-1].time_ns, now_ns)
             end = LogEnd.at(recorded[-1])
 
         # Nothing above changed the store and nothing below can fail: all or none.
@@ -235,6 +239,7 @@ class InMemoryEventStore:
             subjects=len(await self.subjects()),
             types=len(await self.event_types()),
             storage_bytes=0,
+            time_ahead_s=seconds_ahead(self._events[-1].time_ns, self._clock()) if self._events else 0.0,
         )
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:

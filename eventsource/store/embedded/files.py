@@ -217,11 +217,13 @@ class StoreFiles:
         """
         What is wrong if the files at the path are not those that are open, in words.
         """
-        file = self._file
         try:
-            database = os.stat(self.named)  # noqa: PTH116  half the time of Path.stat
+            return self._misplaced(os.stat(self.named))  # noqa: PTH116  half the time of Path.stat
         except OSError as error:
             return self._gone(error)
+
+    def _misplaced(self, database: os.stat_result) -> str | None:
+        file = self._file
         if database.st_ino != file.inode[1] or database.st_dev != file.inode[0]:
             return "another file was put in the place of its own"
         if file.log_inode is not None:
@@ -237,7 +239,7 @@ class StoreFiles:
                     return f"its {name} {path.name} was deleted or moved"
                 if (found.st_dev, found.st_ino) != inode:
                     return f"another file was put in the place of its {name} {path.name}"
-        return self._overwritten(database) if self._is_writing and self._size else None
+        return None
 
     def cut_log(self) -> str | None:
         """
@@ -253,9 +255,15 @@ class StoreFiles:
 
     def broken(self) -> str | None:
         """
-        What is wrong if what was just committed is not in the files at the path, in words. Asked after writing.
+        What is wrong if what was just committed is not in the files at the path, in words.
+
+        Asked by the writer, in its turn, after writing.
         """
-        if what := self.misplaced():
+        try:
+            database = os.stat(self.named)  # noqa: PTH116
+        except OSError as error:
+            return self._gone(error)
+        if what := self._misplaced(database) or self._overwritten(database):
             return what
         file = self._file
         if file.log is not None and file.index is not None:

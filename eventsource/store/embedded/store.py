@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from itertools import islice
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -105,6 +106,7 @@ class EmbeddedEventStore:
         new_salt: Makes the salts of data stored by reference: 64 hex digits, never to be guessed.
 
     Raises:
+        NotAStoreError: *path* is ``:memory:`` or an SQLite URI.
         StoreLockedError: On entering: another one writes to the file.
         NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: On entering:
             the file cannot be used, as they say.
@@ -120,6 +122,7 @@ class EmbeddedEventStore:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
+        _check_name(path)
         # Absolute, wherever the process goes later; and resolved, so that every name of the file leads to one lock.
         self._named = Path(path).absolute()
         self._path = self._named.resolve()
@@ -247,7 +250,9 @@ class EmbeddedEventStore:
         return await self._open_reader().run(list_types)
 
     async def status(self) -> StoreStatus:
-        return await self._open_reader().run(lambda connection: read_status(connection, self._path))
+        return await self._open_reader().run(
+            lambda connection: read_status(connection, self._path, self._clock())
+        )
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         writer = self._open_for_commit()
@@ -517,6 +522,22 @@ class EmbeddedEventStore:
             self._open_reader()
             raise StoreReadOnlyError(str(self._path))
         return self._writer
+
+
+def _check_name(path: str | PathLike[str]) -> None:
+    """
+    Refuse what SQLite, and code that knows it, would not take for a path.
+
+    Raises:
+        NotAStoreError: It is such a name.
+    """
+    text = fspath(path)
+    if text.lower() == ":memory:":
+        raise NotAStoreError(Path(text), "that names a database in memory; a store in memory is InMemoryEventStore")
+    if text.lower().startswith("file:"):
+        raise NotAStoreError(Path(text), "a path is wanted, no SQLite URI; to read only, pass read_only=True")
+    if not text or "\0" in text:
+        raise NotAStoreError(Path("."), "a path is wanted, not an empty text or one with a NUL character")
 
 
 def _read_page(connection: apsw.Connection, *, after: int, until: int) -> list[LogEntry]:

@@ -38,6 +38,7 @@ from eventsource.errors import (
 )
 from eventsource.log import get_logger
 from eventsource.store.callers import call_in
+from eventsource.store.clock import ClockWatch
 from eventsource.store.commit import LogEnd, check_preconditions
 from eventsource.store.embedded import commit_keys, erasure
 from eventsource.store.embedded.commit_keys import find_key
@@ -225,6 +226,9 @@ class Writer:
         self._average_s = 5 * _QUICK_S
         self._versions: dict[str, int] = {}
         self._end = _read_end(connection)
+        self._clock_watch = ClockWatch.of(str(self._path), clock)
+        if self._end.position:
+            self._clock_watch.look(self._end.time_ns, clock())
         self._wal_pages = 0
         # Whether bytes of erased data are left in the files, and when to try again to remove them.
         self._has_leftovers = erasure.is_unfinished(connection)
@@ -542,20 +546,21 @@ class Writer:
             return
         recorded: list[RecordedEvent] = []
         end = staged.end
+        now_ns = 0
         for new in request.events:
             reference = None
             if new.store_data_as_reference:
                 reference = DataReference.to_data(new.data_json, salt=self._new_salt())
                 staged.references.append((end.position + 1, reference))
-            event = end.append(
-                new, id=self._new_id(), time_ns=self._clock(), source=request.source, reference=reference
-            )
+            now_ns = self._clock()
+            event = end.append(new, id=self._new_id(), time_ns=now_ns, source=request.source, reference=reference)
             end = LogEnd.at(event)
             versions[event.subject] = version = version_of(event.subject) + 1
             row = (*event, version)
             staged.rows.append(row)
             self._guards.note(row)
             recorded.append(event)
+        self._clock_watch.look(end.time_ns, now_ns)
         staged.end = end
         waiting.events = tuple(recorded)
         if request.key is not None:
