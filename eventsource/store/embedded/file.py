@@ -215,6 +215,8 @@ def _bring_up_to_date(connection: apsw.Connection) -> None:
 def _start_log(connection: apsw.Connection, path: Path) -> None:
     if connection.pragma("journal_mode", "WAL") != "wal":
         raise StoreUnavailableError(str(path), "its file system allows no write-ahead log")
+    # The first read opens the log and its index.
+    connection.pragma("schema_version")
 
 
 def check_end(connection: apsw.Connection, path: Path) -> None:

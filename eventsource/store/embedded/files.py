@@ -27,7 +27,7 @@ import time
 import weakref
 import zlib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
@@ -65,15 +65,37 @@ _WRITER: Final = 0x40000000 + 1024
 # How often, and how long apart in seconds, a lock is tried for that somebody holds for a moment.
 _TRIES, _REST_S = 50, 0.02
 
-# Source: SQLite, wal.c: WalIndexHdr and WalCkptInfo. Size of a page, number of frames, salts.
-_INDEX_HEADER: Final = struct.Struct("=14xHI12x8s")
-_BACKFILLED: Final = struct.Struct("=I")
-_BACKFILLED_AT: Final = 96
+# Source: SQLite, wal.c: WalIndexHdr, its copy, and WalCkptInfo. Size of a page, number of frames, salts; how many
+# frames were moved into the database.
+_INDEX_HEADER: Final = struct.Struct("=14xHI12x8s56xI")
 _LOG_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
 _SALTS: Final = slice(16, 24)
 
 # What is compared of a file that something seems to have written to: its beginning and its end.
 _FIRST_BYTES, _LAST_BYTES = 4096, 65_536
+
+
+class _LogState(NamedTuple):
+    """
+    What the index of a write-ahead log says of it: size of a page as noted, frames, salts, frames moved.
+    """
+
+    page: int
+    frames: int
+    salts: bytes
+    moved: int
+
+    def was_moved_since(self, before: _LogState) -> bool:
+        """
+        Whether frames were moved into the database file since *before*, by whomever.
+        """
+        if self.salts == before.salts:
+            return self.moved > before.moved
+        # The log was started over, which it is only once all frames are moved.
+        return before.moved < before.frames
+
+
+_NO_LOG: Final = _LogState(0, 0, b"", 0)
 
 
 @attrs.define(eq=False)
@@ -150,7 +172,7 @@ class StoreFiles:
         self._size = 0
         self._written_ns = 0
         self._digest = 0
-        self._backfilled = 0
+        self._log_state = _NO_LOG
         self._is_second_name_told = False
         _check_kind(path, writing=writing)
         with _registry:
@@ -245,11 +267,11 @@ class StoreFiles:
         """
         What is wrong if the write-ahead log has not all that was written to it, in words. Asked before writing.
         """
-        file = self._file
-        if file.log is None or file.index is None:
+        if self._file.log is None:
             return None
-        page, frames, _ = _INDEX_HEADER.unpack(os.pread(file.index, _INDEX_HEADER.size, 0))
-        if frames and os.fstat(file.log).st_size < _LOG_HEADER_BYTES + frames * (_page_bytes(page) + _FRAME_HEADER_BYTES):
+        page, frames, _, _ = self._read_log_state()
+        size = _LOG_HEADER_BYTES + frames * (_page_bytes(page) + _FRAME_HEADER_BYTES)
+        if frames and os.fstat(self._file.log).st_size < size:
             return f"its write-ahead log {self.log_path.name} was cut short"
         return None
 
@@ -263,13 +285,13 @@ class StoreFiles:
             database = os.stat(self.named)  # noqa: PTH116
         except OSError as error:
             return self._gone(error)
-        if what := self._misplaced(database) or self._overwritten(database):
+        state = self._read_log_state()
+        if what := self._misplaced(database) or self._overwritten(database, state):
             return what
-        file = self._file
-        if file.log is not None and file.index is not None:
-            _, frames, salts = _INDEX_HEADER.unpack(os.pread(file.index, _INDEX_HEADER.size, 0))
-            if frames and os.pread(file.log, _LOG_HEADER_BYTES, 0)[_SALTS] != salts:
-                return f"another program has written into its write-ahead log {self.log_path.name}"
+        self._log_state = state
+        log_file = self._file.log
+        if log_file is not None and state.frames and os.pread(log_file, _LOG_HEADER_BYTES, 0)[_SALTS] != state.salts:
+            return f"another program has written into its write-ahead log {self.log_path.name}"
         return None
 
     def note(self) -> None:
@@ -280,7 +302,7 @@ class StoreFiles:
         self._size = status.st_size
         self._written_ns = status.st_mtime_ns
         self._digest = self._ends(status.st_size)
-        self._backfilled = self._moved_frames()
+        self._log_state = self._read_log_state()
 
     @property
     def whereabouts(self) -> Path | None:
@@ -303,7 +325,7 @@ class StoreFiles:
         now = self.whereabouts
         return f"its file was moved to {now}" if now else "its file was deleted"
 
-    def _overwritten(self, database: os.stat_result) -> str | None:
+    def _overwritten(self, database: os.stat_result, state: _LogState) -> str | None:
         if database.st_nlink > 1 and not self._is_second_name_told:
             self._is_second_name_told = True
             log.warning("store.second_name", path=str(self.named), names=database.st_nlink)
@@ -312,7 +334,7 @@ class StoreFiles:
         if database.st_mtime_ns == self._written_ns:
             return None
         # Another program may have moved the log into the file, as is its right, or a tool has touched the file.
-        if self._moved_frames() == self._backfilled and self._ends(self._size) != self._digest:
+        if not state.was_moved_since(self._log_state) and self._ends(self._size) != self._digest:
             return "another program has written into its file"
         self.note()
         return None
@@ -322,12 +344,11 @@ class StoreFiles:
         first = zlib.crc32(os.pread(descriptor, _FIRST_BYTES, 0))
         return zlib.crc32(os.pread(descriptor, _LAST_BYTES, max(0, size - _LAST_BYTES)), first)
 
-    def _moved_frames(self) -> tuple[int, bytes] | None:
+    def _read_log_state(self) -> _LogState:
         if self._file.index is None:
-            return None
-        header = os.pread(self._file.index, _BACKFILLED_AT + _BACKFILLED.size, 0)
-        _, _, salts = _INDEX_HEADER.unpack_from(header)
-        return _BACKFILLED.unpack_from(header, _BACKFILLED_AT)[0], salts
+            return _NO_LOG
+        header = os.pread(self._file.index, _INDEX_HEADER.size, 0)
+        return _LogState._make(_INDEX_HEADER.unpack(header)) if len(header) == _INDEX_HEADER.size else _NO_LOG
 
     def _open_log(self, file: _OpenFile) -> None:
         if not self.log_path.exists() or not self.index_path.exists():
