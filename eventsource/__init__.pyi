@@ -243,6 +243,8 @@ from .errors import (
     StoreClosedError as StoreClosedError,
     StoreCorruptedError as StoreCorruptedError,
     StoreError as StoreError,
+    StoreFileLostError as StoreFileLostError,
+    StoreForkedError as StoreForkedError,
     StoreFormatError as StoreFormatError,
     StoreFullError as StoreFullError,
     StoreLockedError as StoreLockedError,

@@ -168,6 +168,8 @@ NAMES = [
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
+    "StoreFileLostError",
+    "StoreForkedError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",

@@ -33,8 +33,10 @@ Every error of the package.
     │   ├── StoreClosedError
     │   ├── WrongEventLoopError (RuntimeError)
     │   ├── ClientSettingError (ValueError)
+    │   ├── StoreForkedError
     │   ├── StoreFullError
     │   ├── StoreUnavailableError
+    │   │   └── StoreFileLostError
     │   ├── StoreCorruptedError
     │   ├── CommitOutcomeUnknownError
     │   ├── DamagedLineError
@@ -272,6 +274,8 @@ from eventsource.errors.store import (
     StoreClosedError,
     StoreCorruptedError,
     StoreError,
+    StoreFileLostError,
+    StoreForkedError,
     StoreFormatError,
     StoreFullError,
     StoreLockedError,
@@ -388,6 +392,8 @@ __all__ = [
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
+    "StoreFileLostError",
+    "StoreForkedError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",

@@ -158,6 +158,26 @@ class ClientSettingError(StoreError, ValueError):
         self.reason = reason
 
 
+class StoreForkedError(StoreError):
+    """
+    A store was used in a process that was forked from the one that had opened it.
+
+    Nothing was read or written, and the store goes on in its own process.
+
+    Attributes:
+        opened_by: The id of the process that the store belongs to.
+    """
+
+    code = "store-forked"
+
+    def __init__(self, name: str, *, opened_by: int) -> None:
+        super().__init__(
+            f"{name} belongs to process {opened_by}, which this process was forked from: open the store after the "
+            "fork, in the process that uses it, or start that process with 'spawn'"
+        )
+        self.opened_by = opened_by
+
+
 class StoreFullError(StoreError):
     """
     The disk is full. Nothing of the commit was written; reading goes on.
@@ -182,6 +202,45 @@ class StoreUnavailableError(StoreError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} is not available: {reason}")
         self.reason = reason
+
+
+class StoreFileLostError(StoreUnavailableError):
+    """
+    The files at the path of a store are no longer those that the store has open.
+
+    The store has stopped: it commits and reads nothing more until it is opened again.
+
+    Attributes:
+        path: The store file, as it was named.
+
+        what: What became of the files, in words.
+
+        saved: Where the store has saved all that it held; None if it could not, or did not write to the files.
+
+        obstacle: What kept it from saving, in words; None if nothing did.
+    """
+
+    code = "store-file-lost"
+
+    def __init__(self, path: Path, what: str, *, saved: Path | None = None, obstacle: str | None = None) -> None:
+        super().__init__(
+            str(path), f"{what} while the store was open, so the store has stopped; {_advice(saved, obstacle)}"
+        )
+        self.path = path
+        self.what = what
+        self.saved = saved
+        self.obstacle = obstacle
+
+
+def _advice(saved: Path | None, obstacle: str | None) -> str:
+    if saved is not None:
+        return (
+            f"all that it held, its last commit included, is saved in {saved}: find out what touches the files, put "
+            "that file in their place and open the store again"
+        )
+    if obstacle is not None:
+        return f"what it held could not be saved ({obstacle}): restore a backup, and find out what touches the files"
+    return "open it again to read the files that are there now"
 
 
 class StoreCorruptedError(StoreError):

@@ -143,12 +143,17 @@ class StoreStatus:
         types: How many event types have events.
 
         storage_bytes: What it takes on disk, in bytes; 0 for a store in memory.
+
+        time_ahead_s: By how many seconds the time of the last event is ahead of this machine's clock; 0
+            unless it is more than a minute, and for a store behind a server. A clock that was far ahead has
+            then stamped an event, and later ones get times just after it until the clock has caught up.
     """
 
     events: int
     subjects: int
     types: int
     storage_bytes: int
+    time_ahead_s: float = 0.0
 
 
 class EventStore(Protocol):
@@ -204,6 +209,10 @@ class EventStore(Protocol):
             QueryLimitError: A precondition computed a value that is too large; nothing was written.
             StoreFullError: No space left; nothing was written.
             CommitOutcomeUnknownError: It may have been written, or not.
+            asyncio.CancelledError, TimeoutError: The caller was cancelled, or its time limit was up:
+                the commit may be written, or not, `CommitOutcomeUnknownError.behind` finds the unknown
+                outcome in the error.
+            StoreForkedError: This process was forked from the one that opened the store.
             StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
         """
         ...

@@ -4,8 +4,8 @@ The event store in memory: the readable reference, and a fast one for tests.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
+import threading
 import time
 import uuid
 from bisect import bisect_left, bisect_right
@@ -30,6 +30,8 @@ from eventsource.errors import (
 )
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
 from eventsource.store.audit import ChainAudit
+from eventsource.store.callers import Growth, OwnProcess
+from eventsource.store.clock import ClockWatch, seconds_ahead
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree, CommitRequest, LogEnd, check_preconditions
 from eventsource.store.interface import DEFAULT_LIMITS, AuditReport, EventStream, Page, StoreStatus
 from eventsource.store.log_entry import LogEntry, backup_items
@@ -118,11 +120,19 @@ class InMemoryEventStore:
         self._answers: dict[str, tuple[bytes, int, int]] = {}
         self._keys: list[tuple[int, str]] = []
         self._end = LogEnd(0, 0, GENESIS_HASH)
-        self._grown = asyncio.Event()
-        self._restoring = asyncio.Lock()
+        self._clock_watch = ClockWatch.of(_NAME, clock)
+        self._process = OwnProcess()
+        # Callers may live in several threads, each with an event loop of its own: one at a time changes the log, or
+        # reads what a change would disturb. Nothing is awaited while it is held.
+        self._turn = threading.RLock()
+        self._growth = Growth()
+        # Whether a backup is being restored, and who waits for the end of it: a number that counts up with each.
+        self._is_restoring = False
+        self._restored = Growth()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
+        self._process.check(_NAME)
         return self
 
     async def __aexit__(
@@ -138,13 +148,20 @@ class InMemoryEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
-        # First, since what is restored decides about what comes.
-        while self._restoring.locked():
-            async with self._restoring:
+        while True:
+            with self._turn:
                 self._check_open()
-        request = CommitRequest.checked(
-            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
-        )
+                # First, since what is restored decides about what comes.
+                if not self._is_restoring:
+                    return self._commit(
+                        CommitRequest.checked(
+                            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+                        )
+                    )
+                restored = self._restored.head
+            await self._restored.beyond(restored, self._check_open)
+
+    def _commit(self, request: CommitRequest) -> tuple[RecordedEvent, ...]:
         if request.key is not None and request.key.text in self._answers:
             digest, begin, end_of_answer = self._answers[request.key.text]
             if digest != request.key.digest:
@@ -161,13 +178,14 @@ class InMemoryEventStore:
             reference = None
             if event.store_data_as_reference:
                 reference = references[end.position + 1] = DataReference.to_data(event.data_json, salt=self._new_salt())
+            now_ns = self._clock()
             recorded.append(
-                end.append(event, id=self._new_id(), time_ns=self._clock(), source=request.source, reference=reference)
+                end.append(event, id=self._new_id(), time_ns=now_ns, source=request.source, reference=reference)
             )
+            self._clock_watch.look(recorded[-1].time_ns, now_ns)
             end = LogEnd.at(recorded[-1])
 
-        # Nothing above changed the store and nothing below can fail: all or none. Awaiting nothing in between is what
-        # makes a commit atomic here.
+        # Nothing above changed the store and nothing below can fail: all or none.
         self._references.update(references)
         self._add(recorded)
         if request.key is not None:
@@ -231,11 +249,13 @@ class InMemoryEventStore:
 
     async def subjects(self, under: str = "/") -> tuple[str, ...]:
         self._check_open()
-        return self._index.subjects(Subject(under))
+        with self._turn:
+            return self._index.subjects(Subject(under))
 
     async def event_types(self) -> tuple[str, ...]:
         self._check_open()
-        return tuple(sorted(self._index.types))
+        with self._turn:
+            return tuple(sorted(self._index.types))
 
     async def status(self) -> StoreStatus:
         self._check_open()
@@ -244,6 +264,7 @@ class InMemoryEventStore:
             subjects=self._index.subject_count,
             types=len(self._index.types),
             storage_bytes=0,
+            time_ahead_s=seconds_ahead(self._events[-1].time_ns, self._clock()) if self._events else 0.0,
         )
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
@@ -264,7 +285,7 @@ class InMemoryEventStore:
             while True:
                 page: list[Any] = []
                 try:
-                    with spending:
+                    with self._turn, spending:
                         page.extend(map(_copied, islice(found, ROWS_AT_A_TIME)))
                 except QueryError:
                     # What came before it is as right as if it had been asked for alone.
@@ -316,6 +337,10 @@ class InMemoryEventStore:
     async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_open()
         subject = Subject(subject)
+        with self._turn:
+            return self._erase(subject, including)
+
+    def _erase(self, subject: Subject, including: Collection[str]) -> int:
         own = self._found(Selection(subject, recursive=False))
         if not own:
             raise SubjectNotFoundError(subject)
@@ -372,57 +397,82 @@ class InMemoryEventStore:
 
     async def restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         self._check_open()
-        async with self._restoring:
-            if self._events:
-                name = "the store in memory"
-                raise StoreNotEmptyError(name, events=len(self._events))
-            reader = BackupReader()
-            restored: list[RestoredEvent] = []
-            places: dict[str, int] = {}
-            answers: dict[str, tuple[bytes, int, int]] = {}
-            async for members in each(events):
-                event = reader.read(members)
-                if event is None:
-                    continue
-                if event.key is not None:
-                    key, first = event.key, len(restored)
-                    if key.text in answers:
-                        raise reader.repeated_key(index=event.index)
-                    answers[key.text] = key.digest or b"", first, first + key.events
-                restored.append(event)
-            reader.complete()
-            self._check_open()
-            schemas = self._schemas.lacking(reader.schemas)
-            # Nothing below can fail: all or nothing.
-            self._schemas.take(schemas)
-            for event_type, path in reader.indexes:
-                self._declare(event_type, path)
-            for position, event in enumerate(restored, start=1):
-                _, reference, imported_time = event.entry
-                if reference is not None:
-                    self._references[position] = reference
-                if imported_time is not None:
-                    self._imported_times[position] = imported_time
-                first_position = places.setdefault(event.entry.event.id, position)
-                if first_position != position:
-                    self._first_positions[event.entry.event.id] = first_position
-                    reader.repeated_ids += 1
-            self._answers.update(answers)
-            self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
-            for position, event in enumerate(restored, start=1):
-                if event.is_emptied:
-                    self._forget_request(position)
-            if restored:
-                self._add([event.entry.event for event in restored])
-            reader.finish()
-            return len(restored)
+        while True:
+            with self._turn:
+                self._check_open()
+                if not self._is_restoring:
+                    self._check_empty()
+                    self._is_restoring = True
+                    break
+                restored = self._restored.head
+            await self._restored.beyond(restored, self._check_open)
+        try:
+            return await self._restore(events)
+        finally:
+            with self._turn:
+                self._is_restoring = False
+            self._restored.reach(self._restored.head + 1)
+
+    async def _restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
+        reader = BackupReader()
+        restored: list[RestoredEvent] = []
+        answers: dict[str, tuple[bytes, int, int]] = {}
+        async for members in each(events):
+            event = reader.read(members)
+            if event is None:
+                continue
+            if event.key is not None:
+                key, first = event.key, len(restored)
+                if key.text in answers:
+                    raise reader.repeated_key(index=event.index)
+                answers[key.text] = key.digest or b"", first, first + key.events
+            restored.append(event)
+        reader.complete()
+        with self._turn:
+            self._take(reader, restored, answers)
+        reader.finish()
+        return len(restored)
+
+    def _take(
+        self, reader: BackupReader, restored: Sequence[RestoredEvent], answers: Mapping[str, tuple[bytes, int, int]]
+    ) -> None:
+        places: dict[str, int] = {}
+        self._check_open()
+        schemas = self._schemas.lacking(reader.schemas)
+        # Nothing below can fail: all or nothing.
+        self._schemas.take(schemas)
+        for event_type, path in reader.indexes:
+            self._declare(event_type, path)
+        for position, event in enumerate(restored, start=1):
+            _, reference, imported_time = event.entry
+            if reference is not None:
+                self._references[position] = reference
+            if imported_time is not None:
+                self._imported_times[position] = imported_time
+            first_position = places.setdefault(event.entry.event.id, position)
+            if first_position != position:
+                self._first_positions[event.entry.event.id] = first_position
+                reader.repeated_ids += 1
+        self._answers.update(answers)
+        self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
+        for position, event in enumerate(restored, start=1):
+            if event.is_emptied:
+                self._forget_request(position)
+        if restored:
+            self._add([event.entry.event for event in restored])
+
+    def _check_empty(self) -> None:
+        if self._events:
+            raise StoreNotEmptyError(_NAME, events=len(self._events))
 
     async def ping(self) -> None:
         self._check_open()
 
     async def aclose(self) -> None:
+        self._process.check(_NAME)
         self._is_closed = True
-        self._wake()
+        self._growth.wake()
+        self._restored.wake()
 
     # What `eventsource.store.paging` reads by.
 
@@ -441,21 +491,20 @@ class InMemoryEventStore:
         return _MemoryPages(self._events, self._found, selection, self._check_open)
 
     async def wait_beyond(self, position: int) -> None:
-        while len(self._events) <= position:
-            self._check_open()
-            await self._grown.wait()
+        await self._growth.beyond(position, self._check_open)
 
     def _add(self, events: Sequence[RecordedEvent]) -> None:
         self._end = LogEnd.at(events[-1])
-        for number, event in enumerate(events, start=len(self._events)):
+        # The events first: callers in other threads may read by an index at any moment.
+        self._rows.extend([None] * len(events))
+        self._events.extend(events)
+        for event in events:
             # Canonical JSON writes the name like this. Most events are not read a second time for it.
             if _COMMAND_ID in event.data_json and (command_id := event.metadata.command_id) is not None:
-                self._of_command.setdefault(command_id, []).append(number)
+                self._of_command.setdefault(command_id, []).append(event.position - 1)
             self._index.add(event)
-        self._events.extend(events)
-        self._rows.extend([None] * len(events))
         self._positions.update((event.id, event.position) for event in events)
-        self._wake()
+        self._growth.reach(len(self._events))
 
     def _declare(self, event_type: str, path: str) -> DataIndex:
         tree = read_data_path(path)
@@ -526,16 +575,13 @@ class InMemoryEventStore:
         if begin < position <= end:
             self._answers[key] = b"", begin, end
 
-    def _wake(self) -> None:
-        self._grown.set()
-        self._grown = asyncio.Event()
-
     def _check_open(self) -> None:
+        self._process.check(_NAME)
         if self._is_closed:
-            name = "the store in memory"
-            raise StoreClosedError(name)
+            raise StoreClosedError(_NAME)
 
 
+_NAME = "the store in memory"
 _ROWS_PER_LOOK_AT_THE_CLOCK = 16
 _COMMAND_ID = f'"{COMMAND_ID_MEMBER}":'
 

@@ -119,7 +119,7 @@ def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ())
         return _precondition_failure(error, preconditions)
     if isinstance(error, RequestRefusedError):
         return Failure(error.status, {"error": error.text, "code": error.refusal or error.code})
-    row = _BY_CLASS.get(type(error)) if isinstance(error, EventSourceError) else None
+    row = next((_BY_CLASS[each] for each in type(error).__mro__ if each in _BY_CLASS), None)
     if row is None:
         if isinstance(error, errors.NotSupportedError):
             return Failure(501, {"error": str(error), "code": error.code})

@@ -13,19 +13,32 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
 from eventsource.domain.subject import prefix_below
-from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.errors import (
+    EventNotFoundError,
+    StoreClosedError,
+    StoreFileLostError,
+    StoreUnavailableError,
+)
 from eventsource.store.embedded.failures import translated
-from eventsource.store.embedded.file import EVENT_COLUMNS, open_for_reading, to_recorded
+from eventsource.store.embedded.file import (
+    EVENT_COLUMNS,
+    ReadingNeedsLogError,
+    open_at_rest,
+    open_for_reading,
+    to_recorded,
+)
 from eventsource.store.interface import Page
 from eventsource.store.paging import PAGE_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import apsw
 
+    from eventsource.store.embedded.files import StoreFiles
     from eventsource.store.paging import Selection
 
 Result = TypeVar("Result")
@@ -62,11 +75,12 @@ class Reader:
     A small pool of threads and read-only connections.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"eventsource-reader {path.name}")
-        self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
-        self._idle.put(open_for_reading(path))
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        self._path = files.path
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"eventsource-reader {self._path.name}")
+        self._idle: queue.SimpleQueue[_Opened] = queue.SimpleQueue()
+        self._idle.put(self._open())
 
     async def run(self, read: Callable[[apsw.Connection], Result]) -> Result:
         """
@@ -88,18 +102,60 @@ class Reader:
         """
         self._threads.shutdown()
         while not self._idle.empty():
-            self._idle.get().close()
+            self._idle.get().connection.close()
 
     def _run(self, read: Callable[[apsw.Connection], Result]) -> Result:
         try:
-            connection = self._idle.get_nowait()
+            opened = self._idle.get_nowait()
         except queue.Empty:
-            connection = open_for_reading(self._path)
+            opened = None
+        if opened is not None and opened.state is not None and opened.state != self._files.unchanged_since():
+            # Somebody has opened it for writing meanwhile.
+            opened.connection.close()
+            opened = None
+        if what := self._files.misplaced():
+            if opened is not None:
+                self._idle.put(opened)
+            raise StoreFileLostError(self._files.named, what)
+        if opened is None:
+            opened = self._open()
         try:
             with translated(self._path):
-                return read(connection)
+                result = read(opened.connection)
+            if opened.state is not None and opened.state != self._files.unchanged_since():
+                raise StoreUnavailableError(str(self._path), "another program wrote to it while it was read: try again")
+            return result
         finally:
-            self._idle.put(connection)
+            self._idle.put(opened)
+
+    def _open(self) -> _Opened:
+        try:
+            return _Opened(open_for_reading(self._files))
+        except ReadingNeedsLogError as error:
+            state = self._files.unchanged_since()
+            if state is None:
+                reason = (
+                    f"its newest events are in {self._files.log_path.name}, and to read that takes the right to write "
+                    f"beside it ({error.reason}): have the store opened once by a program that may write, or give "
+                    "this one the right"
+                )
+                raise StoreUnavailableError(str(self._path), reason) from error
+            return _Opened(open_at_rest(self._files), state)
+
+
+@attrs.frozen
+class _Opened:
+    """
+    A connection.
+
+    Attributes:
+        connection: To read by.
+
+        state: Of a file at rest, size and time of its last change, for the connection does not notice another one.
+    """
+
+    connection: apsw.Connection
+    state: tuple[int, int] | None = None
 
 
 def read_head(connection: apsw.Connection) -> int:

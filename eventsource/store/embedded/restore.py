@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 
 from eventsource.errors import StoreNotEmptyError
+from eventsource.store.callers import call_in
 from eventsource.store.embedded import commit_keys
 from eventsource.store.embedded.entries import write_imported_times, write_references
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
@@ -74,7 +75,7 @@ class Feed:
             if isinstance(batch, Exception):
                 raise batch
             yield batch
-            self._loop.call_soon_threadsafe(self._room.release)
+            call_in(self._loop, self._room.release)
 
 
 class RestoreAbortedError(Exception):
