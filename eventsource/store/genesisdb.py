@@ -102,7 +102,9 @@ class GenesisDBEventStore:
     ) -> None:
         self._source = source
         self._read_only = read_only
-        self.client = Client(api_url=url, auth_token=token, limits=limits, http=http, tls=tls, mark_commits=mark_commits)
+        self.client = Client(
+            api_url=url, auth_token=token, limits=limits, http=http, tls=tls, mark_commits=mark_commits
+        )
         self._exchange = self.client.exchange
 
     def __repr__(self) -> str:
