@@ -364,7 +364,7 @@ class Client:
             reason = "it is no list or object of schemas"
             raise DamagedLineError(1, reason)
         schemas: dict[str, Any] = {}
-        for entry in cast("list[Any]", found or []):
+        for entry in found or []:  # pyright: ignore[reportUnknownVariableType]  # mypy knows it
             if not isinstance(entry, dict) or "type" not in entry:
                 reason = "an entry of it is no schema"
                 raise DamagedLineError(1, reason)

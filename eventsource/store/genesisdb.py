@@ -77,13 +77,16 @@ class GenesisDBEventStore:
     Args:
         url: Of the server, such as ``http://localhost:8080``.
 
-        token: By default what ``GENESISDB_AUTH_TOKEN`` says; without any none is sent.
+        token: By default what ``GENESISDB_AUTH_TOKEN`` says.
 
         source: The CloudEvents source of events that name none.
 
         read_only: Refuse to commit, whatever the token allows.
 
         limits, http, tls, mark_commits: As of `eventsource.genesisdb.Client`.
+
+    Raises:
+        InvalidStoreUrlError, ClientSettingError: No URL or token, or one that cannot be used.
     """
 
     def __init__(
@@ -100,7 +103,9 @@ class GenesisDBEventStore:
     ) -> None:
         self._source = source
         self._read_only = read_only
-        self.client = Client(url, auth_token=token, limits=limits, http=http, tls=tls, mark_commits=mark_commits)
+        self.client = Client(
+            api_url=url, auth_token=token, limits=limits, http=http, tls=tls, mark_commits=mark_commits
+        )
         self._exchange = self.client.exchange
 
     def __repr__(self) -> str:

@@ -266,11 +266,10 @@ async def test_a_time_limit_around_a_commit_leaves_an_unknown_outcome() -> None:
         with pytest.raises(TimeoutError) as other_limit:
             await waited
 
-        for ended in (limit.value, other_limit.value):
-            doubt = CommitOutcomeUnknownError.behind(ended)
-            assert doubt is not None
-            assert "may or may not have been stored" in str(doubt)
+        doubts = [CommitOutcomeUnknownError.behind(ended) for ended in (limit.value, other_limit.value)]
+        assert all("may or may not have been stored" in str(doubt) for doubt in doubts)
         is_silent = False
+        doubt = doubts[0]
         assert doubt is not None
         found = await client.resolve(doubt)
         assert found is not None
