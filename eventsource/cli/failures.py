@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eventsource.errors import (
     AddressUnavailableError,
+    BackupInvalidError,
     CommandNotHandledError,
     DeclarationError,
     EventDecodingError,
@@ -38,9 +39,11 @@ from eventsource.errors import (
     QueryBudgetError,
     QueryLimitError,
     QuerySyntaxError,
+    SchemaExistsError,
     SchemaMismatchError,
     StoreError,
     StoreLockedError,
+    StoreNotEmptyError,
     SubjectNotFoundError,
     TrustMissingError,
 )
@@ -55,9 +58,10 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0
     # It ran, and found what is wrong: a projector or a process manager failed, an audit or a verification found
-    # problems, a query used up its limits, the output cannot be written.
+    # problems, a query used up its limits, a backup is damaged, the output cannot be written.
     FAILED = 1
-    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
+    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id. Or what
+    # must not be there: a file in place of a backup, events in a store to be restored.
     USAGE = 2
     # The store, the ledger or the read-model database cannot be opened, read or written to, or nobody can listen at
     # the address.
@@ -66,7 +70,7 @@ class ExitCode(enum.IntEnum):
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit or a verification found problems, "
-    "a query used up its limits, or a schema may refuse what is written; 2 the arguments are not understood or name "
+    "a query used up its limits, a backup is damaged, or a schema may refuse what is written; 2 the arguments are not understood or name "
     "what is not there; 3 the store, the ledger or the read-model database cannot be opened or read; 128 and the "
     "number of the signal that ended it early (130 for Ctrl-C)."
 )
@@ -273,10 +277,14 @@ def exit_code_of(error: Exception) -> ExitCode:
             | ProcessNotFoundError()
             | QueryLimitError()
             | QuerySyntaxError()
+            | SchemaExistsError()
+            | StoreNotEmptyError()
             | SubjectNotFoundError()
             | TrustMissingError()
         ):
             return ExitCode.USAGE
+        case BackupInvalidError():
+            return ExitCode.FAILED
         case (
             StoreError()
             | SQLAlchemyError()
