@@ -10,6 +10,7 @@ import typer
 
 from eventsource.cli import index, notary, process, project, schema
 from eventsource.cli.audit import audit, ping
+from eventsource.cli.backup import backup, restore
 from eventsource.cli.erase import erase
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of, format_error
 from eventsource.cli.options import Json, show_help_if_alone
@@ -33,6 +34,8 @@ app.command(epilog=EXIT_CODES_HELP)(stream)
 app.command(epilog=EXIT_CODES_HELP)(query)
 app.command(epilog=EXIT_CODES_HELP)(audit)
 app.command(epilog=EXIT_CODES_HELP)(ping)
+app.command(epilog=EXIT_CODES_HELP)(backup)
+app.command(epilog=EXIT_CODES_HELP)(restore)
 app.command(epilog=EXIT_CODES_HELP)(erase)
 app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eventsource.errors import (
+    BackupInvalidError,
     CommandNotHandledError,
     DeclarationError,
     EventDecodingError,
@@ -40,9 +41,11 @@ from eventsource.errors import (
     QueryBudgetError,
     QueryError,
     QuerySyntaxError,
+    SchemaExistsError,
     SchemaMismatchError,
     SignedHeadError,
     StoreLockedError,
+    StoreNotEmptyError,
     SubjectNotFoundError,
     TamperedError,
     TrustMissingError,
@@ -63,9 +66,10 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0
     # It ran, and found what is wrong: a projector or a process manager failed or is parked, an audit or a verification
-    # found problems, a query used up its limits.
+    # found problems, a backup is damaged, a query used up its limits.
     FAILED = 1
-    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
+    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id. Or what
+    # must not be there: a file in place of a backup, events in a store to be restored.
     USAGE = 2
     # It could not look: the store, the ledger or the read-model database cannot be opened, read or written to, what
     # answers at the address is no server of that kind, the address is taken, or the output cannot be written.
@@ -78,9 +82,10 @@ class ExitCode(enum.IntEnum):
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done; 1 a projector failed, a process manager failed, processes are parked, an audit or a "
-    "verification found problems, a query used up its limits, or a schema may refuse what is written; 2 the arguments "
-    "are not understood or name what is not there; 3 the store, the ledger, the read-model database or the output "
-    "cannot be opened, read or written; 4 the server does not allow it; 70 a defect of the command; 128 and the "
+    "verification found problems, a backup is damaged, a query used up its limits, or a schema may refuse what is "
+    "written; 2 the arguments are not understood, name what is not there or what must not be there; 3 the store, the "
+    "ledger, the read-model database or the output cannot be opened, read or written; 4 the server does not allow it; "
+    "70 a defect of the command; 128 and the "
     "number of the signal that ended it early (130 for Ctrl-C)."
 )
 
@@ -289,7 +294,8 @@ def exit_code_of(error: Exception) -> ExitCode:
         case UnauthenticatedError() | ForbiddenError() | ImmudbLoginError() | ImmudbPermissionError():
             return ExitCode.NOT_ALLOWED
         case (
-            EventError()
+            BackupInvalidError()
+            | EventError()
             | PersonalDataRemainsError()
             | ProcessManagerFailedError()
             | ProjectionError()
@@ -316,6 +322,8 @@ def exit_code_of(error: Exception) -> ExitCode:
             | NotSupportedError()
             | ProcessError()
             | QueryError()
+            | SchemaExistsError()
+            | StoreNotEmptyError()
             | SubjectNotFoundError()
             | TrustMissingError()
         ):

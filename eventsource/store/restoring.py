@@ -30,6 +30,7 @@ from eventsource.store.schema import SchemaBook
 from eventsource.wire.backup import (
     BACKUP_FORMAT,
     BEGIN,
+    CHECK_MEMBER,
     DECLARATIONS,
     DECLARATIONS_MEMBER,
     END,
@@ -52,7 +53,7 @@ _TEXTS: Final = ("source", "subject", "type", "id", "time", "predecessorhash", "
 _KNOWN: Final = frozenset(
     [
         *(*_FIXED, *_TEXTS, "data", DIGEST_MEMBER, SALT_MEMBER),
-        *(KEY_MEMBER, KEY_DIGEST_MEMBER, KEY_EVENTS_MEMBER, DECLARATIONS_MEMBER),
+        *(KEY_MEMBER, KEY_DIGEST_MEMBER, KEY_EVENTS_MEMBER, DECLARATIONS_MEMBER, CHECK_MEMBER),
     ]
 )
 
@@ -92,6 +93,8 @@ class BackupReader:
     Attributes:
         events: How many events have come.
 
+        imported: How many of them have a hash that is not of our formula: another kind of store made it.
+
         schemas: The schemas that have come.
 
         indexes: Type and path of each declared index that has come.
@@ -101,11 +104,10 @@ class BackupReader:
     """
 
     def __init__(self) -> None:
-        self.events = self.repeated_ids = 0
+        self.events = self.imported = self.repeated_ids = 0
         self.schemas = SchemaBook()
         self.indexes: list[tuple[str, str]] = []
         self._items = 0
-        self._imported = 0
         self._unknown: set[str] = set()
         self._hash, self._time_ns = GENESIS_HASH, 0
         # The last event of the last commit that has a key.
@@ -135,6 +137,13 @@ class BackupReader:
         self._items += 1
         return restored
 
+    @property
+    def head(self) -> str:
+        """
+        The hash of the last event that has come; 64 zeros before the first.
+        """
+        return self._hash
+
     def repeated_key(self, *, index: int) -> BackupInvalidError:
         """
         The error for an idempotency key that came before: it can stand for one commit only.
@@ -160,8 +169,8 @@ class BackupReader:
         """
         Tell the log what whoever restores should know. Call it once all is stored.
         """
-        if self._imported:
-            _log.warning("restore.hashes_not_ours", events=self.events, not_ours=self._imported)
+        if self.imported:
+            _log.warning("restore.hashes_not_ours", events=self.events, not_ours=self.imported)
         if self.repeated_ids:
             _log.warning("restore.ids_not_unique", events=self.events, repeated=self.repeated_ids)
         if self._unknown:
@@ -245,7 +254,7 @@ class BackupReader:
         reference = _reference(members, event.data_json)
         # Times of our own strictly increase, so one that does not is none of ours.
         is_own = event.hash == own_hash(event, reference) and event.time_ns > self._time_ns
-        self._imported += not is_own
+        self.imported += not is_own
         self._unknown |= members.keys() - _KNOWN
         return LogEntry(event, reference, None if is_own else texts["time"])
 

@@ -29,6 +29,9 @@ DECLARATIONS_MEMBER: Final = "storedeclarations"
 RECORD_MEMBER: Final = "backup"
 BEGIN, END, DECLARATIONS = "begin", "end", "declarations"
 
+# The last member of a line in a file: CRC-32 of the line without it, eight hex digits.
+CHECK_MEMBER: Final = "check"
+
 # The version of records that `begin` announces.
 BACKUP_FORMAT: Final = 1
 

@@ -21,6 +21,7 @@ from tests.cli.test_serve import started
 
 # What a monitor may take for a finding: something was looked at, and is not as it should be.
 FINDINGS = {
+    "BackupInvalidError",
     "EventDecodingError",
     "EventError",
     "EventTooLargeError",
