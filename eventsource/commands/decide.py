@@ -42,6 +42,12 @@ class LentUnitOfWork(UnitOfWork):
         """
         raise UnitOfWorkClosedError(_LENT)
 
+    def carry(self, metadata: Metadata) -> None:
+        """
+        Let the events that are committed carry *metadata*.
+        """
+        self._metadata = metadata
+
     async def commit_for_caller(self, *, tells_events: bool) -> tuple[RecordedEvent, ...]:
         """
         Commit: see `UnitOfWork.commit`.

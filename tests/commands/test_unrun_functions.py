@@ -270,7 +270,7 @@ async def _yields(command: Command, proceed: Proceed) -> AsyncIterator[CommandRe
 @pytest.mark.parametrize(
     ("middleware", "stored"),
     [(_forgets_to_await, 0), (_forgets_to_return, 1), (_yields, 0)],
-    ids=str,
+    ids=["not awaited", "not returned", "a generator"],
 )
 async def test_middleware_that_gives_no_result_is_told(store: ObservedStore, middleware: Any, stored: int) -> None:
     """

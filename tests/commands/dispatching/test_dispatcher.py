@@ -434,7 +434,7 @@ async def test_metadata_flows_from_the_command_into_each_event(store: ObservedSt
         Metadata(correlation_id="7", causation_id="7"),
         Metadata(correlation_id="story", causation_id="8", actor="ada", traceparent="00-a-b-01"),
     ]
-    stored = [event.metadata for event in (*alone.events, *part.events)]
+    stored = [attrs.evolve(event.metadata, command_digest=None) for event in (*alone.events, *part.events)]
     assert stored == [attrs.evolve(seen[0], command_id="7"), attrs.evolve(seen[1], command_id="8")]
     assert current_metadata() == Metadata()
 
