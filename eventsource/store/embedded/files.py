@@ -376,6 +376,20 @@ class StoreFiles:
         os.fsync(self._file.descriptor)
 
 
+def refuse_inherited(path: Path) -> None:
+    """
+    Refuse a file that was open in the process that this one was forked from.
+
+    SQLite knows in memory which locks of a file its connections have, and that memory came with the fork.
+
+    Raises:
+        StoreForkedError: It was.
+    """
+    with suppress(OSError):
+        if _inode(path.stat()) in _inherited:
+            raise StoreForkedError(str(path), opened_by=os.getppid())
+
+
 def is_store_file(path: Path) -> bool:
     """
     Whether a file is an event store, found without SQLite: opening it in another SQLite library could harm it.
@@ -420,9 +434,8 @@ def _attach(path: Path, *, writing: bool) -> _OpenFile:
     if writing and not path.exists():
         # Only the owner reads it. SQLite gives its WAL the same mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    refuse_inherited(path)
     status = path.stat()
-    if _inode(status) in _inherited:
-        raise StoreForkedError(str(path), opened_by=os.getppid())
     if status.st_nlink > 1:
         reason = (
             f"the file has {status.st_nlink} names (hard links), and SQLite would keep a log beside each: "

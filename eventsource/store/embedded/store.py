@@ -42,7 +42,7 @@ from eventsource.store.embedded.commit_keys import read_keys
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
-from eventsource.store.embedded.files import StoreFiles
+from eventsource.store.embedded.files import StoreFiles, refuse_inherited
 from eventsource.store.embedded.index_building import build_index
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
@@ -136,7 +136,7 @@ class EmbeddedEventStore:
         self._clock = clock
         self._new_id = new_id
         self._new_salt = new_salt
-        self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
+        self._lock: filelock.BaseFileLock | None = None
         self._files: StoreFiles | None = None
         self._reader: Reader | None = None
         self._writer: Writer | None = None
@@ -448,7 +448,8 @@ class EmbeddedEventStore:
             if self._files:
                 self._files.detach()
                 self._files = None
-            self._lock.release()
+            if self._lock:
+                self._lock.release()
         except BaseException as error:  # noqa: BLE001  or who waits would wait for ever
             closing.set_exception(error)
         else:
@@ -488,7 +489,10 @@ class EmbeddedEventStore:
             raise NotAStoreError(self._path, "its directory does not exist")
         if self._path.is_dir():
             raise NotAStoreError(self._path, "it is a directory")
+        refuse_inherited(self._path)
         if not self._read_only:
+            # Made here: a store may be made before a fork and opened after it.
+            self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
             try:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout:
