@@ -24,7 +24,7 @@ from eventsource.cli.failures import CommandError, ExitCode, OutputError
 from eventsource.cli.options import Json, StoreUrl, WritableStoreUrl
 from eventsource.cli.output import escape, is_terminal, to_json, write_error, write_json, write_lines
 from eventsource.cli.signals import run
-from eventsource.errors import BackupInvalidError, EventSourceError, InvalidJsonError, StoreNotEmptyError
+from eventsource.errors import BackupInvalidError, InvalidJsonError, StoreNotEmptyError
 from eventsource.store.connect import connect
 from eventsource.store.restoring import BackupReader
 from eventsource.wire.backup import BEGIN, CHECK_MEMBER, RECORD_MEMBER, framed

@@ -260,6 +260,13 @@ class UnitOfWork:
         self._required.extend(itertools.chain.from_iterable(given))
 
     @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """
+        The aggregates that take part.
+        """
+        return tuple(self._aggregates.values())
+
+    @property
     def emitted(self) -> tuple[tuple[Event, str], ...]:
         """
         The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.

@@ -8,6 +8,7 @@ import asyncio
 import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import unquote
@@ -74,7 +75,10 @@ class ReadModelDatabase:
 
         It is committed when *change* returns and rolled back when it raises.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._transaction, self._writer, change)
+        run = copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writing, run, self._transaction, self._writer, change
+        )
 
     async def read(self, question: Callable[[Connection], Result]) -> Result:
         """
@@ -82,8 +86,9 @@ class ReadModelDatabase:
 
         ``await database.read(lambda tx: tx.execute(select(balances)).all())``
         """
+        run = copy_context().run
         return await asyncio.get_running_loop().run_in_executor(
-            self._reading, self._transaction, self._reader, question
+            self._reading, run, self._transaction, self._reader, question
         )
 
     async def clean(self) -> bool:

@@ -107,15 +107,21 @@ class Dispatcher:
         self._carrying_out = CarryingOut(store, retry or RetryPolicy(), loader)
         self._run = chained(self._middleware, self._carry_out)
 
-    def on(self, store: EventStore) -> Self:
+    def on(self, store: EventStore, *, loader: Loader | None = None) -> Self:
         """
         The same handlers, as they are registered now, with all they need, over another store: for tests.
+
+        Args:
+            store: The other store.
+
+            loader: Where aggregates come from; by default from the events in that store.
         """
         other = type(self)(
             store,
             middleware=self._middleware,
             dependencies=self._dependencies,
             retry=self._carrying_out.retry,
+            loader=loader,
         )
         other._handlings.update(self._handlings)  # noqa: SLF001  one of this class
         other._names.update(self._names)  # noqa: SLF001  likewise

@@ -67,6 +67,13 @@ def comes_back_as(one: object, other: object) -> bool:
     return _ReadBack(None).are_same(one, other)
 
 
+def are_alike(one: object, other: object) -> bool:
+    """
+    As `are_same`, but two objects of a class that compares by identity are alike if their attributes are.
+    """
+    return _Alike(None).are_same(one, other)
+
+
 def class_of(value: Any) -> Any:
     """
     Its class, of which a type checker is to assume nothing.
@@ -182,6 +189,15 @@ class _ReadBack(_Comparison):
             # With an offset there is nothing to tell apart.
             and (offset is not None or (one.fold == other.fold and one.tzinfo is other.tzinfo))
         )
+
+
+class _Alike(_Comparison):
+    def _composite(self, kind: type[Any], one: Any, other: Any) -> bool:
+        if one is other:
+            return True
+        if kind.__eq__ is not object.__eq__ or field_names(one) is not None:
+            return super()._composite(kind, one, other)
+        return self.are_same(getattr(one, "__dict__", None), getattr(other, "__dict__", None))
 
 
 def _is_flat(items: Iterable[Any]) -> bool:

@@ -13,6 +13,7 @@ from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
 from eventsource.testing.scenario.placing import place
+from eventsource.testing.scenario.reloading import reloaded
 from eventsource.testing.scenario.running import run
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ class GivenAggregate(Generic[AnyAggregate]):
         subject = self._class.subject_of(self._id)
         is_new = not any(event.subject == subject for event in self._history)
 
-        async def save(store: EventStore) -> AnyAggregate:
+        async def save(store: EventStore) -> tuple[AnyAggregate, list[AnyAggregate]]:
             repository = Repository(self._class, store)
             aggregate = self._class(self._id) if is_new else await repository.load(self._id)
             command(aggregate)
             await repository.save(aggregate)
-            return aggregate
+            return await reloaded(store, aggregate), [aggregate]
 
         return await act(self._history, self._clock, save)
