@@ -8,7 +8,9 @@ Every error of the package.
     ├── EventError
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
+    │   ├── UnstorableEventError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
     │   ├── EventDecodingError
@@ -29,8 +31,12 @@ Every error of the package.
     │   ├── StoreLockedError
     │   ├── StoreReadOnlyError
     │   ├── StoreClosedError
+    │   ├── WrongEventLoopError (RuntimeError)
+    │   ├── ClientSettingError (ValueError)
+    │   ├── StoreForkedError
     │   ├── StoreFullError
     │   ├── StoreUnavailableError
+    │   │   └── StoreFileLostError
     │   ├── StoreCorruptedError
     │   ├── CommitOutcomeUnknownError
     │   ├── DamagedLineError
@@ -38,6 +44,7 @@ Every error of the package.
     │   ├── EventNotFoundError (LookupError)
     │   ├── SubjectNotFoundError (LookupError)
     │   ├── ErasureUnfinishedError
+    │   ├── PersonalDataRemainsError
     │   ├── StoreNotEmptyError
     │   ├── BackupInvalidError (ValueError)
     │   ├── NotSupportedError
@@ -59,10 +66,14 @@ Every error of the package.
     ├── CommandError
     │   ├── CommandNotHandledError (LookupError)
     │   ├── CommandLeavesNoTraceError
+    │   ├── CommandIdReusedError
+    │   ├── UnstorableCommandError (ValueError)
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── AggregateReadOnlyError
+    ├── AggregateInCommitError (RuntimeError)
+    ├── UnitOfWorkClosedError (RuntimeError)
     ├── PeriodClosedError
     ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
@@ -103,7 +114,8 @@ Every error of the package.
     │   ├── RefusalUnansweredError
     │   ├── ProcessNotFoundError (LookupError)
     │   ├── ProcessNotParkedError
-    │   └── ProcessManagerFailedError
+    │   ├── ProcessManagerFailedError
+    │   └── ProcessManagerNotRunningError
     └── NotaryError
         ├── InvalidLedgerUrlError (ValueError)
         ├── NotALedgerError
@@ -124,12 +136,16 @@ aggregates and need not derive from anything here.
 """
 
 from eventsource.errors.command import (
+    AggregateInCommitError,
     AggregateReadOnlyError,
     CommandError,
+    CommandIdReusedError,
     CommandLeavesNoTraceError,
     CommandNotHandledError,
     PeriodClosedError,
     ResultNotSeenError,
+    UnitOfWorkClosedError,
+    UnstorableCommandError,
     UnstorableStateError,
 )
 from eventsource.errors.event import (
@@ -138,10 +154,12 @@ from eventsource.errors.event import (
     EventTooLargeError,
     MalformedEventError,
     NewerEventError,
+    NotAnEventError,
     NotOneEventError,
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UnstorableEventError,
     UpcastingError,
 )
 from eventsource.errors.immudb import (
@@ -186,6 +204,7 @@ from eventsource.errors.process import (
     ProcessCompletedError,
     ProcessError,
     ProcessManagerFailedError,
+    ProcessManagerNotRunningError,
     ProcessNotFoundError,
     ProcessNotParkedError,
     ProcessNotStartedError,
@@ -239,6 +258,7 @@ from eventsource.errors.root import (
 from eventsource.errors.store import (
     AnswerTooLargeError,
     BackupInvalidError,
+    ClientSettingError,
     CommitOutcomeUnknownError,
     DamagedLineError,
     ErasureUnfinishedError,
@@ -248,11 +268,14 @@ from eventsource.errors.store import (
     InvalidStoreUrlError,
     NotAStoreError,
     NotSupportedError,
+    PersonalDataRemainsError,
     SchemaExistsError,
     SchemaMismatchError,
     StoreClosedError,
     StoreCorruptedError,
     StoreError,
+    StoreFileLostError,
+    StoreForkedError,
     StoreFormatError,
     StoreFullError,
     StoreLockedError,
@@ -260,11 +283,13 @@ from eventsource.errors.store import (
     StoreReadOnlyError,
     StoreUnavailableError,
     SubjectNotFoundError,
+    WrongEventLoopError,
 )
 
 __all__ = [
     "AddressUnavailableError",
     "AggregateExistsError",
+    "AggregateInCommitError",
     "AggregateNotFoundError",
     "AggregateReadOnlyError",
     "AlreadyNotarisedError",
@@ -272,7 +297,9 @@ __all__ = [
     "BackupInvalidError",
     "CheckpointMismatchError",
     "CheckpointMissingError",
+    "ClientSettingError",
     "CommandError",
+    "CommandIdReusedError",
     "CommandLeavesNoTraceError",
     "CommandNotHandledError",
     "CommitOutcomeUnknownError",
@@ -318,6 +345,7 @@ __all__ = [
     "NotALedgerError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotAnEventError",
     "NotBytesError",
     "NotNotarisedError",
     "NotOneEventError",
@@ -328,10 +356,12 @@ __all__ = [
     "NotaryNotRunningError",
     "PasswordPolicyError",
     "PeriodClosedError",
+    "PersonalDataRemainsError",
     "PreconditionFailedError",
     "ProcessCompletedError",
     "ProcessError",
     "ProcessManagerFailedError",
+    "ProcessManagerNotRunningError",
     "ProcessNotFoundError",
     "ProcessNotParkedError",
     "ProcessNotStartedError",
@@ -362,6 +392,8 @@ __all__ = [
     "StoreClosedError",
     "StoreCorruptedError",
     "StoreError",
+    "StoreFileLostError",
+    "StoreForkedError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",
@@ -374,9 +406,13 @@ __all__ = [
     "TrustUnreadableError",
     "UnauthenticatedError",
     "UndeclaredCommandError",
+    "UnitOfWorkClosedError",
     "UnknownEventTypeError",
+    "UnstorableCommandError",
     "UnstorableDataError",
+    "UnstorableEventError",
     "UnstorableStateError",
     "UpcastingError",
     "VerificationError",
+    "WrongEventLoopError",
 ]

@@ -12,6 +12,7 @@ import apsw
 import attrs
 
 from eventsource.errors import LedgerUnavailableError, NotALedgerError
+from eventsource.store.embedded.files import is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,6 +55,8 @@ def open_file(path: Path, kind: FileKind, *, read_only: bool) -> apsw.Connection
     """
     if path.is_dir() or not path.parent.is_dir():
         raise NotALedgerError(path, "it is a directory" if path.is_dir() else "its directory does not exist")
+    if is_store_file(path):
+        raise NotALedgerError(path, "it is an event store")
     if not path.exists():
         if read_only:
             raise NotALedgerError(path, "there is no such file")

@@ -5,21 +5,26 @@ The database of the read models.
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import unquote
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
 from eventsource.errors import NotAReadModelDatabaseError
-from eventsource.store.embedded.file import APPLICATION_ID
+from eventsource.store.embedded.files import is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
 
 Result = TypeVar("Result")
 
@@ -48,6 +53,8 @@ class ReadModelDatabase:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="eventsource-read-model-writer")
         self._reading = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="eventsource-read-model-reader")
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        # Which file was found to be no event store.
+        self._checked: tuple[int, int] | None = None
         self._writer = self._engine(_WRITER_PRAGMAS)
         self._reader = self._engine(_READER_PRAGMAS)
 
@@ -68,7 +75,10 @@ class ReadModelDatabase:
 
         It is committed when *change* returns and rolled back when it raises.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._transaction, self._writer, change)
+        run = copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writing, run, self._transaction, self._writer, change
+        )
 
     async def read(self, question: Callable[[Connection], Result]) -> Result:
         """
@@ -76,8 +86,9 @@ class ReadModelDatabase:
 
         ``await database.read(lambda tx: tx.execute(select(balances)).all())``
         """
+        run = copy_context().run
         return await asyncio.get_running_loop().run_in_executor(
-            self._reading, self._transaction, self._reader, question
+            self._reading, run, self._transaction, self._reader, question
         )
 
     async def clean(self) -> bool:
@@ -115,8 +126,6 @@ class ReadModelDatabase:
                 # both to us. Source: SQLAlchemy, documentation of the SQLite dialect.
                 connection.isolation_level = None
                 cursor = connection.cursor()
-                if cursor.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
-                    raise NotAReadModelDatabaseError(str(self._url.database))
                 for pragma in pragmas:
                     cursor.execute(f"PRAGMA {pragma}")
                 cursor.close()
@@ -128,6 +137,7 @@ class ReadModelDatabase:
     def _clean(self) -> bool:
         if not self._is_sqlite:
             return True
+        self._check_file()
         connection = self._writer.raw_connection()
         try:
             cursor = connection.cursor()
@@ -144,12 +154,44 @@ class ReadModelDatabase:
             connection.cursor().execute(f"PRAGMA {_WRITER_PRAGMAS[0]}")
             connection.close()
 
+    def _check_file(self) -> None:
+        """
+        Refuse an event store before it is opened: by opening and closing it this library would harm it.
+        """
+        path = _file_of(self._url)
+        if path is None:
+            return
+        try:
+            status = path.stat()
+        except OSError:
+            # It is made, or the engine says what is wrong with it.
+            return
+        if self._checked == (status.st_dev, status.st_ino):
+            return
+        if is_store_file(path):
+            raise NotAReadModelDatabaseError(str(path))
+        if status.st_size:
+            self._checked = status.st_dev, status.st_ino
+
     def _transaction(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        if self._is_sqlite:
+            self._check_file()
         with engine.connect() as tx, tx.begin():
             if self._is_sqlite:
                 # Writers take their turn at the start, where they can wait for it.
                 tx.exec_driver_sql("BEGIN IMMEDIATE" if engine is self._writer else "BEGIN")
             return work(tx)
+
+
+def _file_of(url: URL) -> Path | None:
+    """
+    The file of a SQLite database; None for one in memory.
+    """
+    name = url.database or ""
+    if name.lower().startswith("file:"):
+        # SQLite's own form of a URI, with the options behind the path.
+        name = unquote(re.sub("^file:(//(localhost)?(?=/))?", "", name, flags=re.IGNORECASE).partition("?")[0])
+    return None if not name or name.startswith(":memory:") else Path(name)
 
 
 _WRITER_PRAGMAS = ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")

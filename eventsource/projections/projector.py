@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from eventsource.domain.aggregates.folding import handled
 from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
-from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.evolution.decoding import decode, is_surely_plain
+from eventsource.domain.evolution.erased import Erased, may_be_erased
 from eventsource.domain.evolution.validation import validate
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, EventError, ProjectorNotRunningError
+from eventsource.errors import DeclarationError, EventDecodingError, EventError, ProjectorNotRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,11 +90,15 @@ class Projector:
         """
         Whether it has a handler for the event, or for one that it may be read as.
         """
-        return recorded.type in self._handlers or (
-            not event_types.is_plain(recorded.type)
-            and (
-                event_types.can_give(recorded.type, self._handlers)
-                or event_types.can_give(recorded.type, self._erased_handlers)
+        return (
+            recorded.type in self._handlers
+            or recorded.type in self._erased_handlers
+            or (
+                not event_types.is_plain(recorded.type)
+                and (
+                    event_types.can_give(recorded.type, self._handlers)
+                    or event_types.can_give(recorded.type, self._erased_handlers)
+                )
             )
         )
 
@@ -106,15 +111,25 @@ class Projector:
             NewerEventError, UpcastingError: It cannot be read as what it is today.
             Exception: Whatever the handler raises.
         """
-        if event_types.is_plain(recorded.type) and VERSION_TEXT not in recorded.data_json:
+        if (
+            event_types.is_plain(recorded.type)
+            and is_surely_plain(recorded.data_json)
+            and recorded.type in self._handlers
+        ):
             event_class, method = self._handlers[recorded.type]
-            method(self, validate(recorded, event_class, recorded.data_json), recorded, tx)
-            return
+            try:
+                event = validate(recorded, event_class, recorded.data_json)
+            except EventDecodingError:
+                if not may_be_erased(recorded):
+                    raise
+            else:
+                check_has_run(method(self, event, recorded, tx), method)
+                return
         reader = f"projector {self.name}"
-        for method, event in handled(
+        for method, made in handled(
             recorded, self._handlers, self._erased_handlers, reader=reader, unknown_events="ignore"
         ):
-            method(self, event, recorded, tx)
+            check_has_run(method(self, made, recorded, tx), method)
 
     def lets_go(self, recorded: RecordedEvent) -> bool:
         """

@@ -22,7 +22,9 @@ def connect(url: str, *, read_only: bool = False, source: str = "eventsource", t
     Args:
         url: ``memory:`` for a store that is gone when it is closed; ``sqlite:PATH`` for one file,
             such as ``sqlite:bank.db`` or ``sqlite:/var/lib/bank/bank.db``; ``http://HOST:PORT`` or
-            ``https://HOST`` for a Genesis DB.
+            ``https://HOST`` for a Genesis DB. SQLAlchemy's spelling is understood: three slashes and a
+            relative path, or four and an absolute one. SQLite's own is refused: ``sqlite::memory:``,
+            ``sqlite:file:bank.db?mode=ro``; a path with a question mark goes to `EmbeddedEventStore`.
 
         read_only: Read and observe only, while another process writes. Of a server's store, too: this side
             refuses, whatever the token allows.
@@ -44,16 +46,13 @@ def connect(url: str, *, read_only: bool = False, source: str = "eventsource", t
         raise ValueError(msg)
     if not separator:
         raise InvalidStoreUrlError(url, "it has no kind")
+    kind = kind.lower()
     if kind == "memory":
         if rest or read_only:
             raise InvalidStoreUrlError(url, "a store in memory has no path, and nobody else to read from")
         return InMemoryEventStore(source=source)
     if kind == "sqlite":
-        # SQLAlchemy and SQLite itself write three slashes before a relative path, four before an absolute one.
-        path = re.sub("^///", "", rest)
-        if not path or path.startswith("//"):
-            raise InvalidStoreUrlError(url, "the path is missing")
-        return EmbeddedEventStore(path, read_only=read_only, source=source)
+        return EmbeddedEventStore(_sqlite_path(url, rest), read_only=read_only, source=source)
     raise InvalidStoreUrlError(_without_password(url), f"there is no store of kind {kind!r}")
 
 
@@ -62,6 +61,33 @@ def _connect_to_server(url: str, *, read_only: bool, source: str, token: str | N
     from eventsource.store.genesisdb import GenesisDBEventStore  # noqa: PLC0415
 
     return GenesisDBEventStore(url, token=token, source=source, read_only=read_only)
+
+
+def _sqlite_path(url: str, rest: str) -> str:
+    """
+    The path behind ``sqlite:``.
+
+    Raises:
+        InvalidStoreUrlError: There is none, or SQLite would understand something else by it.
+    """
+    # SQLAlchemy writes three slashes before a relative path, four before an absolute one.
+    path = re.sub("^///", "", rest)
+    if path.lower().startswith(":memory:"):
+        raise InvalidStoreUrlError(url, "a store in memory is called 'memory:'")
+    if path.lower().startswith("file:"):
+        raise InvalidStoreUrlError(url, "a path is wanted, no SQLite URI; to read only, pass read_only=True")
+    if "?" in path:
+        reason = "it takes no options; to read only, pass read_only=True, and a path with '?' to EmbeddedEventStore"
+        raise InvalidStoreUrlError(url, reason)
+    if path.startswith("//"):
+        raise InvalidStoreUrlError(
+            _without_password(url), "a file has no host: write 'sqlite:/PATH' for an absolute path"
+        )
+    if not path.strip() or path.endswith("/"):
+        raise InvalidStoreUrlError(url, "the path is missing" if not path.strip() else "the path names a directory")
+    if "\0" in path:
+        raise InvalidStoreUrlError(url, "a path has no NUL character")
+    return path
 
 
 def _without_password(url: str) -> str:

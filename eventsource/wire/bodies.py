@@ -257,6 +257,8 @@ class EraseBody(Body):
     """
 
     subject: str
+    # Not of Genesis DB: the types whose data is erased though it was not stored by reference.
+    including: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(default=[], max_length=1_000)
 
 
 class SchemaBody(Body):

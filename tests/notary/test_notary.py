@@ -5,6 +5,7 @@ The notary at work: every event once, a moment after its commit, whatever the le
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -571,6 +572,39 @@ async def test_erased_events_still_verify(tmp_path: Path) -> None:
 
         assert verdict.is_intact
         assert (verdict.events, verdict.erased) == (2, 2)
+
+
+async def test_events_that_were_erased_though_stored_by_value_verify(tmp_path: Path) -> None:
+    """
+    Notarised and then erased by its type, an event counts as erased; one that somebody emptied is a change.
+    """
+    async with (
+        EmbeddedEventStore(tmp_path / "store.db") as store,
+        EmbeddedLedger(tmp_path / "notary.db") as ledger,
+        NotaryBook(tmp_path / "book") as book,
+    ):
+        for subject in ("/people/1", "/people/2", "/people/3", "/people/4"):
+            await store.commit([NewEvent(subject=subject, type="t.named", data={"name": "Ada"})])
+        await store.erase("/people/1", including=["t.named"])
+        async with Notary(store, ledger, book, name=NAME) as notary:
+            await notary.caught_up()
+            await store.erase("/people/2", including=["t.named"])
+
+        verdict = await verify(store, ledger, book, name=NAME)
+
+        assert verdict.is_intact, verdict.findings
+        # The first was notarised as it is now.
+        assert (verdict.events, verdict.erased) == (4, 1)
+    connection = sqlite3.connect(tmp_path / "store.db")
+    with connection:
+        connection.execute("UPDATE events SET data = ? WHERE subject = '/people/3'", ('{"name":""}',))
+    connection.close()
+    async with (
+        EmbeddedEventStore(tmp_path / "store.db", read_only=True) as store,
+        EmbeddedLedger(tmp_path / "notary.db") as ledger,
+        NotaryBook(tmp_path / "book") as book,
+    ):
+        assert not (await verify(store, ledger, book, name=NAME)).is_intact
 
 
 async def test_names_and_batches_have_limits(office: Office) -> None:

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, StoreCorruptedError, connect
-from eventsource.store import IndexState
+from eventsource.store.query import IndexState
 from tests.small_sizes import turn_down
 from tests.store.older_files import make_older
 from tests.store.query_stores import STORES, fill, happened, rows
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from eventsource.store import DataIndex
+    from eventsource.store.query import DataIndex
 
 FIND = "STREAM e FROM events WHERE e.type == 'registered' AND e.data.email == 'b@example.com' MAP e.subject"
 

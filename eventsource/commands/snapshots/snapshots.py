@@ -13,7 +13,7 @@ from eventsource.domain.snapshots.aggregate_state import continue_at, passed_ove
 from eventsource.domain.snapshots.fingerprint import Fingerprint, fingerprint_of
 from eventsource.domain.snapshots.snapshot import Snapshot
 from eventsource.domain.snapshots.state_codec import StateCodec
-from eventsource.errors import UnstorableStateError
+from eventsource.errors import NotAReadModelDatabaseError, UnstorableStateError
 from eventsource.log import get_logger
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Snapshots:
         try:
             async with asyncio.timeout(self._patience_s):
                 found = await self._store.find(subject=subject, aggregate=fold.name, fingerprint=fold.fingerprint.text)
+        except NotAReadModelDatabaseError:
+            # No failure that passes: snapshots were to be kept in an event store's own file.
+            raise
         except Exception as error:  # noqa: BLE001  best effort: whatever it is, the events are there
             _log.warning("snapshots.unavailable", aggregate=fold.name, error=type(error).__name__)
             return Beginning(snapshot=None, purges=None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from eventsource.domain.event import Event
 from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.plain_call import check_is_plain
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ Method = TypeVar("Method", bound="Callable[..., object]")
 _MARK = "_handled_event_classes"
 _ERASED_MARK = "_handled_erased_classes"
 
-# Calling one of these runs nothing of it, so the event would be lost without a word.
-_CALLED_IN_VAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-
 
 def handles(method: Method) -> Method:
     """
@@ -36,8 +34,8 @@ def handles(method: Method) -> Method:
     debate.
 
     Raises:
-        DeclarationError: The parameter is missing, has no annotation, or one that is no event class, or
-            `Erased` of an event that is not personal; or the method is asynchronous or a generator.
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class; or the
+            method is asynchronous or a generator.
     """
     name = _name_of(method)
     check_is_plain(method)
@@ -48,19 +46,6 @@ def handles(method: Method) -> Method:
     setattr(method, _MARK, present)
     setattr(method, _ERASED_MARK, erased)
     return method
-
-
-def check_is_plain(method: Callable[..., object]) -> None:
-    """
-    Check that calling *method* runs it.
-
-    Raises:
-        DeclarationError: It is asynchronous or a generator.
-    """
-    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
-        name = _name_of(method)
-        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
-        raise DeclarationError(msg)
 
 
 def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
@@ -163,14 +148,7 @@ def _erased_class(kind: object, name: str) -> type[Event]:
     if given is None:
         msg = f"{name} does not say which erased event it handles: write Erased[TheEventClass]"
         raise DeclarationError(msg)
-    event_class = _event_class(given, name)
-    if not event_class.event_is_personal:
-        msg = (
-            f"{name} handles Erased[{event_class.__name__}], which is never erased: only events of a class declared "
-            "with personal=True are"
-        )
-        raise DeclarationError(msg)
-    return event_class
+    return _event_class(given, name)
 
 
 def _event_class(kind: object, name: str) -> type[Event]:

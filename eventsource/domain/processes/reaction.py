@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
 
 import attrs
 
-from eventsource.domain.aggregates.handler import annotated_kinds, check_is_plain, methods_of
+from eventsource.domain.aggregates.handler import annotated_kinds, methods_of
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import decode
 from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.domain.processes.correlation import ID
 from eventsource.errors import (
     AggregateNotFoundError,
     ConflictError,
     DeclarationError,
+    EventError,
     PreconditionFailedError,
 )
 
@@ -74,7 +76,8 @@ class Reaction:
         """
         Run it, with as many of *arguments* as it takes.
         """
-        self.method(process, *arguments[: len(inspect.signature(self.method).parameters) - 1])
+        returned = self.method(process, *arguments[: len(inspect.signature(self.method).parameters) - 1])
+        check_has_run(returned, self.method)
 
 
 @attrs.frozen
@@ -246,6 +249,17 @@ class Reactions:
             if not isinstance(event, Erased) and event.event_type in self.events
         ]
 
+    def is_erased(self, recorded: RecordedEvent) -> bool:
+        """
+        Whether the data of an event that would be answered was erased.
+        """
+        try:
+            return event_types.can_give(recorded.type, self.events) and any(
+                isinstance(event, Erased) for event in decode(recorded)
+            )
+        except EventError:
+            return False
+
     def answer_to(self, command: object, refusal: str) -> Reaction | None:
         """
         The answer to a refusal, or None.
@@ -319,6 +333,8 @@ def _check_by(by: By | None, event_class: type[Event], method: Callable[..., obj
             return
         msg = f"{name}: {event_class.__name__} has no field {by!r} that could say which process it is for"
     else:
+        if callable(by):
+            check_is_plain(by)
         return
     raise DeclarationError(msg)
 

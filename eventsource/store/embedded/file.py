@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import apsw
 
@@ -18,6 +19,7 @@ from eventsource.store.audit import ChainAudit
 from eventsource.store.embedded import commit_keys, entries, erasure, schema_rows
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
+from eventsource.store.embedded.files import APPLICATION_ID
 from eventsource.store.embedded.query import data_index, functions
 from eventsource.store.embedded.query.plan import COMMAND_ID, COMMAND_ID_INDEX, HAS_COMMAND_ID
 from eventsource.store.embedded.query.sql import fetch
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-# "ESGD": tells `file` and us that the database is ours.
-APPLICATION_ID = 0x45534744
+    from eventsource.store.embedded.files import StoreFiles
+
 FORMAT = 4
 
 # position: 1, 2, 3 …; the order of the log.
@@ -86,18 +88,15 @@ _EVENTS_CHECKED_AT_OPEN = 100
 BUSY_TIMEOUT_MS = 5000
 
 
-def open_for_writing(path: Path) -> apsw.Connection:
+def open_for_writing(files: StoreFiles) -> apsw.Connection:
     """
-    Open the file, creating it if it is not there. The caller holds the lock of the writer.
+    Open the file, making a store of an empty one. The caller holds the lock of the writer.
 
     Raises:
         NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: As they say.
     """
+    path = files.path
     _check_sqlite_version(path)
-    _check_path(path)
-    if not path.exists():
-        # Only the owner reads it. SQLite gives its WAL the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     with translated(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -109,11 +108,12 @@ def open_for_writing(path: Path) -> apsw.Connection:
             connection.wal_autocheckpoint(0)
             # The size of the file does not tell: it is now that SQLite takes back what a crash left of making it.
             if connection.pragma("page_count") == 0:
-                _create(connection, path)
+                _create(connection, files)
             _recognise(connection, path)
             _start_log(connection, path)
+            files.opened(connection)
             _bring_up_to_date(connection)
-            _check_end(connection, path)
+            check_end(connection, path)
             _sync_directory(path)
         except BaseException:
             connection.close()
@@ -121,26 +121,51 @@ def open_for_writing(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_for_reading(path: Path) -> apsw.Connection:
+def open_for_reading(files: StoreFiles) -> apsw.Connection:
     """
     Open an existing file; nothing is ever written or checkpointed through it.
 
     Raises:
         NotAStoreError, StoreFormatError, StoreUnavailableError: As they say.
+        ReadingNeedsLogError: It cannot be read like this by who may not write beside it.
     """
-    _check_path(path)
-    if not path.exists():
-        raise NotAStoreError(path, "there is no such file")
-    with translated(path):
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    with translated(files.path):
         try:
-            _configure(connection)
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            connection.pragma("query_only", True)  # noqa: FBT003  a pragma's value
-            _recognise(connection, path)
-        except BaseException:
-            connection.close()
-            raise
+            return _open_to_read(files, str(files.path), has_log=True)
+        except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+            raise ReadingNeedsLogError(str(files.path), str(error)) from error
+
+
+def open_at_rest(files: StoreFiles) -> apsw.Connection:
+    """
+    Open a file that was closed well, for reading, without the right to write beside it.
+
+    The connection never looks whether the file has changed; the caller does.
+
+    Raises:
+        NotAStoreError, StoreFormatError, StoreUnavailableError: As they say.
+    """
+    with translated(files.path):
+        return _open_to_read(files, f"file:{quote(str(files.path))}?immutable=1", has_log=False)
+
+
+class ReadingNeedsLogError(StoreUnavailableError):
+    """
+    SQLite keeps an index of the write-ahead log beside the file even to read, and may not make it.
+    """
+
+
+def _open_to_read(files: StoreFiles, name: str, *, has_log: bool) -> apsw.Connection:
+    connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        _configure(connection)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.pragma("query_only", True)  # noqa: FBT003  a pragma's value
+        _recognise(connection, files.path)
+        files.opened(connection, has_log=has_log)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -159,13 +184,12 @@ def _configure(connection: apsw.Connection) -> None:
     functions.register(connection)
 
 
-def _create(connection: apsw.Connection, path: Path) -> None:
+def _create(connection: apsw.Connection, files: StoreFiles) -> None:
     with connection:
         connection.execute(SCHEMA)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", FORMAT)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    files.sync()
 
 
 def _recognise(connection: apsw.Connection, path: Path) -> None:
@@ -191,9 +215,17 @@ def _bring_up_to_date(connection: apsw.Connection) -> None:
 def _start_log(connection: apsw.Connection, path: Path) -> None:
     if connection.pragma("journal_mode", "WAL") != "wal":
         raise StoreUnavailableError(str(path), "its file system allows no write-ahead log")
+    # The first read opens the log and its index.
+    connection.pragma("schema_version")
 
 
-def _check_end(connection: apsw.Connection, path: Path) -> None:
+def check_end(connection: apsw.Connection, path: Path) -> None:
+    """
+    Check the last events of a file against their hash chain.
+
+    Raises:
+        StoreCorruptedError: It does not hold.
+    """
     found = fetch(
         connection, "SELECT position FROM events ORDER BY position DESC LIMIT ?", (_EVENTS_CHECKED_AT_OPEN + 1,)
     )
@@ -207,13 +239,6 @@ def _check_end(connection: apsw.Connection, path: Path) -> None:
     problems = audit.report().problems
     if problems:
         raise StoreCorruptedError(str(path), f"position {problems[0].position}: {problems[0].what}")
-
-
-def _check_path(path: Path) -> None:
-    if path.is_dir():
-        raise NotAStoreError(path, "it is a directory")
-    if not path.parent.is_dir():
-        raise NotAStoreError(path, "its directory does not exist")
 
 
 def _check_sqlite_version(path: Path) -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors import StoreError
-from eventsource.log import get_logger
 from eventsource.store.query import IndexState
 
 if TYPE_CHECKING:
@@ -15,8 +13,6 @@ if TYPE_CHECKING:
 
     from eventsource.store.embedded.writer import Writer
     from eventsource.store.query import DataIndex
-
-log = get_logger(__name__)
 
 
 async def build_index(
@@ -36,19 +32,3 @@ async def build_index(
             progress(index.progress)
         if index.state is IndexState.READY:
             return index
-
-
-async def finish_indexes(writer: Writer) -> None:
-    """
-    Build on the indexes whose building was interrupted, one after the other.
-
-    What it fails at is logged: nobody waits for it, and queries are answered without the index.
-    """
-    for event_type, path in writer.unfinished_indexes:
-        try:
-            index = await build_index(writer, event_type, path)
-        except StoreError as error:
-            log.warning("index.unfinished", event_type=event_type, path=path, error=str(error))
-        else:
-            if index:
-                log.info("index.finished", event_type=event_type, path=path)

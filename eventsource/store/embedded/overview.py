@@ -16,6 +16,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from eventsource.store.clock import seconds_ahead
 from eventsource.store.embedded.file import EVENT_COLUMNS, to_recorded
 from eventsource.store.embedded.query.sql import fetch
 from eventsource.store.embedded.reader import range_below
@@ -101,9 +102,9 @@ def list_types(connection: apsw.Connection) -> tuple[str, ...]:
     return _values(connection, "type", "1", ())
 
 
-def read_status(connection: apsw.Connection, path: Path) -> StoreStatus:
+def read_status(connection: apsw.Connection, path: Path, now_ns: int) -> StoreStatus:
     """
-    How much there is.
+    How much there is, and whether the clock fits.
     """
     # One transaction: one state of the log.
     connection.execute("BEGIN")
@@ -111,7 +112,14 @@ def read_status(connection: apsw.Connection, path: Path) -> StoreStatus:
         events: int = connection.execute("SELECT max(position) FROM events").get or 0
         subjects = _count_subjects(connection, events)
         types = len(list_types(connection))
-        return StoreStatus(events=events, subjects=subjects, types=types, storage_bytes=_storage_bytes(path))
+        last_ns: int | None = connection.execute("SELECT time_ns FROM events ORDER BY position DESC LIMIT 1").get
+        return StoreStatus(
+            events=events,
+            subjects=subjects,
+            types=types,
+            storage_bytes=_storage_bytes(path),
+            time_ahead_s=seconds_ahead(last_ns, now_ns),
+        )
     finally:
         connection.execute("ROLLBACK")
 

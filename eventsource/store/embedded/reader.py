@@ -13,19 +13,32 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
 from eventsource.domain.subject import prefix_below
-from eventsource.errors import EventNotFoundError, StoreClosedError
+from eventsource.errors import (
+    EventNotFoundError,
+    StoreClosedError,
+    StoreFileLostError,
+    StoreUnavailableError,
+)
 from eventsource.store.embedded.failures import translated
-from eventsource.store.embedded.file import EVENT_COLUMNS, open_for_reading, to_recorded
+from eventsource.store.embedded.file import (
+    EVENT_COLUMNS,
+    ReadingNeedsLogError,
+    open_at_rest,
+    open_for_reading,
+    to_recorded,
+)
 from eventsource.store.interface import Page
 from eventsource.store.paging import PAGE_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import apsw
 
+    from eventsource.store.embedded.files import StoreFiles
     from eventsource.store.paging import Selection
 
 Result = TypeVar("Result")
@@ -45,6 +58,15 @@ SELECT position FROM events WHERE subject = ? AND position > ? AND position <= ?
 UNION ALL
 SELECT position FROM events WHERE subject >= ? AND subject < ? AND position > ? AND position <= ?
 """
+# Both halves go along the index on subjects; a half may have no event of that type.
+_LATEST_BELOW = """
+SELECT latest FROM (
+    SELECT max(position) AS latest FROM events WHERE subject = ? AND +type = ? AND position > ? AND position <= ?
+    UNION ALL
+    SELECT max(position) FROM events
+    WHERE subject >= ? AND subject < ? AND +type = ? AND position > ? AND position <= ? GROUP BY subject
+) WHERE latest IS NOT NULL ORDER BY latest
+"""
 _BY_POSITION = f"SELECT {EVENT_COLUMNS} FROM events WHERE position = ?"  # noqa: S608  constants
 
 
@@ -53,11 +75,12 @@ class Reader:
     A small pool of threads and read-only connections.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"eventsource-reader {path.name}")
-        self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
-        self._idle.put(open_for_reading(path))
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        self._path = files.path
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"eventsource-reader {self._path.name}")
+        self._idle: queue.SimpleQueue[_Opened] = queue.SimpleQueue()
+        self._idle.put(self._open())
 
     async def run(self, read: Callable[[apsw.Connection], Result]) -> Result:
         """
@@ -79,18 +102,60 @@ class Reader:
         """
         self._threads.shutdown()
         while not self._idle.empty():
-            self._idle.get().close()
+            self._idle.get().connection.close()
 
     def _run(self, read: Callable[[apsw.Connection], Result]) -> Result:
         try:
-            connection = self._idle.get_nowait()
+            opened = self._idle.get_nowait()
         except queue.Empty:
-            connection = open_for_reading(self._path)
+            opened = None
+        if opened is not None and opened.state is not None and opened.state != self._files.unchanged_since():
+            # Somebody has opened it for writing meanwhile.
+            opened.connection.close()
+            opened = None
+        if what := self._files.misplaced():
+            if opened is not None:
+                self._idle.put(opened)
+            raise StoreFileLostError(self._files.named, what)
+        if opened is None:
+            opened = self._open()
         try:
             with translated(self._path):
-                return read(connection)
+                result = read(opened.connection)
+            if opened.state is not None and opened.state != self._files.unchanged_since():
+                raise StoreUnavailableError(str(self._path), "another program wrote to it while it was read: try again")
+            return result
         finally:
-            self._idle.put(connection)
+            self._idle.put(opened)
+
+    def _open(self) -> _Opened:
+        try:
+            return _Opened(open_for_reading(self._files))
+        except ReadingNeedsLogError as error:
+            state = self._files.unchanged_since()
+            if state is None:
+                reason = (
+                    f"its newest events are in {self._files.log_path.name}, and to read that takes the right to write "
+                    f"beside it ({error.reason}): have the store opened once by a program that may write, or give "
+                    "this one the right"
+                )
+                raise StoreUnavailableError(str(self._path), reason) from error
+            return _Opened(open_at_rest(self._files), state)
+
+
+@attrs.frozen
+class _Opened:
+    """
+    A connection.
+
+    Attributes:
+        connection: To read by.
+
+        state: Of a file at rest, size and time of its last change, for the connection does not notice another one.
+    """
+
+    connection: apsw.Connection
+    state: tuple[int, int] | None = None
 
 
 def read_head(connection: apsw.Connection) -> int:
@@ -101,14 +166,18 @@ def read_head(connection: apsw.Connection) -> int:
     return head or 0
 
 
-def read_position(connection: apsw.Connection, event_id: str) -> int:
+def read_position(connection: apsw.Connection, event_id: str, *, first: bool = False) -> int:
     """
-    Where an event stands.
+    Where an event stands; of several with that id the last, or the *first*.
 
     Raises:
         EventNotFoundError: It is not in the store.
     """
-    position: int | None = connection.execute("SELECT position FROM events WHERE id = ?", (event_id,)).get
+    order = "" if first else "DESC"
+    position: int | None = connection.execute(
+        f"SELECT position FROM events WHERE id = ? ORDER BY position {order} LIMIT 1",  # noqa: S608  a constant
+        (event_id,),
+    ).get
     if position is None:
         raise EventNotFoundError(event_id)
     return position
@@ -219,15 +288,42 @@ def _gather_subtree(connection: apsw.Connection, selection: Selection, until: in
 
 
 def _gather_latest(connection: apsw.Connection, selection: Selection, event_type: str, until: int) -> array[int]:
+    """
+    The positions of the last events of a type, one for each subject.
+
+    The index on subjects finds them where it holds few events, else that on types. The unary plus
+    keeps SQLite from the other one.
+    """
     subject = str(selection.subject)
-    where, scope = "1", tuple[str, ...]()
+    scope: tuple[str, ...] = ()
+    where = "type = ?"
     if not selection.recursive:
-        where, scope = "subject = ?", (subject,)
+        where, scope = "+type = ? AND subject = ?", (subject,)
+    elif not selection.covers_all and _is_small(connection, selection, until):
+        return _gather_latest_below(connection, selection, event_type, until)
     elif not selection.covers_all:
-        where, scope = "(subject = ? OR (subject >= ? AND subject < ?))", (subject, *range_below(subject))
+        where, scope = (
+            "type = ? AND (+subject = ? OR (+subject >= ? AND +subject < ?))",
+            (subject, *range_below(subject)),
+        )
     found = connection.execute(
-        f"SELECT max(position) FROM events WHERE {where} AND type = ? AND position > ? AND position <= ? "  # noqa: S608
+        f"SELECT max(position) FROM events WHERE {where} AND position > ? AND position <= ? "  # noqa: S608  constants
         "GROUP BY subject ORDER BY 1",
-        (*scope, event_type, selection.after, until),
+        (event_type, *scope, selection.after, until),
     )
+    return array("q", (row[0] for row in found))
+
+
+def _is_small(connection: apsw.Connection, selection: Selection, until: int) -> bool:
+    counted: int = connection.execute(
+        f"SELECT count(*) FROM ({_POSITIONS_BELOW} LIMIT ?)",  # noqa: S608  constants
+        (*_subtree_values(selection, until), _MAX_GATHERED + 1),
+    ).get
+    return counted <= _MAX_GATHERED
+
+
+def _gather_latest_below(connection: apsw.Connection, selection: Selection, event_type: str, until: int) -> array[int]:
+    subject = str(selection.subject)
+    bounds = (event_type, selection.after, until)
+    found = connection.execute(_LATEST_BELOW, (subject, *bounds, *range_below(subject), *bounds))
     return array("q", (row[0] for row in found))

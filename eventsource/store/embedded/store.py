@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 import uuid
-from contextlib import suppress
+from concurrent.futures import Future
+from contextlib import aclosing, suppress
 from functools import partial
 from itertools import islice
+from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,22 +22,28 @@ import filelock
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
+    CommitOutcomeUnknownError,
     ErasureUnfinishedError,
+    NotAStoreError,
     NotSupportedError,
     QueryError,
     StoreClosedError,
+    StoreCorruptedError,
     StoreError,
     StoreLockedError,
     StoreNotEmptyError,
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from eventsource.store.callers import Growth, OwnProcess, call_in
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
+from eventsource.store.embedded.commit_keys import read_keys
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
-from eventsource.store.embedded.index_building import build_index, finish_indexes
+from eventsource.store.embedded.files import StoreFiles, refuse_inherited
+from eventsource.store.embedded.index_building import build_index
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
@@ -45,12 +54,14 @@ from eventsource.store.embedded.restore import Feed, RestoreAbortedError
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
+from eventsource.store.log_entry import backup_items
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import ROWS_AT_A_TIME, QueryLimits, QueryRows, Spending
 from eventsource.store.schema import SchemaBook, read_schemas
+from eventsource.wire.backup import Declarations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -62,6 +73,7 @@ if TYPE_CHECKING:
     from eventsource.store.interface import AuditReport, EventStream, StoreStatus
     from eventsource.store.log_entry import LogEntry
     from eventsource.store.query import DataIndex, Explanation
+    from eventsource.wire.backup import CommitKey
 
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
 _POLL_INTERVAL_S = 0.05
@@ -99,6 +111,7 @@ class EmbeddedEventStore:
         new_salt: Makes the salts of data stored by reference: 64 hex digits, never to be guessed.
 
     Raises:
+        NotAStoreError: *path* is ``:memory:`` or an SQLite URI.
         StoreLockedError: On entering: another one writes to the file.
         NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: On entering:
             the file cannot be used, as they say.
@@ -114,36 +127,34 @@ class EmbeddedEventStore:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
-        # Resolved, so that every name of the file leads to one lock, wherever the process goes later.
-        self._path = Path(path).resolve()
+        _check_name(path)
+        # Absolute, wherever the process goes later; and resolved, so that every name of the file leads to one lock.
+        self._named = Path(path).absolute()
+        self._path = self._named.resolve()
         self._read_only = read_only
         self._source = source
         self._clock = clock
         self._new_id = new_id
         self._new_salt = new_salt
-        self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
+        self._lock: filelock.BaseFileLock | None = None
+        self._files: StoreFiles | None = None
         self._reader: Reader | None = None
         self._writer: Writer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._answers: dict[Waiting, asyncio.Future[tuple[RecordedEvent, ...]]] = {}
+        self._process = OwnProcess()
         self._schemas = SchemaBook()
-        # Commits of this turn of the event loop, not sent to the writer yet.
-        self._arrived: list[Waiting] = []
-        self._head = 0
-        self._grown = asyncio.Event()
-        self._building: asyncio.Task[None] | None = None
-        self._closing: asyncio.Task[None] | None = None
+        # Commits of this turn of each event loop, not sent to the writer yet.
+        self._arrived: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
+        self._growth = Growth()
+        self._closing: Future[None] | None = None
+        self._closing_lock = threading.Lock()
         self._feeds: set[Feed] = set()
+        # The backups that are being restored; each is done when its restore is over.
+        self._restores: set[Future[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
+        self._process.claim()
         try:
-            if not self._read_only:
-                self._writer = await asyncio.to_thread(self._open_writer)
-                self._head = self._writer.head
-            self._reader = await asyncio.to_thread(Reader, self._path)
-            if self._writer and self._writer.unfinished_indexes:
-                self._building = asyncio.create_task(finish_indexes(self._writer))
+            await asyncio.to_thread(self._open_files)
         except OSError as error:
             await self.aclose()
             raise StoreUnavailableError(str(self._path), str(error)) from error
@@ -155,6 +166,9 @@ class EmbeddedEventStore:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self._process.is_another:
+            # A forked process leaves the block by an error or `sys.exit`: that is what it has to say.
+            return
         await self.aclose()
 
     async def commit(
@@ -164,18 +178,28 @@ class EmbeddedEventStore:
         *,
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
+        await self._wait_for_restore()
         writer = self._open_for_commit()
         request = CommitRequest.checked(
             events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
         )
-        waiting = Waiting(request)
-        answer: asyncio.Future[tuple[RecordedEvent, ...]] = asyncio.get_running_loop().create_future()
-        self._answers[waiting] = answer
-        self._arrived.append(waiting)
-        if len(self._arrived) == 1:
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(request, loop.create_future())
+        arrived = self._arrived.get(loop)
+        if arrived is None:
+            self._arrived[loop] = [waiting]
             # Once the loop has run whoever else is ready to commit, one can tell who is alone.
-            asyncio.get_running_loop().call_soon(self._send, writer)
-        return await answer
+            loop.call_soon(self._send, writer, loop)
+        else:
+            arrived.append(waiting)
+        try:
+            return await waiting.answer
+        except asyncio.CancelledError as cancelled:
+            # It is decided all the same, and its caller does not learn how.
+            cancelled.__cause__ = CommitOutcomeUnknownError(
+                str(self._path), "its caller was cancelled, or its time was up, before the answer came"
+            )
+            raise
 
     def stream(
         self,
@@ -234,9 +258,10 @@ class EmbeddedEventStore:
         return await self._open_reader().run(list_types)
 
     async def status(self) -> StoreStatus:
-        return await self._open_reader().run(lambda connection: read_status(connection, self._path))
+        return await self._open_reader().run(lambda connection: read_status(connection, self._path, self._clock()))
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        await self._wait_for_restore()
         writer = self._open_for_commit()
         text = self._schemas.add(event_type, schema)
         # A task starts after the sending of commits that arrived before it, so they are before the schema in the log;
@@ -318,10 +343,10 @@ class EmbeddedEventStore:
     async def audit(self) -> AuditReport:
         return await audit_file(self._open_reader())
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         subject = Subject(subject)
         writer = self._open_for_commit()
-        erased = await writer.erase(subject)
+        erased = await writer.erase(subject, including)
         deadline, rest_s = time.monotonic() + _ERASE_PATIENCE_S, _FIRST_REST_S
         try:
             while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:
@@ -334,13 +359,19 @@ class EmbeddedEventStore:
         return erased
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
-        until, after = await self.head(), 0
+        until, declarations = await self._open_reader().run(_read_moment)
+        async with aclosing(backup_items(self._keyed_entries(until), declarations)) as items:
+            async for item in items:
+                yield item
+
+    async def _keyed_entries(self, until: int) -> AsyncGenerator[tuple[LogEntry, CommitKey | None]]:
+        after = 0
         while after < until:
-            page = await self._open_reader().run(partial(_read_page, after=after, until=until))
+            page, keys = await self._open_reader().run(partial(_read_keyed_page, after=after, until=until))
             if not page:
-                return
+                raise StoreCorruptedError(str(self._path), f"the event at position {after + 1} is missing")
             for entry in page:
-                yield entry.to_backup()
+                yield entry, keys.get(entry.event.position)
             after = page[-1].event.position
 
     async def read_entries(self, *, after: int) -> list[LogEntry]:
@@ -356,10 +387,15 @@ class EmbeddedEventStore:
             raise StoreNotEmptyError(str(self._path), events=count)
         feed = Feed()
         self._feeds.add(feed)
+        finished: Future[None] = Future()
+        # So that one of those who wait for it cannot cancel it for the others.
+        finished.set_running_or_notify_cancel()
+        self._restores.add(finished)
         restoring = asyncio.create_task(writer.restore(feed))
         try:
             await feed.fill(events, restoring)
-            restored = await asyncio.shield(restoring)
+            reader = await asyncio.shield(restoring)
+            self._schemas.take(reader.schemas.texts)
         except BaseException:
             feed.abort(RestoreAbortedError())
             with suppress(Exception):
@@ -367,43 +403,66 @@ class EmbeddedEventStore:
             raise
         finally:
             self._feeds.discard(feed)
-            self._head = max(self._head, writer.head)
-            self._wake()
-        return restored
+            self._growth.reach(writer.head)
+            self._restores.discard(finished)
+            finished.set_result(None)
+        for event_type, index_path in reader.indexes:
+            # Whatever becomes of it, the backup is restored: what is unfinished is built on at the next opening.
+            with suppress(StoreError):
+                await build_index(writer, event_type, index_path)
+        return reader.events
+
+    async def _wait_for_restore(self) -> None:
+        """
+        Return when no backup is being restored: what it brings decides about what comes.
+        """
+        while self._restores:
+            await asyncio.wrap_future(next(iter(self._restores)))
 
     async def ping(self) -> None:
         await self._open_reader().run(read_head)
 
     async def aclose(self) -> None:
-        if self._closing is None or self._closing.done():
-            self._closing = asyncio.create_task(self._close())
-        # Whoever closes second waits for the first, and whoever is cancelled meanwhile leaves no open file behind.
-        await asyncio.shield(self._closing)
+        self._process.check(str(self._path))
+        with self._closing_lock:
+            if self._closing is None or self._closing.done():
+                self._closing = Future()
+                # It cannot be cancelled: whoever is cancelled meanwhile leaves no open file behind.
+                self._closing.set_running_or_notify_cancel()
+                threading.Thread(
+                    target=self._close, args=(self._closing,), name=f"eventsource-closing {self._path.name}"
+                ).start()
+        # Whoever closes second waits for the first, in whatever event loop.
+        await asyncio.shield(asyncio.wrap_future(self._closing))
 
-    async def _close(self) -> None:
+    def _close(self, closing: Future[None]) -> None:
         writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
-        for feed in self._feeds:
-            feed.abort(StoreClosedError(str(self._path)))
-        if self._building:
-            self._building.cancel()
-            await asyncio.gather(self._building, return_exceptions=True)
-        if reader:
-            await asyncio.to_thread(reader.close)
-        if writer:
-            # Last, so that the log can be emptied into the file.
-            await asyncio.to_thread(writer.close)
-            # Its last answers were handed to this loop before it ended.
-            await asyncio.sleep(0)
-        self._lock.release()
-        self._wake()
+        try:
+            for feed in list(self._feeds):
+                feed.abort(StoreClosedError(str(self._path)))
+            if reader:
+                reader.close()
+            if writer:
+                # Last, so that the log can be emptied into the file.
+                writer.close()
+            if self._files:
+                self._files.detach()
+                self._files = None
+            if self._lock:
+                self._lock.release()
+        except BaseException as error:  # noqa: BLE001  or who waits would wait for ever
+            closing.set_exception(error)
+        else:
+            closing.set_result(None)
+        self._growth.wake()
 
     # What `eventsource.store.paging` reads by.
 
     async def head(self) -> int:
         return await self._open_reader().run(read_head)
 
-    async def position_of(self, event_id: str) -> int:
-        return await self._open_reader().run(lambda connection: read_position(connection, event_id))
+    async def position_of(self, event_id: str, *, first: bool = False) -> int:
+        return await self._open_reader().run(lambda connection: read_position(connection, event_id, first=first))
 
     def open(self, selection: Selection) -> LogPages:
         return LogPages(self._open_reader(), selection)
@@ -414,31 +473,44 @@ class EmbeddedEventStore:
             while await self.head() <= position:  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_INTERVAL_S)
             return
-        while self._head <= position:
-            self._open_reader()
-            await self._grown.wait()
+        await self._growth.beyond(position, self._open_reader)
 
-    def _send(self, writer: Writer) -> None:
-        arrived, self._arrived = self._arrived, []
+    def _send(self, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
+        arrived = self._arrived.pop(loop)
         if len(arrived) == 1 and writer.decide_alone(arrived[0]):
             self._deliver(arrived)
+            self._tell_growth(arrived)
             return
         for waiting in arrived:
             writer.submit(waiting)
 
-    def _open_writer(self) -> Writer:
-        if self._path.parent.is_dir():
+    def _open_files(self) -> None:
+        if not self._path.parent.is_dir():
+            raise NotAStoreError(self._path, "its directory does not exist")
+        if self._path.is_dir():
+            raise NotAStoreError(self._path, "it is a directory")
+        refuse_inherited(self._path)
+        if not self._read_only:
+            # Made here: a store may be made before a fork and opened after it.
+            self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
             try:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise StoreLockedError(self._path) from None
-        connection = open_for_writing(self._path)
+        self._files = files = StoreFiles(self._named, self._path, writing=not self._read_only)
+        if not self._read_only:
+            self._writer = writer = self._open_writer(files)
+            self._growth.reach(writer.head)
+        self._reader = Reader(files)
+
+    def _open_writer(self, files: StoreFiles) -> Writer:
+        connection = open_for_writing(files)
         try:
             with translated(self._path):
                 self._schemas = SchemaBook(read_schema_texts(connection))
                 return Writer(
                     connection,
-                    self._path,
+                    files,
                     clock=self._clock,
                     new_id=self._new_id,
                     new_salt=self._new_salt,
@@ -450,41 +522,77 @@ class EmbeddedEventStore:
 
     def _hand_over(self, group: list[Waiting]) -> None:
         """
-        Called in the writer's thread: one wake-up of the event loop for the whole group.
+        Called in the writer's thread: one wake-up of each event loop for all that wait in it.
         """
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._deliver, group)
+        by_loop: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
+        for waiting in group:
+            by_loop.setdefault(waiting.answer.get_loop(), []).append(waiting)
+        for loop, own in by_loop.items():
+            call_in(loop, self._deliver, own)
+        self._tell_growth(group)
 
     def _deliver(self, group: list[Waiting]) -> None:
         for waiting in group:
-            answer = self._answers.pop(waiting)
-            if waiting.events:
-                # A group and a commit decided alone may be delivered the other way round.
-                self._head = max(self._head, waiting.events[-1].position)
             # A caller that was cancelled does not wait any more; what it sent is decided all the same.
-            if answer.cancelled():
+            if waiting.answer.done():
                 continue
             if waiting.error is not None:
-                answer.set_exception(waiting.error)
+                waiting.answer.set_exception(waiting.error)
             else:
-                answer.set_result(waiting.events)
-        self._wake()
+                waiting.answer.set_result(waiting.events)
 
-    def _wake(self) -> None:
-        self._grown.set()
-        self._grown = asyncio.Event()
+    def _tell_growth(self, group: list[Waiting]) -> None:
+        # A group and a commit decided alone may come the other way round.
+        self._growth.reach(max((waiting.events[-1].position for waiting in group if waiting.events), default=0))
 
     def _open_reader(self) -> Reader:
+        self._process.check(str(self._path))
         if self._reader is None:
             raise StoreClosedError(str(self._path))
         return self._reader
 
     def _open_for_commit(self) -> Writer:
+        self._process.check(str(self._path))
         if self._writer is None:
             self._open_reader()
             raise StoreReadOnlyError(str(self._path))
         return self._writer
 
 
+def _check_name(path: str | PathLike[str]) -> None:
+    """
+    Refuse what SQLite, and code that knows it, would not take for a path.
+
+    Raises:
+        NotAStoreError: It is such a name.
+    """
+    text = fspath(path)
+    if text.lower() == ":memory:":
+        raise NotAStoreError(Path(text), "that names a database in memory; a store in memory is InMemoryEventStore")
+    if text.lower().startswith("file:"):
+        raise NotAStoreError(Path(text), "a path is wanted, no SQLite URI; to read only, pass read_only=True")
+    if not text or "\0" in text:
+        raise NotAStoreError(Path(), "a path is wanted, not an empty text or one with a NUL character")
+
+
 def _read_page(connection: apsw.Connection, *, after: int, until: int) -> list[LogEntry]:
     return list(read_entries(connection, after=after, until=until, limit=PAGE_EVENTS))
+
+
+def _read_keyed_page(
+    connection: apsw.Connection, *, after: int, until: int
+) -> tuple[list[LogEntry], dict[int, CommitKey]]:
+    page = _read_page(connection, after=after, until=until)
+    # Behind the events: what is erased in between is missing from the key, not from the event.
+    last = page[-1].event.position if page else after
+    return page, read_keys(connection, first=after + 1, last=last)
+
+
+def _read_moment(connection: apsw.Connection) -> tuple[int, Declarations]:
+    """
+    The end of the log, and what is declared at that moment.
+    """
+    # One transaction, so one moment.
+    with connection:
+        declared = [(index.event_type, index.path) for index in list_indexes(connection)]
+        return read_head(connection), Declarations(read_schema_texts(connection), declared)

@@ -32,28 +32,36 @@ from eventsource.errors import (
     QueryError,
     StoreClosedError,
     StoreError,
+    StoreFileLostError,
     StoreFullError,
     StoreUnavailableError,
 )
+from eventsource.log import get_logger
+from eventsource.store.callers import call_in
+from eventsource.store.clock import ClockWatch
 from eventsource.store.commit import LogEnd, check_preconditions
 from eventsource.store.embedded import commit_keys, erasure
 from eventsource.store.embedded.commit_keys import find_key
 from eventsource.store.embedded.entries import write_references
 from eventsource.store.embedded.failures import DamagedDataError, translate, translate_damage
-from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, to_recorded
+from eventsource.store.embedded.file import BUSY_TIMEOUT_MS, EVENT_COLUMNS, check_end, to_recorded
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
+from eventsource.store.embedded.rescue import save_copy
 from eventsource.store.embedded.restore import Feed, restore_all
+from eventsource.store.query import IndexState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Sequence
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
+    from eventsource.store.embedded.files import StoreFiles
     from eventsource.store.idempotency import IdempotencyKey
     from eventsource.store.restoring import BackupReader
+
+log = get_logger(__name__)
 
 Result = TypeVar("Result")
 Row = tuple[int | str, ...]
@@ -91,9 +99,17 @@ _BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE position BETWEEN ? AND ? O
 class Waiting:
     """
     A request in the queue, and in the end its answer.
+
+    Attributes:
+        request: What is asked for.
+
+        answer: Where the caller waits, a future of its own event loop.
+
+        events, error: The outcome, once there is one.
     """
 
     request: CommitRequest
+    answer: asyncio.Future[tuple[RecordedEvent, ...]]
     events: tuple[RecordedEvent, ...] = ()
     error: Exception | None = None
 
@@ -121,10 +137,10 @@ class _Work:
         """
         Tell the one who waits. Called in the writer's thread.
         """
-        self.loop.call_soon_threadsafe(self._reply, result, error)
+        call_in(self.loop, self._reply, result, error)
 
     def _reply(self, result: Any, error: Exception | None) -> None:
-        if self.answer.cancelled():
+        if self.answer.done():
             return
         if error is not None:
             self.answer.set_exception(error)
@@ -164,6 +180,7 @@ class _Group:
 
 class _Sign(enum.Enum):
     CHECKPOINT = "see whether a checkpoint is due"
+    BUILD = "build on an index whose building was interrupted"
     CLOSE = "no more requests"
 
 
@@ -174,6 +191,8 @@ class Writer:
     Args:
         connection: From `open_for_writing`; closed by `close`.
 
+        files: Its files.
+
         clock, new_id, new_salt: As for the store.
 
         answer: Called from the writer's thread with each group once it is durable or refused.
@@ -182,7 +201,7 @@ class Writer:
     def __init__(
         self,
         connection: apsw.Connection,
-        path: Path,
+        files: StoreFiles,
         *,
         clock: Callable[[], int],
         new_id: Callable[[], str],
@@ -190,7 +209,8 @@ class Writer:
         answer: Callable[[list[Waiting]], None],
     ) -> None:
         self._connection = connection
-        self._path = path
+        self._files = files
+        self._path = files.path
         self._clock = clock
         self._new_id = new_id
         self._new_salt = new_salt
@@ -200,20 +220,30 @@ class Writer:
         self._guards = Guards(connection, self._indexes)
         # Whoever holds it uses the connection.
         self._turn = threading.Lock()
+        # Held to queue something, and to end: nothing is queued that nobody will answer.
+        self._entrance = threading.Lock()
+        self._is_closed = False
         # Slow until shown otherwise.
         self._average_s = 5 * _QUICK_S
         self._versions: dict[str, int] = {}
         self._end = _read_end(connection)
+        self._clock_watch = ClockWatch.of(str(self._path), clock)
+        if self._end.position:
+            self._clock_watch.look(self._end.time_ns, clock())
         self._wal_pages = 0
         # Whether bytes of erased data are left in the files, and when to try again to remove them.
         self._has_leftovers = erasure.is_unfinished(connection)
         self._clean_at = 0.0
         # Why no further commit is taken: after an I/O error nobody knows what the file holds until it is reopened.
         self._stopped: StoreError | None = None
+        # What became of the files, in words, when they are not those at the path any more.
+        self._lost: str | None = None
         connection.set_wal_hook(self._note_wal_pages)
         self._clean_when_due()
-        self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {path.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"eventsource-writer {self._path.name}", daemon=True)
         self._thread.start()
+        if self._indexes.unfinished:
+            self._queue.put(_Sign.BUILD)
 
     @property
     def head(self) -> int:
@@ -222,32 +252,33 @@ class Writer:
         """
         return self._end.position
 
-    @property
-    def unfinished_indexes(self) -> tuple[tuple[str, str], ...]:
-        """
-        Type and path of the declared indexes that do not cover the whole log yet.
-        """
-        return self._indexes.unfinished
-
     def submit(self, waiting: Waiting) -> None:
         """
         Queue a request. Returns at once.
         """
-        self._queue.put(waiting)
+        with self._entrance:
+            if not self._is_closed:
+                self._queue.put(waiting)
+                return
+        waiting.error = StoreClosedError(str(self._path))
+        self._answer([waiting])
 
     def decide_alone(self, waiting: Waiting) -> bool:
         """
         Decide one request at once, in the caller's thread, if nobody is before it and fsyncs are quick.
 
         Returns:
-            False when it has to be submitted; nothing was done then.
+            False when it has to be submitted.
         """
         if self._average_s > _QUICK_S or not self._queue.empty() or not self._turn.acquire(blocking=False):
             return False
         try:
-            if not self._is_quick(waiting.request) or not self._begins_at_once():
+            if self._is_closed or not self._is_quick(waiting.request) or not self._begins_at_once():
                 return False
             self._decide_group([waiting])
+            if self._lost:
+                # What is held is saved and the caller is told by the writer's thread.
+                return False
         finally:
             self._turn.release()
         if self._wal_pages >= _CHECKPOINT_PAGES:
@@ -258,7 +289,7 @@ class Writer:
         """
         Begin the transaction, unless that takes the patience which an event loop does not have.
         """
-        if self._stopped:
+        if self._stopped or self._lost:
             return False
         self._connection.set_busy_timeout(0)
         try:
@@ -278,7 +309,7 @@ class Writer:
         """
         return await self._ask(do)
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, including: Collection[str]) -> int:
         """
         Empty the events of a subject; then `clean` what is left of them.
 
@@ -287,7 +318,7 @@ class Writer:
         """
 
         def do(indexes: IndexKeeper) -> int:
-            erased = erasure.erase_data(self._connection, indexes, subject)
+            erased = erasure.erase_data(self._connection, indexes, subject, including)
             # They were computed from what is gone.
             self._guards.forget()
             return erased
@@ -309,20 +340,20 @@ class Writer:
         """
         return await self._ask(lambda _: self._clean(), in_transaction=False)
 
-    async def restore(self, feed: Feed) -> int:
+    async def restore(self, feed: Feed) -> BackupReader:
         """
-        Write all events of a backup into the empty log, in one transaction.
+        Write a backup into the empty log, in one transaction.
 
         Returns:
-            How many there were.
+            The reader, which knows what came.
 
         Raises:
             StoreError: Nothing was written.
         """
 
-        def do(_: IndexKeeper) -> BackupReader:
+        def do(indexes: IndexKeeper) -> BackupReader:
             self._guards.forget()
-            return restore_all(self._connection, str(self._path), feed, self._write_rows)
+            return restore_all(self._connection, str(self._path), feed, self._write_rows, indexes.declare)
 
         def then() -> None:
             self._versions.clear()
@@ -330,7 +361,7 @@ class Writer:
 
         reader = await self._ask(do, then)
         reader.finish()
-        return reader.events
+        return reader
 
     async def _ask(
         self,
@@ -341,7 +372,10 @@ class Writer:
     ) -> Result:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        self._queue.put(_Work(do, loop, answer, then, in_transaction))
+        with self._entrance:
+            if self._is_closed:
+                raise StoreClosedError(str(self._path))
+            self._queue.put(_Work(do, loop, answer, then, in_transaction))
         return await answer
 
     async def write(self, do: Callable[[apsw.Connection], Result]) -> Result:
@@ -372,9 +406,12 @@ class Writer:
             with self._turn:
                 if isinstance(sign, _Work):
                     self._do(sign)
+                elif sign is _Sign.BUILD:
+                    self._build_on()
                 self._checkpoint_when_due()
                 self._clean_when_due()
-        self._close_connection()
+        with self._turn:
+            self._close_connection()
 
     def _take_group(self) -> tuple[list[Waiting], _Work | _Sign | None]:
         """
@@ -395,12 +432,17 @@ class Writer:
         self._average_s += _NEWEST * (time.perf_counter() - start - self._average_s)
 
     def _decide_all(self, group: list[Waiting]) -> None:
+        if self._lost and threading.current_thread() is self._thread:
+            self._save_and_stop(group)
         if self._stopped:
-            for waiting in group:
-                waiting.error = self._stopped
+            _refuse(group, self._stopped)
+            return
+        if self._lost:
             return
         try:
             self._commit_group(group)
+            if self._lost:
+                self._decide_all(group)
         except StoreFullError as error:
             if len(group) == 1:
                 _refuse(group, error)
@@ -426,6 +468,10 @@ class Writer:
             StoreError: The transaction failed; no request of the group is decided.
         """
         staged = _Group(self._end)
+        self._lost = self._files.cut_log()
+        if self._lost:
+            self._roll_back()
+            return
         try:
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -456,6 +502,26 @@ class Writer:
         if len(self._versions) > _MAX_CACHED_VERSIONS:
             self._versions.clear()
         self._versions.update(staged.versions)
+        self._lost = self._files.broken()
+
+    def _save_and_stop(self, group: list[Waiting]) -> None:
+        """
+        The files at the path are not those of the store any more: save what it holds, and take no further commit.
+
+        Args:
+            group: The requests under way; those that have events were committed to the files that were lost.
+        """
+        if self._stopped or self._lost is None:
+            return
+        self._roll_back()
+        saved, obstacle = save_copy(self._connection, self._files, check_end)
+        self._stopped = StoreFileLostError(self._files.named, self._lost, saved=saved, obstacle=obstacle)
+        log.error("store.file_lost", path=str(self._files.named), what=self._lost, saved=saved and str(saved))
+        for waiting in group:
+            if waiting.events and waiting.error is None:
+                waiting.error = CommitOutcomeUnknownError(str(self._path), self._stopped.reason)
+                waiting.error.__cause__ = self._stopped
+                waiting.events = ()
 
     def _decide(self, waiting: Waiting, staged: _Group) -> None:
         versions = staged.versions
@@ -481,20 +547,21 @@ class Writer:
             return
         recorded: list[RecordedEvent] = []
         end = staged.end
+        now_ns = 0
         for new in request.events:
             reference = None
             if new.store_data_as_reference:
                 reference = DataReference.to_data(new.data_json, salt=self._new_salt())
                 staged.references.append((end.position + 1, reference))
-            event = end.append(
-                new, id=self._new_id(), time_ns=self._clock(), source=request.source, reference=reference
-            )
+            now_ns = self._clock()
+            event = end.append(new, id=self._new_id(), time_ns=now_ns, source=request.source, reference=reference)
             end = LogEnd.at(event)
             versions[event.subject] = version = version_of(event.subject) + 1
             row = (*event, version)
             staged.rows.append(row)
             self._guards.note(row)
             recorded.append(event)
+        self._clock_watch.look(end.time_ns, now_ns)
         staged.end = end
         waiting.events = tuple(recorded)
         if request.key is not None:
@@ -555,6 +622,8 @@ class Writer:
         )
 
     def _do(self, work: _Work) -> None:
+        if self._lost:
+            self._save_and_stop([])
         if self._stopped:
             work.reply(error=self._stopped)
             return
@@ -569,6 +638,12 @@ class Writer:
                 is_committing = True
                 self._connection.execute("COMMIT")
                 is_committing = False
+                self._lost = self._files.broken()
+                if self._lost:
+                    self._save_and_stop([])
+                    reason = self._stopped.reason if isinstance(self._stopped, StoreFileLostError) else self._lost
+                    work.reply(error=CommitOutcomeUnknownError(str(self._path), reason))
+                    return
                 self._indexes.reload()
             if work.then is not None:
                 work.then()
@@ -587,6 +662,27 @@ class Writer:
             self._roll_back()
             error = failure
         work.reply(result, error)
+
+    def _build_on(self) -> None:
+        """
+        Build on an index whose building was interrupted, a batch between two groups of commits.
+
+        What it fails at is logged: nobody waits for it, and queries are answered without the index.
+        """
+        if self._stopped or not self._indexes.unfinished:
+            return
+        event_type, path = self._indexes.unfinished[0]
+        try:
+            with self._connection:
+                index = self._indexes.build_on(event_type, path)
+            self._indexes.reload()
+        except (apsw.Error, DamagedDataError, UnicodeDecodeError) as error:
+            log.warning("index.unfinished", event_type=event_type, path=path, error=str(error))
+            return
+        if index is not None and index.state is IndexState.READY:
+            log.info("index.finished", event_type=event_type, path=path)
+        if self._indexes.unfinished:
+            self._queue.put(_Sign.BUILD)
 
     def _stored_version(self, subject: str) -> int:
         version = self._versions.get(subject)
@@ -620,6 +716,7 @@ class Writer:
             obstacle = erasure.clean(self._connection)
         finally:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self._files.note()
         self._clean_at = time.monotonic() + _CLEANING_PAUSE_S
         if obstacle is None:
             self._has_leftovers = False
@@ -642,6 +739,7 @@ class Writer:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if self._wal_pages >= _TRUNCATE_PAGES:
                 self._truncate_log()
+            self._files.note()
         except (apsw.BusyError, apsw.FullError):
             # A reader is in the way or the disk is full; commits go on in the log, the next group tries again.
             return
@@ -657,6 +755,10 @@ class Writer:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def _close_connection(self) -> None:
+        if not self._stopped:
+            with suppress(OSError):
+                self._lost = self._lost or self._files.broken()
+            self._save_and_stop([])
         # Everything acknowledged is in the log already; if need be, the next writer checkpoints it.
         with suppress(apsw.Error):
             if not self._stopped:
@@ -665,7 +767,15 @@ class Writer:
             if not self._stopped:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         with suppress(apsw.Error):
-            self._connection.close()
+            if self._lost:
+                # SQLite would remove the log at the path, which is another store's.
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                self._connection.close()
+            else:
+                with self._files.closing(self._connection):
+                    self._connection.close()
+        with self._entrance:
+            self._is_closed = True
         while True:
             try:
                 late = self._queue.get_nowait()

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -319,15 +320,22 @@ def test_forms_that_are_not_known() -> None:
     class Tags(RootModel[list[str]]):
         pass
 
-    class Odd(Event, type="io.example.test.guard.odd"):
+    class Part(BaseModel):
+        """
+        With a field that is not written.
+        """
+
         hidden: int = Field(default=0, exclude=True)
+
+    class Odd(Event, type="io.example.test.guard.odd"):
+        part: Part
         tags: Tags
         untyped: Annotated[int, PlainSerializer(lambda number: [number])]
 
     with pytest.raises(GuardError, match="stored in a form of the model's own"):
         events(Whole).where(cents=5)
     with pytest.raises(GuardError, match="left out of the stored data"):
-        events(Odd).where(hidden=5)
+        events(Odd).where(lambda e: e.part.hidden == 5)
     with pytest.raises(GuardError, match="stored in a form of the model's own"):
         events(Odd).where(lambda e: e.tags.root[0] == "x")
     with pytest.raises(GuardError, match="never compares"):
