@@ -75,9 +75,9 @@ class ReadModelDatabase:
 
         It is committed when *change* returns and rolled back when it raises.
         """
-        run = copy_context().run
+        context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(
-            self._writing, run, self._transaction, self._writer, change
+            self._writing, lambda: context.run(self._transaction, self._writer, change)
         )
 
     async def read(self, question: Callable[[Connection], Result]) -> Result:
@@ -86,9 +86,9 @@ class ReadModelDatabase:
 
         ``await database.read(lambda tx: tx.execute(select(balances)).all())``
         """
-        run = copy_context().run
+        context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(
-            self._reading, run, self._transaction, self._reader, question
+            self._reading, lambda: context.run(self._transaction, self._reader, question)
         )
 
     async def clean(self) -> bool:
