@@ -91,7 +91,10 @@ async def test_a_backup_of_an_earlier_release_is_restored(kind: str, tmp_path: P
 
         report = await store.audit()
         assert (report.is_intact, report.imported, report.head) == (True, 0, items[-1]["hash"])
-        assert [event.data async for event in store.stream("/readers")] == [{"name": "Ada", "age": 36}, {"age": 0, "name": ""}]
+        assert [event.data async for event in store.stream("/readers")] == [
+            {"name": "Ada", "age": 36},
+            {"age": 0, "name": ""},
+        ]
         assert [item async for item in store.backup()] == items
         assert await store.erase("/readers/2") == 0
         assert await store.erase("/readers/1") == 1
