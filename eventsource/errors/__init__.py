@@ -66,6 +66,8 @@ Every error of the package.
     ├── PeriodClosedError
     ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
+    ├── ReadModelDatabaseUrlError (ValueError)
+    ├── ReadModelDatabaseError
     ├── ImmudbError
     │   ├── InvalidImmudbUrlError (ValueError)
     │   ├── NotBytesError (TypeError)
@@ -90,6 +92,12 @@ Every error of the package.
     ├── ProjectionError
     │   ├── ProjectorFailedError
     │   ├── ProjectorSupersededError
+    │   ├── ProjectorOutdatedError
+    │   ├── ProjectorChangedError
+    │   ├── HandlerTransactionError
+    │   ├── UnfinishedEffectsError
+    │   ├── TableTakenError
+    │   ├── ReadModelInUseError
     │   ├── ProjectorNotRunningError
     │   ├── CheckpointMismatchError
     │   ├── CheckpointMissingError
@@ -196,13 +204,21 @@ from eventsource.errors.projection import (
     CheckpointMismatchError,
     CheckpointMissingError,
     ErasedDataRemainsError,
+    HandlerTransactionError,
     NotAReadModelDatabaseError,
     NotSeenError,
     ProjectionError,
+    ProjectorChangedError,
     ProjectorFailedError,
     ProjectorNotRunningError,
+    ProjectorOutdatedError,
     ProjectorSupersededError,
+    ReadModelDatabaseError,
+    ReadModelDatabaseUrlError,
+    ReadModelInUseError,
     ReadModelIncompleteError,
+    TableTakenError,
+    UnfinishedEffectsError,
 )
 from eventsource.errors.query import (
     GuardError,
@@ -288,6 +304,7 @@ __all__ = [
     "EventTooLargeError",
     "ForbiddenError",
     "GuardError",
+    "HandlerTransactionError",
     "IdempotencyKeyReusedError",
     "ImmudbClosedError",
     "ImmudbError",
@@ -336,8 +353,10 @@ __all__ = [
     "ProcessNotParkedError",
     "ProcessNotStartedError",
     "ProjectionError",
+    "ProjectorChangedError",
     "ProjectorFailedError",
     "ProjectorNotRunningError",
+    "ProjectorOutdatedError",
     "ProjectorSupersededError",
     "QueryBudgetError",
     "QueryError",
@@ -345,6 +364,9 @@ __all__ = [
     "QueryStructureError",
     "QuerySyntaxError",
     "QueryValueError",
+    "ReadModelDatabaseError",
+    "ReadModelDatabaseUrlError",
+    "ReadModelInUseError",
     "ReadModelIncompleteError",
     "RefusalUnansweredError",
     "RequestError",
@@ -369,11 +391,13 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreUnavailableError",
     "SubjectNotFoundError",
+    "TableTakenError",
     "TamperedError",
     "TrustMissingError",
     "TrustUnreadableError",
     "UnauthenticatedError",
     "UndeclaredCommandError",
+    "UnfinishedEffectsError",
     "UnknownEventTypeError",
     "UnstorableDataError",
     "UnstorableStateError",
