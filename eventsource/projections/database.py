@@ -259,7 +259,9 @@ class ReadModelDatabase:
                 work.may_commit()
                 transaction.commit()
             except BaseException:
-                transaction.rollback()
+                # After a misuse SQLAlchemy may take it for ended; then the connection is rolled back when it is given back.
+                if tx.get_transaction() is transaction:
+                    transaction.rollback()
                 raise
             return result
         except SQLAlchemyError as error:

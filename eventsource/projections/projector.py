@@ -93,15 +93,6 @@ class Projector:
             if len(inspect.signature(method).parameters) != _HANDLER_PARAMETERS:
                 msg = f"{method.__qualname__} must take (self, event, recorded, tx)"
                 raise DeclarationError(msg)
-            if (
-                inspect.iscoroutinefunction(method)
-                or inspect.isgeneratorfunction(inspect.unwrap(method))
-                or (inspect.isasyncgenfunction(method))
-            ):
-                msg = (
-                    f"{method.__qualname__} is async or a generator, so calling it would do nothing: write a plain def"
-                )
-                raise DeclarationError(msg)
         if abstract:
             return
         if not name:

@@ -314,7 +314,7 @@ class ProjectorRun:
         try:
             await self._write(emptied, after, notes=attrs.evolve(self._notes, needs_cleaning=True))
         except _HandlerRaised as raised:
-            await self._fail(raised)
+            await self._fail(raised, at=erasure)
         log.info("projector.let_go", projector=self._projector.name, events=len(emptied))
         # First, so that whoever waits for this event may look into the files.
         await self._clean()
@@ -329,7 +329,8 @@ class ProjectorRun:
         self._is_preparing = True
         await self._database.write(lambda tx: self._reset(tx, emptying))
         self._is_preparing = False
-        self._tell(state="catching up", checkpoint=START)
+        if emptying.reason != "asked for":
+            self._tell(state="catching up", checkpoint=START)
 
     def _reset(self, tx: Connection, emptying: _Emptying) -> None:
         name = self._projector.name
@@ -391,13 +392,13 @@ class ProjectorRun:
             self.progress.move(state=self.progress.state, checkpoint=after)
             await self._fail(failure)
 
-    async def _fail(self, raised: _HandlerRaised) -> NoReturn:
+    async def _fail(self, raised: _HandlerRaised, *, at: RecordedEvent | None = None) -> NoReturn:
         """
-        Stop before the event whose handler raised.
+        Stop before the event whose handler raised, or before the one that it was handled for.
         """
         if raised.has_ended:
             await self._database.write(lambda tx: mark_unfinished(tx, self._projector.name))
-        event, cause = raised.event, raised.cause
+        event, cause = at or raised.event, raised.cause
         raise ProjectorFailedError(
             self._projector.name, event_id=event.id, event_type=event.type, subject=event.subject, cause=cause
         ) from cause

@@ -177,9 +177,11 @@ class BatchConnection(Connection):
         """
         What *error*, which came out of a handler, is about: a misuse, a fault that passes, or the handler itself.
         """
+        if isinstance(error, HandlerTransactionError):
+            return error
         if self._misuse:
             misuse = HandlerTransactionError(self._projector, self._misuse)
-            misuse.__cause__ = None if isinstance(error, HandlerTransactionError) else error
+            misuse.__cause__ = error
             return misuse
         if not passes(error) and self._is_broken() and self.last_error is not None and passes(self.last_error):
             # The handler hid it behind an error of its own.
