@@ -235,7 +235,7 @@ def test_a_disk_that_is_full_leaves_no_file(shop: Shop, full: Path) -> None:
     file.write_text("{}")
 
     # The shell limits the size of files to 64 KiB, so that the next write fails.
-    limited = f'ulimit -f 64; trap "" XFSZ; exec "$@"'
+    limited = 'ulimit -f 64; trap "" XFSZ; exec "$@"'
     result = subprocess.run(
         ["bash", "-c", limited, "-", *EVENTSOURCE, "backup", "--overwrite", "--store", f"sqlite:{full}", str(file)],
         capture_output=True,
