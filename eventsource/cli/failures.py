@@ -70,7 +70,8 @@ class ExitCode(enum.IntEnum):
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit or a verification found problems, "
-    "a query used up its limits, a backup is damaged, or a schema may refuse what is written; 2 the arguments are not understood or name "
+    "a query used up its limits, a backup is damaged, or a schema may refuse what is written; "
+    "2 the arguments are not understood or name "
     "what is not there; 3 the store, the ledger or the read-model database cannot be opened or read; 128 and the "
     "number of the signal that ended it early (130 for Ctrl-C)."
 )

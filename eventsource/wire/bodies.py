@@ -11,7 +11,6 @@ is an empty object. Inside the data of an event a list stays a list: there it ma
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -32,7 +31,7 @@ from eventsource.errors import EventSourceError, InvalidRequestError
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 AnyBody = TypeVar("AnyBody", bound="Body")
 
