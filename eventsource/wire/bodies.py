@@ -233,8 +233,9 @@ class ReadBody(Body):
             return members
         options = cast("dict[str, Any]", inside)
         _refuse_misspelt(options, names)
-        given = {name: value for name, value in options.items() if value is not None}
-        beside = {name: members[name] for name in members if name in names and members[name] is not None}
+        # Null and an empty text say nothing.
+        given = {name: value for name, value in options.items() if value not in (None, "")}
+        beside = {name: value for name, value in members.items() if name in names and value not in (None, "")}
         for name, value in beside.items():
             alias = names[name]
             others = [given[other] for other in given if names.get(other) == alias]
