@@ -415,55 +415,44 @@ class InMemoryEventStore:
 
     async def _restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         reader = BackupReader()
-        restored: list[RestoredEvent] = []
-        answers: dict[str, tuple[bytes, int, int]] = {}
-        async for members in each(events):
-            event = reader.read(members)
-            if event is None:
-                continue
-            if event.key is not None:
-                key, first = event.key, len(restored)
-                if key.text in answers:
-                    raise reader.repeated_key(index=event.index)
-                answers[key.text] = key.digest or b"", first, first + key.events
-            restored.append(event)
-        reader.complete()
+        restored, answers = await _read_backup(reader, events)
         with self._turn:
-            self._take(reader, restored, answers)
+            self._check_open()
+            schemas = self._schemas.lacking(reader.schemas)
+            # Nothing below can fail: all or nothing.
+            self._schemas.take(schemas)
+            for event_type, path in reader.indexes:
+                self._declare(event_type, path)
+            self._answers.update(answers)
+            self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
+            for position, event in enumerate(restored, start=1):
+                if event.is_emptied:
+                    self._forget_request(position)
+            self._fill(reader, restored)
         reader.finish()
         return len(restored)
-
-    def _take(
-        self, reader: BackupReader, restored: Sequence[RestoredEvent], answers: Mapping[str, tuple[bytes, int, int]]
-    ) -> None:
-        places: dict[str, int] = {}
-        self._check_open()
-        schemas = self._schemas.lacking(reader.schemas)
-        # Nothing below can fail: all or nothing.
-        self._schemas.take(schemas)
-        for event_type, path in reader.indexes:
-            self._declare(event_type, path)
-        for position, event in enumerate(restored, start=1):
-            _, reference, imported_time = event.entry
-            if reference is not None:
-                self._references[position] = reference
-            if imported_time is not None:
-                self._imported_times[position] = imported_time
-            first_position = places.setdefault(event.entry.event.id, position)
-            if first_position != position:
-                self._first_positions[event.entry.event.id] = first_position
-                reader.repeated_ids += 1
-        self._answers.update(answers)
-        self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
-        for position, event in enumerate(restored, start=1):
-            if event.is_emptied:
-                self._forget_request(position)
-        if restored:
-            self._add([event.entry.event for event in restored])
 
     def _check_empty(self) -> None:
         if self._events:
             raise StoreNotEmptyError(_NAME, events=len(self._events))
+
+    def _fill(self, reader: BackupReader, restored: Sequence[RestoredEvent]) -> None:
+        """
+        Take the events of a backup with what belongs to each.
+        """
+        places: dict[str, int] = {}
+        for position, (_, entry, _, _) in enumerate(restored, start=1):
+            event, reference, imported_time = entry
+            if reference is not None:
+                self._references[position] = reference
+            if imported_time is not None:
+                self._imported_times[position] = imported_time
+            first_position = places.setdefault(event.id, position)
+            if first_position != position:
+                self._first_positions[event.id] = first_position
+                reader.repeated_ids += 1
+        if restored:
+            self._add([event.entry.event for event in restored])
 
     async def ping(self) -> None:
         self._check_open()
@@ -582,6 +571,30 @@ class InMemoryEventStore:
 
 
 _NAME = "the store in memory"
+
+
+async def _read_backup(
+    reader: BackupReader, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]
+) -> tuple[list[RestoredEvent], dict[str, tuple[bytes, int, int]]]:
+    """
+    All events of a backup, and by idempotency key what is kept of its commit.
+    """
+    restored: list[RestoredEvent] = []
+    answers: dict[str, tuple[bytes, int, int]] = {}
+    async for members in each(events):
+        event = reader.read(members)
+        if event is None:
+            continue
+        if event.key is not None:
+            key, first = event.key, len(restored)
+            if key.text in answers:
+                raise reader.repeated_key(index=event.item)
+            answers[key.text] = key.digest or b"", first, first + key.events
+        restored.append(event)
+    reader.complete()
+    return restored, answers
+
+
 _ROWS_PER_LOOK_AT_THE_CLOCK = 16
 _COMMAND_ID = f'"{COMMAND_ID_MEMBER}":'
 

@@ -593,6 +593,9 @@ def _read_moment(connection: apsw.Connection) -> tuple[int, Declarations]:
     The end of the log, and what is declared at that moment.
     """
     # One transaction, so one moment.
-    with connection:
+    connection.execute("BEGIN")
+    try:
         declared = [(index.event_type, index.path) for index in list_indexes(connection)]
         return read_head(connection), Declarations(read_schema_texts(connection), declared)
+    finally:
+        connection.execute("COMMIT")
