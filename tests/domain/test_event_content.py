@@ -188,6 +188,13 @@ def test_pending_events_are_read_only() -> None:
     assert cart.pending_events == (CartOpened(items=["a"]),)
     assert cart.items == ["a"]
 
+    added = ItemAdded(item="b")
+    cart.emit(added)
+    vars(added)["item"] = "c"
+    vars(cart.pending_events[1])["item"] = "d"
+
+    assert cart.pending_events[1] == ItemAdded(item="b")
+
 
 async def test_a_unit_of_work() -> None:
     """

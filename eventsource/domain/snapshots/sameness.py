@@ -60,8 +60,8 @@ def comes_back_as(one: object, other: object) -> bool:
     """
     Whether *other*, read from JSON, says all that *one* said when it was written.
 
-    As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the `fold` of a time,
-    the order of the keys of a dict, and the subclass that a text, a number or a time is of.
+    As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the `fold` of a
+    time, the order of the keys of a dict, and the subclass that a text, a number or a time is of.
     """
     return _ReadBack(None).are_same(one, other)
 
