@@ -10,6 +10,7 @@ from benchmarks import (
     audit,
     client,
     commits,
+    content,
     decision,
     dispatch,
     fanout,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS: dict[str, Callable[[Setting], AsyncIterator[Line]]] = {
     "commits": commits.measure,
+    "content": content.measure,
     "guard": guard.measure,
     "rules": rules.measure,
     "hot": hot.measure,

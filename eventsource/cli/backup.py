@@ -83,7 +83,7 @@ class BackupResult(BaseModel):
 
     events: int
     head: str
-    imported: int = 0
+    imported: int
 
 
 def backup(

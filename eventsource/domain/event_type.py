@@ -62,7 +62,7 @@ class _Declared:
         """
         This scope and those around it, the innermost first.
         """
-        found = [self]
+        found: list[_Declared] = [self]
         while (around := found[-1].around) is not None:
             found.append(around)
         return found

@@ -77,6 +77,8 @@ Every error of the package.
     ├── PeriodClosedError
     ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
+    ├── ReadModelDatabaseUrlError (ValueError)
+    ├── ReadModelDatabaseError
     ├── ImmudbError
     │   ├── InvalidImmudbUrlError (ValueError)
     │   ├── NotBytesError (TypeError)
@@ -101,6 +103,12 @@ Every error of the package.
     ├── ProjectionError
     │   ├── ProjectorFailedError
     │   ├── ProjectorSupersededError
+    │   ├── ProjectorOutdatedError
+    │   ├── ProjectorChangedError
+    │   ├── HandlerTransactionError
+    │   ├── UnfinishedEffectsError
+    │   ├── TableTakenError
+    │   ├── ReadModelInUseError
     │   ├── ProjectorNotRunningError
     │   ├── CheckpointMismatchError
     │   ├── CheckpointMissingError
@@ -215,13 +223,21 @@ from eventsource.errors.projection import (
     CheckpointMismatchError,
     CheckpointMissingError,
     ErasedDataRemainsError,
+    HandlerTransactionError,
     NotAReadModelDatabaseError,
     NotSeenError,
     ProjectionError,
+    ProjectorChangedError,
     ProjectorFailedError,
     ProjectorNotRunningError,
+    ProjectorOutdatedError,
     ProjectorSupersededError,
+    ReadModelDatabaseError,
+    ReadModelDatabaseUrlError,
     ReadModelIncompleteError,
+    ReadModelInUseError,
+    TableTakenError,
+    UnfinishedEffectsError,
 )
 from eventsource.errors.query import (
     GuardError,
@@ -315,6 +331,7 @@ __all__ = [
     "EventTooLargeError",
     "ForbiddenError",
     "GuardError",
+    "HandlerTransactionError",
     "IdempotencyKeyReusedError",
     "ImmudbClosedError",
     "ImmudbError",
@@ -366,8 +383,10 @@ __all__ = [
     "ProcessNotParkedError",
     "ProcessNotStartedError",
     "ProjectionError",
+    "ProjectorChangedError",
     "ProjectorFailedError",
     "ProjectorNotRunningError",
+    "ProjectorOutdatedError",
     "ProjectorSupersededError",
     "QueryBudgetError",
     "QueryError",
@@ -375,6 +394,9 @@ __all__ = [
     "QueryStructureError",
     "QuerySyntaxError",
     "QueryValueError",
+    "ReadModelDatabaseError",
+    "ReadModelDatabaseUrlError",
+    "ReadModelInUseError",
     "ReadModelIncompleteError",
     "RefusalUnansweredError",
     "RequestError",
@@ -401,11 +423,13 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreUnavailableError",
     "SubjectNotFoundError",
+    "TableTakenError",
     "TamperedError",
     "TrustMissingError",
     "TrustUnreadableError",
     "UnauthenticatedError",
     "UndeclaredCommandError",
+    "UnfinishedEffectsError",
     "UnitOfWorkClosedError",
     "UnknownEventTypeError",
     "UnstorableCommandError",

@@ -234,8 +234,8 @@ def test_a_disk_that_is_full_leaves_no_file(shop: Shop, full: Path) -> None:
     file = shop.directory / "shop.backup"
     file.write_text("{}")
 
-    # The shell limits the size of files to 8 KiB, so that the next write fails.
-    limited = 'ulimit -f 8; trap "" XFSZ; exec "$@"'
+    # The shell limits the size of files to 64 KiB, so that the next write fails.
+    limited = 'ulimit -f 64; trap "" XFSZ; exec "$@"'
     result = subprocess.run(
         ["bash", "-c", limited, "-", *EVENTSOURCE, "backup", "--overwrite", "--store", f"sqlite:{full}", str(file)],
         capture_output=True,
@@ -250,7 +250,7 @@ def test_a_disk_that_is_full_leaves_no_file(shop: Shop, full: Path) -> None:
 
 async def _more(path: Path) -> None:
     async with connect(f"sqlite:{path}") as store:
-        await store.commit([paid(cents) for cents in range(200)])
+        await store.commit([paid(cents) for cents in range(400)])
 
 
 def test_a_reader_that_leaves_is_a_backup_that_failed(full: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_restore_that_is_killed_leaves_the_store_empty(
     process.stdin.close()
     assert asyncio.run(items_of(other)) == []
     assert command("restore", "--store", f"sqlite:{other}", "shop.backup").exit_code == 0
-    assert len(asyncio.run(items_of(other))) == 203
+    assert len(asyncio.run(items_of(other))) == 403
 
 
 async def test_a_backup_made_while_commits_run_is_of_one_moment(tmp_path: Path) -> None:

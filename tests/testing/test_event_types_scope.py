@@ -7,8 +7,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +29,9 @@ from eventsource import (
 from eventsource.domain.snapshots.fingerprint import fingerprint_of
 from eventsource.testing import event_types_scope
 from eventsource.testing.golden.record import recorded_event
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIT = "io.example.test.scope.lit"
 OUTSIDE = "io.example.test.scope.outside"
@@ -78,8 +80,9 @@ def test_two_tests_declare_one_type(declare: Any) -> None:
         event_class = declare()
         assert event_types.find(LIT) is event_class
         assert recorded_event(LIT, {"watts": 5}).decode().event_type == LIT
+        other = declare_first if declare is declare_second else declare_second
         with pytest.raises(DeclarationError, match="declared twice"):
-            (declare_first if declare is declare_second else declare_second)()
+            other()
 
     assert event_types.find(LIT) is None
     assert LIT not in event_types.stored_names()
@@ -94,9 +97,13 @@ def test_the_process_is_untouched_by_an_error() -> None:
     """
     before = (event_types.stored_names(), event_types.upcasters_declared)
 
-    with pytest.raises(ZeroDivisionError), event_types_scope():
-        declare_second()
-        raise ZeroDivisionError
+    def declare_both() -> None:
+        with event_types_scope():
+            declare_second()
+            declare_first()
+
+    with pytest.raises(DeclarationError):
+        declare_both()
 
     assert (event_types.stored_names(), event_types.upcasters_declared) == before
 
@@ -169,7 +176,9 @@ async def test_tasks_have_scopes_of_their_own() -> None:
             await asyncio.sleep(0)
             return [await look(event_class), await asyncio.create_task(look(event_class))]
 
-    assert await asyncio.gather(declare_and_look(declare_first), declare_and_look(declare_second)) == [[True] * 2] * 2
+    first, second = await asyncio.gather(declare_and_look(declare_first), declare_and_look(declare_second))
+
+    assert first == second == [True, True]
     assert event_types.find(LIT) is None
 
 

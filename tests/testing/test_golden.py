@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import Event
 from eventsource.testing import event_types_scope
 from eventsource.testing.golden import check_golden_events
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from eventsource import Event
     from eventsource.testing.golden.check import Mode
 
 PROGRAM = "golden_program"

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from eventsource.domain.aggregates.folding import check_unknown_events, fold_events
-from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
+from eventsource.domain.aggregates.handler import check_handlers, collect_erased_handlers, collect_handlers
 from eventsource.domain.aggregates.state_attributes import check_names, collect_mutable_defaults
 from eventsource.domain.event import check_is_event
 from eventsource.domain.event_content import EventContent
@@ -112,6 +112,7 @@ class Aggregate:
             return
         cls.subject_template = _check_template(cls, subject or cls.subject_template)
         check_constructor(cls)
+        check_handlers(cls)
 
     def __init__(self, id: str) -> None:
         """

@@ -117,8 +117,8 @@ class RoundTrip:
         except ValidationError as error:
             place = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
             raise self._refusal(self._field_at(place), "cannot be read back") from None
-        if (found := _first_difference(event, read)) is not None:
-            raise self._refusal(*found)
+        if not comes_back_as(event, read):
+            raise self._refusal(*(_first_difference(event, read) or ("", _OTHER_VALUE)))
         return read
 
     def read(self, data_json: str) -> Event:
@@ -170,8 +170,10 @@ def check_command(command: BaseModel, data: Mapping[str, Any]) -> str | None:
         read = type(command).model_validate_json(to_canonical_json(data))
     except (ValidationError, UnstorableDataError):
         return "data"
+    if comes_back_as(command, read):
+        return None
     found = _first_difference(command, read)
-    return None if found is None else found[0]
+    return "data" if found is None else found[0]
 
 
 # --- What does not come back ---
@@ -268,10 +270,9 @@ class _Declaration:
                 yield from self._problems_in(inner, field)
 
     def _problems_of_record(self, schema: Schema, around: str) -> Iterator[str]:
-        fields: Any = schema["fields"]
-        named = list(fields.items()) if isinstance(fields, dict) else [(each["name"], each) for each in fields]
-        written = {name: field.get("serialization_alias", name) for name, field in named}
-        computed = {each.get("alias") or each["property_name"]: each for each in schema.get("computed_fields", ())}
+        named = _named_fields(schema["fields"])
+        written: dict[str, str] = {name: field.get("serialization_alias", name) for name, field in named}
+        computed = {each.get("alias") or each["property_name"] for each in schema.get("computed_fields", ())}
         dot = f"{around}." if around else ""
         for name, field in named:
             own = written[name]
@@ -312,6 +313,12 @@ def _inside(schema: Schema) -> list[Schema]:
         return list(schema["items_schema"])
     inner = schema.get("schema") or schema.get("items_schema")
     return [inner] if kind in _WRAPPERS and inner is not None else []
+
+
+def _named_fields(fields: Any) -> list[tuple[str, Schema]]:
+    # Those of a dataclass are a list, all others a dict.
+    given: list[Any] = [*fields]
+    return [(each, fields[each]) if isinstance(each, str) else (each["name"], each) for each in given]
 
 
 def _read_from(name: str, field: Schema) -> list[list[Any]]:

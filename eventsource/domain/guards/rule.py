@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from eventsource.domain.aggregates.handler import event_classes_of, methods_of
+from eventsource.domain.aggregates.handler import check_overrides, event_classes_of, methods_of, note_declared
 from eventsource.domain.guards.guard import Guard
 from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.domain.precondition import QueryIsTrue
@@ -68,6 +68,7 @@ def rule(name: str) -> Callable[[Method], Method]:
         body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
         classes = event_classes_of(method, body) if is_about_event else None
         setattr(method, _MARK, _Declared(name, classes))
+        note_declared(method, body)
         return method
 
     return declare
@@ -80,6 +81,7 @@ def collect_rules(owner: type) -> Mapping[str, tuple[Callable[..., Any], ...]]:
     Raises:
         DeclarationError: A rule has no parameter for the event.
     """
+    check_overrides(owner, _MARK)
     found: dict[str, list[Callable[..., Any]]] = {}
     for method in methods_of(owner):
         declared: _Declared | None = getattr(method, _MARK, None)
@@ -113,6 +115,7 @@ def collect_command_rules(owner: type) -> tuple[Callable[..., Any], ...]:
     Raises:
         DeclarationError: A rule takes an event.
     """
+    check_overrides(owner, _MARK)
     found: list[Callable[..., Any]] = []
     for method in methods_of(owner):
         declared: _Declared | None = getattr(method, _MARK, None)

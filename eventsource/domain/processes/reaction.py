@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
 
 import attrs
 
-from eventsource.domain.aggregates.handler import annotated_kinds, methods_of
+from eventsource.domain.aggregates.handler import annotated_kinds, check_overrides, methods_of, note_declared
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import decode
@@ -204,6 +204,7 @@ def _mark(
         msg = f"{name} takes too much: (self, event), or (self, event, recorded); (self, command, refusal) of a refusal"
         raise DeclarationError(msg)
     setattr(method, _MARK, _Mark(kind, classes, by, refusals))
+    note_declared(method, body)
     return method
 
 
@@ -295,6 +296,7 @@ def collect_reactions(owner: type, by: By | None) -> Reactions:
         DeclarationError: Two methods answer the same; a field that is to lead to the process is not
             there, or an event that starts one leads nowhere.
     """
+    check_overrides(owner, _MARK)
     events: dict[str, Reaction] = {}
     classes: dict[str, type[Event]] = {}
     refusals: dict[type, tuple[tuple[tuple[type[Exception], ...], Reaction], ...]] = {}

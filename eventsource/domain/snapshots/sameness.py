@@ -10,7 +10,6 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property, lru_cache
-from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -171,7 +170,7 @@ class _ReadBack(_Comparison):
 
     def _composite(self, kind: type[Any], one: Any, other: Any) -> bool:
         if kind not in _UNORDERED:
-            return super()._composite(kind, one, other)
+            return _is_flat_twin(one, other) or super()._composite(kind, one, other)
         # Members are stored sorted by name.
         keys = {key: key for key in other}
         return (
@@ -195,9 +194,19 @@ class _Alike(_Comparison):
     def _composite(self, kind: type[Any], one: Any, other: Any) -> bool:
         if one is other:
             return True
-        if kind.__eq__ is not object.__eq__ or field_names(one) is not None:
+        if getattr(kind, "__eq__", None) is not getattr(object, "__eq__", None) or field_names(one) is not None:
             return super()._composite(kind, one, other)
         return self.are_same(getattr(one, "__dict__", None), getattr(other, "__dict__", None))
+
+
+def _is_flat_twin(one: object, other: object) -> bool:
+    """
+    Whether two objects are models of plain values that are the same; False says nothing.
+    """
+    if not isinstance(one, BaseModel) or one.__pydantic_extra__ or one.__pydantic_private__:
+        return False
+    mine, theirs = vars(one), vars(other)
+    return _is_flat(mine.values()) and mine == theirs and _have_same_types(mine.values(), theirs.values())
 
 
 def _is_flat(items: Iterable[Any]) -> bool:
@@ -215,14 +224,20 @@ def field_names(value: object) -> tuple[str, ...] | None:
     if isinstance(value, BaseModel):
         private = tuple(value.__pydantic_private__ or ())
         # What is computed from the rest, and kept beside it, is computed again.
-        own = (
-            name for name in vars(value) if not isinstance(getattr_static(value.__class__, name, None), cached_property)
-        )
-        return (*own, *(value.__pydantic_extra__ or ()), *private)
+        computed = _computed_names(value.__class__)
+        names = tuple(vars(value)) if not computed else tuple(name for name in vars(value) if name not in computed)
+        return (*names, *(value.__pydantic_extra__ or ()), *private)
     declared = declared_fields(class_of(value))
     if declared is None:
         return None
     return tuple(dict.fromkeys((*declared, *getattr(value, "__dict__", ()))))
+
+
+@lru_cache(maxsize=1024)
+def _computed_names(cls: type[BaseModel]) -> frozenset[str]:
+    return frozenset(
+        name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, cached_property)
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -89,9 +89,10 @@ _CLEANING_PAUSE_S = 1.0
 _CLEANING_PATIENCE_MS = 100
 
 _INSERT = """
-INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version, subjects)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_SUBJECTS = "SELECT subjects FROM events ORDER BY position DESC LIMIT 1"
 _BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE position BETWEEN ? AND ? ORDER BY position"  # noqa: S608  a constant
 
 
@@ -610,7 +611,13 @@ class Writer:
         """
         Write events, and what is derived from them, into the transaction under way.
         """
-        self._connection.executemany(_INSERT, rows)
+        subjects: int = self._connection.execute(_SUBJECTS).get or 0
+        counted: list[Row] = []
+        for row in rows:
+            # The first event of a subject has version 1.
+            subjects += row[-1] == 1
+            counted.append((*row, subjects))
+        self._connection.executemany(_INSERT, counted)
         self._indexes.enter(rows)
 
     def _is_quick(self, request: CommitRequest) -> bool:

@@ -46,9 +46,9 @@ def check_golden_events(
         def test_stored_events_stay_readable() -> None:
             check_golden_events(Path(__file__).parent / "golden", EXAMPLES, modules=[bank.events])
 
-    It finds an example that would not come back from the store as it is, a renamed field (the old example is no longer read, or read with a default), a type or a
-    version without an example, an upcaster that is missing or does something else than before, and one
-    that says it keeps a member and does not.
+    It finds an example that would not come back from the store as it is, a renamed field (the old example is no longer
+    read, or read with a default), a type or a version without an example, an upcaster that is missing or does
+    something else than before, and one that says it keeps a member and does not.
 
     Args:
         folder: Where the files are.

@@ -29,6 +29,9 @@ class WatchingLoader(Loader):
         self.seen: dict[int, Aggregate] = {}
 
     def committed(self, *aggregates: Aggregate, events: Sequence[RecordedEvent] = ()) -> None:
+        """
+        See `Loader.committed`.
+        """
         super().committed(*aggregates, events=events)
         self.seen |= {id(aggregate): aggregate for aggregate in aggregates}
 
