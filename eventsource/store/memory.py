@@ -107,7 +107,7 @@ class InMemoryEventStore:
         # Callers may live in several threads, each with an event loop of its own: one at a time changes the log, or
         # reads what a change would disturb. Nothing is awaited while it is held.
         self._turn = threading.RLock()
-        self._growth = Growth()
+        self._growth = Growth(lambda: len(self._events))
         # Whether a backup is being restored, and who waits for the end of it: a number that counts up with each.
         self._is_restoring = False
         self._restored = Growth()
