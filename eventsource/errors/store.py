@@ -183,7 +183,9 @@ class StoreFileLostError(StoreUnavailableError):
     code = "store-file-lost"
 
     def __init__(self, path: Path, what: str, *, saved: Path | None = None, obstacle: str | None = None) -> None:
-        super().__init__(str(path), f"{what} while the store was open, so the store has stopped; {_advice(saved, obstacle)}")
+        super().__init__(
+            str(path), f"{what} while the store was open, so the store has stopped; {_advice(saved, obstacle)}"
+        )
         self.path = path
         self.what = what
         self.saved = saved

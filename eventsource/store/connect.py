@@ -80,7 +80,9 @@ def _sqlite_path(url: str, rest: str) -> str:
         reason = "it takes no options; to read only, pass read_only=True, and a path with '?' to EmbeddedEventStore"
         raise InvalidStoreUrlError(url, reason)
     if path.startswith("//"):
-        raise InvalidStoreUrlError(_without_password(url), "a file has no host: write 'sqlite:/PATH' for an absolute path")
+        raise InvalidStoreUrlError(
+            _without_password(url), "a file has no host: write 'sqlite:/PATH' for an absolute path"
+        )
     if not path.strip() or path.endswith("/"):
         raise InvalidStoreUrlError(url, "the path is missing" if not path.strip() else "the path names a directory")
     if "\0" in path:

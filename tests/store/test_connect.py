@@ -69,7 +69,10 @@ async def test_sqlite_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 @pytest.mark.parametrize("read_only", [False, True], ids=["writing", "reading"])
 def test_what_sqlite_understands_and_a_store_does_not_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, read_only: bool  # noqa: FBT001  a parameter
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    read_only: bool,  # noqa: FBT001  a parameter
 ) -> None:
     """
     URLs of SQLite's own dialect are refused when they are given, without a password, and make no file.

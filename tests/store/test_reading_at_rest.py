@@ -197,9 +197,7 @@ async def test_opening_for_writing_without_the_right_to_says_so(folder: Path) ->
     close_off(folder)
     names = set(os.listdir(folder))
 
-    told = await asyncio.to_thread(
-        run_program, READER.replace("read_only=True", "read_only=False"), folder, str(path)
-    )
+    told = await asyncio.to_thread(run_program, READER.replace("read_only=True", "read_only=False"), folder, str(path))
 
     assert told[0][0] == StoreUnavailableError.__name__
     assert set(os.listdir(folder)) == names

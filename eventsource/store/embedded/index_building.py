@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eventsource.store.embedded.writer import Writer
     from eventsource.store.query import DataIndex
 
+
 async def build_index(
     writer: Writer, event_type: str, path: str, progress: Callable[[float], None] | None = None
 ) -> DataIndex | None:

@@ -35,6 +35,7 @@ from eventsource.store.paging import PAGE_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     import apsw
 
     from eventsource.store.embedded.files import StoreFiles

@@ -61,9 +61,7 @@ def _folders(files: StoreFiles) -> Iterator[Path]:
     yield Path(tempfile.gettempdir())
 
 
-def _copy(
-    source: apsw.Connection, folder: Path, name: str, check: Callable[[apsw.Connection, Path], None]
-) -> Path:
+def _copy(source: apsw.Connection, folder: Path, name: str, check: Callable[[apsw.Connection, Path], None]) -> Path:
     path = _new_file(folder, name)
     try:
         target = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)

@@ -250,9 +250,7 @@ class EmbeddedEventStore:
         return await self._open_reader().run(list_types)
 
     async def status(self) -> StoreStatus:
-        return await self._open_reader().run(
-            lambda connection: read_status(connection, self._path, self._clock())
-        )
+        return await self._open_reader().run(lambda connection: read_status(connection, self._path, self._clock()))
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         writer = self._open_for_commit()

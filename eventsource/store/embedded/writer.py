@@ -53,6 +53,7 @@ from eventsource.store.query import IndexState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
     from eventsource.domain.event import RecordedEvent
     from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
