@@ -449,7 +449,8 @@ names = sorted(os.listdir())
 print(json.dumps(names), flush=True)
 code = "import asyncio, sys; from eventsource import *; asyncio.run(EmbeddedEventStore('store.db').__aenter__())"
 import subprocess
-print(json.dumps("StoreLockedError" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr))
+second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+print(json.dumps("StoreLockedError" in second.stderr))
 for _ in range(5):
     asyncio.run(store.commit([event]))
 os.kill(os.getpid(), signal.SIGKILL)

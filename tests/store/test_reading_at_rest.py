@@ -5,7 +5,6 @@ Reading a store that was closed, by who may not write: the file is all it takes.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
 import tempfile
@@ -93,17 +92,27 @@ async def test_a_closed_store_is_read_from_a_read_only_mount(folder: Path) -> No
     (real := folder / "real").mkdir()
     (mount := folder / "mount").mkdir()
     await fill(real / "store.db")
-    mounted = subprocess.run(["mount", "--bind", "-o", "ro", str(real), str(mount)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
+    if obstacle := await asyncio.to_thread(_run, "mount", "--bind", "-o", "ro", str(real), str(mount)):
+        pytest.skip(f"this machine lets nobody mount: {obstacle}")
     try:
         with pytest.raises(OSError, match="Read-only"):
             (mount / "x").touch()
         told = await asyncio.to_thread(run_program, READER, folder, str(mount / "store.db"), "as root")
     finally:
-        subprocess.run(["umount", str(mount)], check=True)
+        assert not await asyncio.to_thread(_run, "umount", str(mount))
 
     assert told == [[["/a", "/b"], 2, True]]
+
+
+def _run(*command: str) -> str:
+    """
+    Run a command; returns what it complained of, and nothing if all went well.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        return f"there is no {command[0]}"
+    ran = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
+    return ran.stderr.strip() or "it failed" if ran.returncode else ""
 
 
 async def test_commits_in_a_log_that_cannot_be_read_are_not_passed_over(folder: Path) -> None:
@@ -195,9 +204,9 @@ async def test_opening_for_writing_without_the_right_to_says_so(folder: Path) ->
     """
     await fill(path := folder / "store.db")
     close_off(folder)
-    names = set(os.listdir(folder))
+    names = set(folder.iterdir())
 
     told = await asyncio.to_thread(run_program, READER.replace("read_only=True", "read_only=False"), folder, str(path))
 
     assert told[0][0] == StoreUnavailableError.__name__
-    assert set(os.listdir(folder)) == names
+    assert set(folder.iterdir()) == names

@@ -29,6 +29,9 @@ class Clock:
     now = NOW
 
     def __call__(self) -> int:
+        """
+        The time that was set.
+        """
         return self.now
 
 

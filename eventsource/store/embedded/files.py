@@ -132,7 +132,7 @@ class _OpenFile:
     log_inode: Inode | None = None
     index: int | None = None
     index_inode: Inode | None = None
-    connections: weakref.WeakSet[apsw.Connection] = attrs.Factory(weakref.WeakSet)
+    connections: weakref.WeakSet[apsw.Connection] = attrs.field(factory=weakref.WeakSet["apsw.Connection"])
 
     def descriptors(self) -> list[int]:
         return [each for each in (self.descriptor, self.writer, self.log, self.index) if each is not None]

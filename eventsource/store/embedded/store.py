@@ -539,7 +539,7 @@ def _check_name(path: str | PathLike[str]) -> None:
     if text.lower().startswith("file:"):
         raise NotAStoreError(Path(text), "a path is wanted, no SQLite URI; to read only, pass read_only=True")
     if not text or "\0" in text:
-        raise NotAStoreError(Path("."), "a path is wanted, not an empty text or one with a NUL character")
+        raise NotAStoreError(Path(), "a path is wanted, not an empty text or one with a NUL character")
 
 
 def _read_page(connection: apsw.Connection, *, after: int, until: int) -> list[LogEntry]:
