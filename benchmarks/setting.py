@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measurement import Turn
     from benchmarks.peer import Peer
-    from eventsource import Event
+    from eventsource import Event, EventStore
 
 EVENTS_PER_ACCOUNT = 10
 _EVENTS_PER_COMMIT = 5000
@@ -89,9 +89,15 @@ class Setting:
             self.say(f"writing a log of {events:,} events")
             self._logs[events] = path
             async with EmbeddedEventStore(path) as store:
-                for batch in _batches(events):
-                    await store.commit(batch)
+                await self.fill(store, events)
         return self._logs[events]
+
+    async def fill(self, store: EventStore, events: int) -> None:
+        """
+        Commit what a `log` of that size holds.
+        """
+        for batch in _batches(events):
+            await store.commit(batch)
 
     def accounts(self, events: int) -> int:
         """

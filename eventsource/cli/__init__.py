@@ -22,6 +22,7 @@ def main() -> int:
     """
     try:
         from eventsource.cli.app import run  # noqa: PLC0415  the extra may be missing
+        from eventsource.cli.output import hold_standard_files  # noqa: PLC0415  it too
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:
@@ -33,4 +34,5 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    hold_standard_files()
     return run(sys.argv[1:])

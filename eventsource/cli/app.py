@@ -10,8 +10,9 @@ import typer
 
 from eventsource.cli import index, notary, process, project, schema
 from eventsource.cli.audit import audit, ping
+from eventsource.cli.backup import backup, restore
 from eventsource.cli.erase import erase
-from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of
+from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, describe, exit_code_of, format_error
 from eventsource.cli.options import Json, show_help_if_alone
 from eventsource.cli.output import ReaderLeftError, to_json, write_error, write_lines
 from eventsource.cli.query import query
@@ -33,6 +34,8 @@ app.command(epilog=EXIT_CODES_HELP)(stream)
 app.command(epilog=EXIT_CODES_HELP)(query)
 app.command(epilog=EXIT_CODES_HELP)(audit)
 app.command(epilog=EXIT_CODES_HELP)(ping)
+app.command(epilog=EXIT_CODES_HELP)(backup)
+app.command(epilog=EXIT_CODES_HELP)(restore)
 app.command(epilog=EXIT_CODES_HELP)(erase)
 app.command(epilog=EXIT_CODES_HELP)(serve)
 app.add_typer(index.app, name="index")
@@ -81,10 +84,12 @@ def run(arguments: Sequence[str]) -> int:
     except ReaderLeftError:
         # It has seen enough.
         return ExitCode.DONE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the command ends here, whatever it is
         failure = describe(error)
         if failure is None:
-            raise
+            # Python's own exit code, 1, would read as a finding.
+            write_error(format_error(error))
+            return ExitCode.DEFECT
         if "--json" in arguments:
             write_error(to_json({"error": failure.model_dump(exclude_none=True)}))
         else:

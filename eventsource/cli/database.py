@@ -31,7 +31,7 @@ async def open_database(url: str) -> AsyncGenerator[ReadModelDatabase]:
         NotAReadModelDatabaseError: It names an event store.
         DatabaseUnavailableError: It does not answer.
     """
-    shown = _parse(url).render_as_string(hide_password=True)
+    shown = _parse(url).set(query={}).render_as_string(hide_password=True)
     try:
         database = ReadModelDatabase(url)
     except (ArgumentError, ImportError) as error:
@@ -62,9 +62,15 @@ def is_missing(url: str) -> bool:
 
 
 def _parse(url: str) -> URL:
+    # Where a password holds an unescaped @, its rest would be taken for the host, and shown.
+    is_ambiguous = url.partition("//")[2].partition("?")[0].count("@") > 1
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except ArgumentError as error:
         # Not the URL itself: it may hold a password where nobody looks for one.
         msg = "--database is no database URL: write one such as sqlite:///bank-read.db"
         raise DatabaseUrlError(msg) from error
+    if is_ambiguous and parsed.get_backend_name() != "sqlite":
+        msg = "--database has an @ in its user or password: write it as %40"
+        raise DatabaseUrlError(msg)
+    return parsed

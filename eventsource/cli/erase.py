@@ -16,7 +16,7 @@ from sqlalchemy import inspect
 
 from eventsource.cli.database import is_missing, open_database
 from eventsource.cli.failures import CommandError, ExitCode
-from eventsource.cli.loading import load_projectors
+from eventsource.cli.loading import load_event_classes, load_projectors
 from eventsource.cli.options import Json, WritableStoreUrl
 from eventsource.cli.output import escape, write_error, write_json, write_lines
 from eventsource.cli.signals import run
@@ -64,6 +64,22 @@ def erase(
     wait_s: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for each projector.")
     ] = 30.0,
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--events",
+            metavar="MODULE",
+            help="Import its event classes, to know what is personal; may be given repeatedly.",
+        ),
+    ] = None,
+    including: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--including",
+            metavar="TYPE",
+            help="Erase events of this type however their data was stored; may be given repeatedly.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
@@ -75,20 +91,28 @@ def erase(
     subject, which makes projectors let go of what they made of these events, wherever they run. It asks first. When it
     is interrupted, run it again: it goes on where it was.
 
-    Exits with 1 if a projector has not let go in time, with 2 if the subject has no events, with 3 if the store cannot
-    be opened for writing, or bytes of the data are left in a file that somebody reads.
+    Personal data that was not stored by reference, since its class became personal later, is left and named, unless
+    --including names its type. Which types are personal is known of classes that are imported: those that the
+    projectors import, and those of --events.
+
+    Exits with 1 if a projector has not let go in time or personal data is left, with 2 if the subject has no events,
+    with 3 if the store cannot be opened for writing, or bytes of the data are left in a file that somebody reads.
     """
     loaded = load_projectors(projectors or [])
     if loaded and database is None:
         msg = "--projector needs --database, to see whether it has let go"
         raise CommandError(msg)
-    plan = run(_plan(store, subject, loaded))
+    load_event_classes(modules or [])
+    types = including or []
+    plan = run(_plan(store, subject, loaded, types))
     if dry_run:
         write_json(PlannedErasure.of(plan)) if json else write_lines(_plan_in_words(plan))
         return ExitCode.DONE
     if not yes:
         _ask(plan, is_possible=not json and sys.stdin.isatty())
-    result = run(_erase(store, subject, loaded, database, by=by, wait_s=wait_s))
+    if plan.unknown:
+        _warn_of(plan.unknown)
+    result = run(_erase(store, subject, loaded, database, by=by, wait_s=wait_s, including=types))
     write_json(result) if json else write_lines(_in_words(result))
     is_done = all(each.state in {"has let go", "no read model"} for each in result.projectors)
     return ExitCode.DONE if is_done else ExitCode.FAILED
@@ -103,6 +127,10 @@ class PlannedErasure(BaseModel):
 
         kept: How many events of the subject keep their data.
 
+        remaining: How many of these hold personal data all the same, by type.
+
+        unknown: The types of these that no imported class is of.
+
         unrecorded: How many were erased before and would be recorded only now.
 
         below: The subjects below that have data to be erased; it would stay.
@@ -115,6 +143,8 @@ class PlannedErasure(BaseModel):
     subject: str
     events: dict[str, int]
     kept: int
+    remaining: dict[str, int]
+    unknown: list[str]
     unrecorded: int
     below: list[str]
     projectors: dict[str, Consequence]
@@ -128,6 +158,8 @@ class PlannedErasure(BaseModel):
             subject=plan.subject,
             events=dict(sorted(Counter(event.type for event in plan.events).items())),
             kept=plan.kept,
+            remaining=dict(plan.remaining),
+            unknown=list(plan.unknown),
             unrecorded=plan.unrecorded,
             below=list(plan.below),
             projectors=dict(plan.projectors),
@@ -171,10 +203,18 @@ class ErasedSubject(BaseModel):
     projectors: list[ProjectorState]
 
 
-async def _plan(url: str, subject: str, projectors: Sequence[Projector]) -> ErasurePlan:
+async def _plan(url: str, subject: str, projectors: Sequence[Projector], including: Sequence[str]) -> ErasurePlan:
     # Opened for writing, a file that is not there would be made.
     async with connect(url, read_only=True) as store:
-        return await plan_erasure(store, subject, projectors=projectors)
+        return await plan_erasure(store, subject, projectors=projectors, including=including)
+
+
+def _warn_of(types: Sequence[str]) -> None:
+    names = ", ".join(map(escape, types))
+    write_error(
+        f"events of types that no imported class is of keep their data: {names}; name the module of their classes with "
+        "--events to learn whether they are personal, or erase them with --including"
+    )
 
 
 def _ask(plan: ErasurePlan, *, is_possible: bool) -> None:
@@ -195,6 +235,7 @@ async def _erase(
     *,
     by: str | None,
     wait_s: float,
+    including: Sequence[str],
 ) -> ErasedSubject:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(connect(store_url))
@@ -204,7 +245,9 @@ async def _erase(
         has_snapshots = database is not None and await database.read(lambda tx: inspect(tx).has_table(SNAPSHOT_TABLE))
         keeping = [database] if database is not None and has_snapshots else []
         with with_metadata(Metadata(actor=by)):
-            erasure = await erase_subject(store, subject, purge=list(map(SqlSnapshotStore, keeping)), clean=keeping)
+            erasure = await erase_subject(
+                store, subject, purge=list(map(SqlSnapshotStore, keeping)), clean=keeping, including=including
+            )
         states = [
             ProjectorState(projector=each.name, state="no read model")
             if database is None
@@ -266,6 +309,11 @@ def _plan_in_words(plan: ErasurePlan) -> list[str]:
     planned = PlannedErasure.of(plan)
     lines = [f"{escape(plan.subject)}: {_events(len(plan.events))} to be erased, {plan.kept} to be kept"]
     lines += [f"  {count} {escape(event_type)}" for event_type, count in planned.events.items()]
+    lines += [
+        f"  personal data would be left: {count} {escape(event_type)} (see --including)"
+        for event_type, count in planned.remaining.items()
+    ]
+    lines += [f"  not known whether personal: {escape(event_type)} (see --events)" for event_type in planned.unknown]
     if plan.unrecorded:
         lines.append(f"  {plan.unrecorded} erased before, to be recorded")
     lines += [f"  not touched: {escape(subject)}" for subject in plan.below]

@@ -7,43 +7,54 @@ from __future__ import annotations
 import enum
 import traceback
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import typer
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eventsource.errors import (
-    AddressUnavailableError,
+    BackupInvalidError,
     CommandNotHandledError,
     DeclarationError,
     EventDecodingError,
+    EventError,
     EventNotFoundError,
     EventSourceError,
+    ForbiddenError,
+    ImmudbLoginError,
+    ImmudbPermissionError,
     InvalidImmudbUrlError,
     InvalidLedgerUrlError,
+    InvalidSchemaError,
     InvalidStoreUrlError,
     InvalidSubjectError,
-    LedgerLockedError,
-    LedgerUnavailableError,
     MissingExtraError,
-    NotALedgerError,
     NotAReadModelDatabaseError,
-    NotaryBookError,
     NotNotarisedError,
     NotSupportedError,
+    PersonalDataRemainsError,
+    ProcessError,
     ProcessManagerFailedError,
-    ProcessNotFoundError,
+    ProjectionError,
     ProjectorFailedError,
     QueryBudgetError,
-    QueryLimitError,
+    QueryError,
     QuerySyntaxError,
+    SchemaExistsError,
     SchemaMismatchError,
-    StoreError,
+    SignedHeadError,
     StoreLockedError,
+    StoreNotEmptyError,
     SubjectNotFoundError,
+    TamperedError,
     TrustMissingError,
+    UnauthenticatedError,
+    VerificationError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -54,20 +65,27 @@ class ExitCode(enum.IntEnum):
     """
 
     DONE = 0
-    # It ran, and found what is wrong: a projector or a process manager failed, an audit or a verification found
-    # problems, a query used up its limits, the output cannot be written.
+    # It ran, and found what is wrong: a projector or a process manager failed or is parked, an audit or a verification
+    # found problems, a backup is damaged, a query used up its limits.
     FAILED = 1
-    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id.
+    # The arguments are not understood, or name what is not there: a subject, a query, a module, an event id. Or what
+    # must not be there: a file in place of a backup, events in a store to be restored.
     USAGE = 2
-    # The store, the ledger or the read-model database cannot be opened, read or written to, or nobody can listen at
-    # the address.
+    # It could not look: the store, the ledger or the read-model database cannot be opened, read or written to, what
+    # answers at the address is no server of that kind, the address is taken, or the output cannot be written.
     UNAVAILABLE = 3
+    # The server knows the token or the login not, or allows it less than the command needs.
+    NOT_ALLOWED = 4
+    # A defect of the command: what it prints belongs into a report. The number is EX_SOFTWARE of sysexits.h.
+    DEFECT = 70
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done; 1 a projector failed, a process manager failed, an audit or a verification found problems, "
-    "a query used up its limits, or a schema may refuse what is written; 2 the arguments are not understood or name "
-    "what is not there; 3 the store, the ledger or the read-model database cannot be opened or read; 128 and the "
+    "Exit codes: 0 done; 1 a projector failed, a process manager failed, processes are parked, an audit or a "
+    "verification found problems, a backup is damaged, a query used up its limits, or a schema may refuse what is "
+    "written; 2 the arguments are not understood, name what is not there or what must not be there; 3 the store, the "
+    "ledger, the read-model database or the output cannot be opened, read or written; 4 the server does not allow it; "
+    "70 a defect of the command; 128 and the "
     "number of the signal that ended it early (130 for Ctrl-C)."
 )
 
@@ -186,7 +204,23 @@ class OutputError(CommandError):
     """
 
     code = "output"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ProcessesParkedError(CommandError):
+    """
+    A run with ``--once`` has done all it could, and some processes are parked.
+    """
+
+    code = "processes-parked"
     exit_code = ExitCode.FAILED
+
+    def __init__(self, parked: Mapping[str, int]) -> None:
+        counted = ", ".join(f"{count} of {name}" for name, count in parked.items())
+        super().__init__(
+            f'processes are parked and wait for you: {counted}; "eventsource process parked" tells what they failed '
+            'at, "eventsource process retry" lets them go on'
+        )
 
 
 class Failure(BaseModel):
@@ -257,6 +291,21 @@ def exit_code_of(error: Exception) -> ExitCode:
     match error:
         case CommandError():
             return error.exit_code
+        case UnauthenticatedError() | ForbiddenError() | ImmudbLoginError() | ImmudbPermissionError():
+            return ExitCode.NOT_ALLOWED
+        case (
+            BackupInvalidError()
+            | EventError()
+            | PersonalDataRemainsError()
+            | ProcessManagerFailedError()
+            | ProjectionError()
+            | QueryBudgetError()
+            | SchemaMismatchError()
+            | SignedHeadError()
+            | TamperedError()
+            | VerificationError()
+        ):
+            return ExitCode.FAILED
         case (
             typer.TyperException()
             | CommandNotHandledError()
@@ -264,31 +313,26 @@ def exit_code_of(error: Exception) -> ExitCode:
             | EventNotFoundError()
             | InvalidImmudbUrlError()
             | InvalidLedgerUrlError()
+            | InvalidSchemaError()
             | InvalidStoreUrlError()
             | InvalidSubjectError()
             | MissingExtraError()
-            | NotSupportedError()
             | NotAReadModelDatabaseError()
             | NotNotarisedError()
-            | ProcessNotFoundError()
-            | QueryLimitError()
-            | QuerySyntaxError()
+            | NotSupportedError()
+            | ProcessError()
+            | QueryError()
+            | SchemaExistsError()
+            | StoreNotEmptyError()
             | SubjectNotFoundError()
             | TrustMissingError()
         ):
             return ExitCode.USAGE
-        case (
-            StoreError()
-            | SQLAlchemyError()
-            | AddressUnavailableError()
-            | LedgerLockedError()
-            | LedgerUnavailableError()
-            | NotALedgerError()
-            | NotaryBookError()
-        ):
+        case EventSourceError() | SQLAlchemyError():
+            # It could not look, so it has found nothing.
             return ExitCode.UNAVAILABLE
         case _:
-            return ExitCode.FAILED
+            return ExitCode.DEFECT
 
 
 def database_reason(error: SQLAlchemyError) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from eventsource.cli.failures import CommandError, ExitCode
 from eventsource.cli.logs import log_in_json, log_in_words
 from eventsource.cli.notary_output import HeadResult, NotaryState
-from eventsource.cli.output import write_json, write_lines
+from eventsource.cli.output import write_json
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.errors import EventNotFoundError
+from eventsource.log import get_logger
 from eventsource.notary import EmbeddedLedger, NotaryBook, open_ledger
 from eventsource.notary.standing import find_standing
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from eventsource.store.interface import EventStore
 
     Said = Literal["started", "caught_up", "waiting", "stopped", "failed"]
+
+log = get_logger(__name__)
 
 # How often the notary is looked at, in seconds.
 _LOOK_S = 0.1
@@ -168,5 +171,8 @@ def _tell(name: str, said: Said, status: NotaryStatus, *, as_json: bool) -> None
             )
         )
         return
-    words = f"{name}: {said.replace('_', ' ')}, {status.events:,} events notarised, {status.behind:,} behind"
-    write_lines([f"{words}: {status.obstacle}" if status.obstacle else words])
+    # The library itself logs the start, and what is in the way.
+    if said == "caught_up":
+        log.info("notary.caught_up", store=name, events=status.events, behind=status.behind)
+    if said == "stopped":
+        log.info("notary.stopped", store=name, events=status.events, behind=status.behind)

@@ -11,7 +11,7 @@ import re
 import stat
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from pydantic import BaseModel
 
@@ -63,6 +63,9 @@ def write_lines(lines: Iterable[str]) -> None:
         ReaderLeftError: Nobody reads any more.
         OutputError: It cannot be written to: the disk is full, for example.
     """
+    if _is_closed(sys.stdout):
+        msg = "cannot write to standard output: it is closed"
+        raise OutputError(msg)
     # A terminal that lacks a character gets its escape; a pipe or a file always gets UTF-8, as NDJSON demands.
     encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
     try:
@@ -70,10 +73,10 @@ def write_lines(lines: Iterable[str]) -> None:
             sys.stdout.buffer.write(f"{line}\n".encode(encoding, "backslashreplace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        _discard_output()
+        _discard(sys.stdout)
         raise ReaderLeftError from error
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout)
         msg = f"cannot write to standard output: {error.strerror}"
         raise OutputError(msg) from error
 
@@ -87,10 +90,30 @@ def write_json(result: BaseModel | Sequence[BaseModel]) -> None:
 
 def write_error(text: str) -> None:
     """
-    Write lines to standard error.
+    Write lines to standard error. A command does its work also where nobody can be told of it.
     """
-    sys.stderr.write(f"{escape_lines(text)}\n")
-    sys.stderr.flush()
+    if _is_closed(sys.stderr):
+        return
+    try:
+        sys.stderr.write(f"{escape_lines(text)}\n")
+        sys.stderr.flush()
+    except OSError:
+        # The terminal was closed, the reader of the pipe has left, or the disk is full.
+        _discard(sys.stderr)
+
+
+def hold_standard_files() -> None:
+    """
+    Let no file that is opened later take the number of a closed standard input, output or error.
+
+    Whatever writes to standard error would otherwise write into that file, which may be an event store.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The system gives the lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def is_terminal() -> bool:
@@ -98,7 +121,7 @@ def is_terminal() -> bool:
     Whether a person may see standard error redrawn.
     """
     # Not rich's idea of it: FORCE_COLOR would bring progress bars into log files.
-    return sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+    return not _is_closed(sys.stderr) and sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 @contextmanager
@@ -110,7 +133,7 @@ def noticing_closed_pipe() -> Generator[None]:
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     # Only a pipe can lose its reader; a file cannot be waited on at all.
-    if task is None or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+    if task is None or _is_closed(sys.stdout) or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
         yield
         return
     is_closed = False
@@ -133,10 +156,15 @@ def noticing_closed_pipe() -> Generator[None]:
         loop.remove_reader(sys.stdout)
 
 
-def _discard_output() -> None:
+def _is_closed(stream: TextIO | None) -> bool:
+    # Python has None for what was closed when it started.
+    return stream is None or stream.closed
+
+
+def _discard(stream: TextIO) -> None:
     # The interpreter would try once more at its end to write what is left, and complain.
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

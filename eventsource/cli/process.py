@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from eventsource.cli.database import open_database
-from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode
+from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, ProcessesParkedError
 from eventsource.cli.options import Json, ProcessName, ProcessNames, StoreUrl, WritableStoreUrl, show_help_if_alone
 from eventsource.cli.output import write_json, write_lines
 from eventsource.cli.process_loading import load_dispatcher, load_process, load_processes
@@ -23,6 +23,7 @@ from eventsource.domain.processes.process_manager import ProcessManager
 from eventsource.processes.overview import ProcessOverview, ProcessState, list_processes, retry_process
 from eventsource.processes.worker import ProcessWorker
 from eventsource.store.connect import connect
+from eventsource.store.interface import EventStore
 
 app = typer.Typer(rich_markup_mode=None, help="Run process managers, ask where processes stand, let parked ones go on.")
 
@@ -72,7 +73,8 @@ def run(
     and does nothing twice.
 
     It logs changes of state to standard error. With --json each change (started, caught_up, stopped, failed) is a line
-    on standard output. A process that fails is parked, and all others go on: see "process parked".
+    on standard output. A process that fails is parked, and all others go on: see "process parked". With --once the
+    command ends with exit code 1 while processes are parked, whenever that happened.
     """
     return run_async(_run(load_processes(processes), dispatcher, store, database or None, once=once, as_json=json))
 
@@ -199,7 +201,16 @@ async def _run(
             database = await stack.enter_async_context(open_database(database_url)) if database_url else None
             worker = ProcessWorker(store, dispatcher, processes, database=database)
             is_well = await follow_processes(worker, stop, once=once, as_json=as_json)
+            if once and not stop.number:
+                await _check_none_parked(processes, store)
     return ExitCode.DONE if is_well else ExitCode.FAILED
+
+
+async def _check_none_parked(processes: Sequence[type[ProcessManager]], store: EventStore) -> None:
+    overviews = [ProcessOverview.of(each.process_name, await list_processes(each, store)) for each in processes]
+    parked = {one.process: one.parked for one in overviews if one.parked}
+    if parked:
+        raise ProcessesParkedError(parked)
 
 
 async def _status(processes: Sequence[type[ProcessManager]], store_url: str, *, as_json: bool) -> ExitCode:

@@ -9,6 +9,7 @@ import os
 import secrets
 import ssl
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from eventsource.cli.output import to_json, write_error, write_lines
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.errors import MissingExtraError
+from eventsource.errors.root import without_secrets
 from eventsource.store.connect import connect
 
 if TYPE_CHECKING:
@@ -134,16 +136,19 @@ async def _serve(
     tls: tuple[Path | None, Path | None],
     as_json: bool,
 ) -> ExitCode:
-    from eventsource.server import serve as serve_store  # noqa: PLC0415  an extra
+    from eventsource.server import listen  # noqa: PLC0415  an extra
+    from eventsource.server import serve as serve_store  # noqa: PLC0415  it too
 
     certificate, key = tls
-    with stopped_by_signals() as stop:
+    shown = without_secrets(url)
+    # The address first: where it is taken, no store file is made.
+    with stopped_by_signals() as stop, closing(listen(host, port)) as listening:
         async with connect(url, read_only=read_only) as store:
             try:
                 async with serve_store(
-                    store, settings, host=host, port=port, certificate=certificate, key=key
+                    store, settings, listening=listening, certificate=certificate, key=key
                 ) as address:
-                    line = to_json({"address": address, "store": url}) if as_json else f"Serving {url} at {address}"
+                    line = to_json({"address": address, "store": shown}) if as_json else f"Serving {shown} at {address}"
                     write_lines([line])
                     await stop.wait()
             except ssl.SSLError as error:

@@ -1,5 +1,5 @@
 """
-Being told to stop: SIGINT (Ctrl-C) and SIGTERM.
+Being told to stop: SIGINT (Ctrl-C), SIGTERM, and SIGHUP (the terminal was closed).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptedBySignal(SystemExit):
@@ -40,7 +40,7 @@ def interrupted_by_signals() -> Generator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form of a signal handler
         raise InterruptedBySignal(number)
 
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    before = {number: signal.signal(number, interrupt) for number in _heeded()}
     try:
         yield
     finally:
@@ -110,16 +110,16 @@ def stopped_by_signals() -> Generator[Stop]:
     """
     loop = asyncio.get_running_loop()
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in _heeded()}
 
     def on_signal(number: int) -> None:
         stop.set(number)
-        for each in _SIGNALS:
+        for each in before:
             loop.remove_signal_handler(each)
             # Whoever sends a second one does not want to wait for what hangs, and a kill does no harm.
             signal.signal(each, signal.SIG_DFL)
 
-    for number in _SIGNALS:
+    for number in before:
         loop.add_signal_handler(number, on_signal, number)
     try:
         yield stop
@@ -127,6 +127,11 @@ def stopped_by_signals() -> Generator[Stop]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def _heeded() -> list[signal.Signals]:
+    # ``nohup`` asks to live on when the terminal is closed.
+    return [each for each in _SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
 
 
 async def unless_stopped(work: Coroutine[Any, Any, Result], stop: Stop) -> Result:

@@ -6,21 +6,53 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Final, TypeVar, overload
 
 from eventsource.commands.loading import Loader
 from eventsource.commands.readings import Readings
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import UnitOfWork
-from eventsource.errors import ConflictError
+from eventsource.domain.plain_call import check_has_run, check_is_plain
+from eventsource.errors import ConflictError, UnitOfWorkClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Never
 
+    from eventsource.domain.event import RecordedEvent
     from eventsource.domain.metadata import Metadata
     from eventsource.store.interface import EventStore
 
 Result = TypeVar("Result")
+
+_LENT: Final = "lent"
+
+
+class LentUnitOfWork(UnitOfWork):
+    """
+    A unit of work that a function decides in, and that is committed when the function returns.
+    """
+
+    async def commit(self, *, idempotency_key: str | None = None, tells_events: bool = True) -> Never:  # noqa: ARG002  as in UnitOfWork
+        """
+        Refused: whoever runs the function commits.
+
+        Raises:
+            UnitOfWorkClosedError: Always. Nothing is committed.
+        """
+        raise UnitOfWorkClosedError(_LENT)
+
+    def carry(self, metadata: Metadata) -> None:
+        """
+        Let the events that are committed carry *metadata*.
+        """
+        self._metadata = metadata
+
+    async def commit_for_caller(self, *, tells_events: bool) -> tuple[RecordedEvent, ...]:
+        """
+        Commit: see `UnitOfWork.commit`.
+        """
+        return await super().commit(tells_events=tells_events)
 
 
 @overload
@@ -66,21 +98,24 @@ async def decide(
         What *function* returned in the run that was committed.
 
     Raises:
+        DeclarationError: *function* is a generator, or returned something that has not run, such as a coroutine.
         RuleBrokenError: A rule did not hold; that is not run again.
         ConflictError: In the last of the attempts, too, others were first.
         Exception: Whatever *function* raises, and other refusals of `UnitOfWork.commit`; that is not
             run again.
     """
+    check_is_plain(function, may_await=True)
     policy = retry or RetryPolicy()
     readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
     failures = 0
     while True:
-        work = UnitOfWork(store, metadata=metadata, readings=readings)
+        work = LentUnitOfWork(store, metadata=metadata, readings=readings)
         returned = function(work)
         result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
+        check_has_run(result, function)
         is_last = failures + 1 >= policy.attempts
         try:
-            await work.commit(tells_events=is_last)
+            await work.commit_for_caller(tells_events=is_last)
         except ConflictError:
             if is_last:
                 raise

@@ -5,6 +5,7 @@ From a store to an aggregate.
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import attrs
@@ -86,7 +87,7 @@ class Loader:
 
     def committed(self, *aggregates: Aggregate, events: Sequence[RecordedEvent] = ()) -> None:
         """
-        Say that the pending events of these were committed; each is marked so (`Aggregate.mark_committed`).
+        Take note that the pending events of these aggregates were committed: a snapshot of one may be due.
 
         Args:
             aggregates: The aggregates.
@@ -163,11 +164,12 @@ class Loader:
         folded = _Folded()
         stream = self._store.stream(known.subject, recursive=False, lower_bound=known.last_event_id)
         try:
-            async for page in stream.pages():
-                if page.events:
-                    aggregate = aggregate or copied(known)
-                    aggregate.fold(page.events)
-                    folded.add(page.events)
+            async with aclosing(stream):
+                async for page in stream.pages():
+                    if page.events:
+                        aggregate = aggregate or copied(known)
+                        aggregate.fold(page.events)
+                        folded.add(page.events)
         except EventNotFoundError:
             # The store was restored from a backup that does not have it.
             return await self._build(type(known), known.id)
@@ -221,10 +223,11 @@ class Loader:
     async def _fold(self, aggregate: Aggregate, lower_bound: str | None) -> _Folded:
         folded = _Folded()
         stream = self._store.stream(aggregate.subject, recursive=False, lower_bound=lower_bound)
-        async for page in stream.pages():
-            aggregate.fold(page.events)
-            if self._snapshots is not None:
-                folded.add(page.events)
+        async with aclosing(stream):
+            async for page in stream.pages():
+                aggregate.fold(page.events)
+                if self._snapshots is not None:
+                    folded.add(page.events)
         return folded
 
     async def _go_to_last_period(self, aggregate: PeriodAggregate) -> None:

@@ -4,6 +4,7 @@ Time travel: an aggregate as it was, how it came to be what it is, and what chan
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -85,8 +86,7 @@ async def load_at(
         ValueError: The time says nothing of its zone.
     """
     for aggregate in reversed(await _parts(store, aggregate_class, id)):
-        async for events in _read(store, aggregate, moment):
-            aggregate.fold(events)
+        await _fold_until(store, aggregate, moment)
         if aggregate.version:
             aggregate.make_read_only()
             return aggregate
@@ -105,12 +105,13 @@ async def history(
     """
     last = await load_at(store, aggregate_class, id, until)
     begun = await _load_or_new(store, aggregate_class, id, since)
-    async for events, aggregate in _between(store, begun, last):
-        for event in events:
-            aggregate.fold([event])
-            state = copied(aggregate)
-            state.make_read_only()
-            yield HistoryEntry(event, state)
+    async with aclosing(_between(store, begun, last)) as between:
+        async for events, aggregate in between:
+            for event in events:
+                aggregate.fold([event])
+                state = copied(aggregate)
+                state.make_read_only()
+                yield HistoryEntry(event, state)
 
 
 async def diff(
@@ -152,11 +153,16 @@ async def _load_or_new(
     parts = await _parts(store, aggregate_class, id)
     if moment is not None:
         for aggregate in reversed(parts):
-            async for events in _read(store, aggregate, moment):
-                aggregate.fold(events)
+            await _fold_until(store, aggregate, moment)
             if aggregate.version:
                 return aggregate
     return parts[0]
+
+
+async def _fold_until(store: EventStore, aggregate: Aggregate, moment: Moment | None) -> None:
+    async with aclosing(_read(store, aggregate, moment)) as read:
+        async for events in read:
+            aggregate.fold(events)
 
 
 async def _parts(store: EventStore, aggregate_class: type[AnyAggregate], id: str) -> list[AnyAggregate]:
@@ -186,8 +192,9 @@ async def _between(
         if _place(aggregate)[0] > _place(last)[0]:
             return
         is_last = aggregate.subject == last.subject
-        async for events in _read(store, aggregate, last.last_event_id if is_last else None):
-            yield events, aggregate
+        async with aclosing(_read(store, aggregate, last.last_event_id if is_last else None)) as read:
+            async for events in read:
+                yield events, aggregate
 
 
 async def _read(

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import stored_types_of
+from eventsource.domain.plain_call import check_has_run
 from eventsource.errors import DeclarationError, PeriodClosedError
 
 if TYPE_CHECKING:
@@ -16,7 +18,23 @@ if TYPE_CHECKING:
 
     from eventsource.store.interface import EventStore
 
+AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 AnyPeriodAggregate = TypeVar("AnyPeriodAggregate", bound=PeriodAggregate)
+
+
+def new_aggregate(aggregate_class: type[AnyAggregate], id: str, *, period: str | None = None) -> AnyAggregate:
+    """
+    A new aggregate, in its first period if it is one with periods.
+
+    Raises:
+        TypeError: A period is given for a class without periods.
+    """
+    if period is None:
+        return aggregate_class(id)
+    if not issubclass(aggregate_class, PeriodAggregate):
+        msg = f"{aggregate_class.__name__} has no periods: leave out period={period!r}"
+        raise TypeError(msg)
+    return aggregate_class(id, period=period)
 
 
 async def find_last_period(
@@ -70,6 +88,7 @@ def close_books(
     if current.is_closed:
         raise PeriodClosedError(subject=current.subject)
     given = command(current)
+    check_has_run(given, command, may_yield=True)
     opening = [given] if isinstance(given, Event) else list(given)
     if not current.is_closed:
         msg = (

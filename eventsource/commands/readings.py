@@ -4,6 +4,7 @@ Readings: what a decision has read, kept from one attempt at it to the next.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from eventsource.commands.selecting import select
@@ -48,7 +49,8 @@ class Readings:
         An aggregate as it is now, for the caller alone; a new one if it has no events.
         """
         key = (aggregate_class, id)
-        known = cast("AnyAggregate | None", self._aggregates.get(key))
+        # Taken out until it is read to the end: a read that fails half-way leaves nothing that could be used.
+        known = cast("AnyAggregate | None", self._aggregates.pop(key, None))
         if known is None:
             try:
                 known = await self.loader.load(aggregate_class, id)
@@ -66,9 +68,10 @@ class Readings:
         A decision state as it is now, for the caller alone; *state*, or one that is equal.
         """
         key = (type(state), state.selection)
-        known = cast("AnyState", self._states.get(key, state))
-        async for events in select(self.store, known.selection, after=known.last_event):
-            known.fold(events)
+        known = cast("AnyState", self._states.pop(key, state))
+        async with aclosing(select(self.store, known.selection, after=known.last_event)) as selected:
+            async for events in selected:
+                known.fold(events)
         if not self._are_kept:
             return known
         self._states[key] = known

@@ -4,6 +4,7 @@ Why a commit was refused: a rule is broken, or others were faster.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 from eventsource.commands.selecting import select
@@ -127,10 +128,10 @@ async def _came_between(read: Aggregate | DecisionState, store: EventStore) -> t
     try:
         if isinstance(read, Aggregate):
             guarded = read.guarded_types()
-            stream = store.stream(read.subject, recursive=False, lower_bound=read.last_event_id)
-            return tuple([event async for event in stream if guarded is None or event.type in guarded])
-        found = select(store, read.selection, after=read.last_event)
-        return tuple([event async for events in found for event in events])
+            async with aclosing(store.stream(read.subject, recursive=False, lower_bound=read.last_event_id)) as stream:
+                return tuple([event async for event in stream if guarded is None or event.type in guarded])
+        async with aclosing(select(store, read.selection, after=read.last_event)) as found:
+            return tuple([event async for events in found for event in events])
     except StoreError:
-        # The commit is refused whether it can be told by what or not.
+        # Best effort: the commit is refused either way.
         return ()

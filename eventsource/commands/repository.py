@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 from eventsource.commands.decide import decide
 from eventsource.commands.loading import Loader
 from eventsource.commands.past import diff, history, load_at
-from eventsource.commands.periods import close_books
+from eventsource.commands.periods import close_books, new_aggregate
 from eventsource.commands.retry import RetryPolicy
 from eventsource.commands.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ class Repository(Generic[AnyAggregate]):
     of them needs the aggregate's history: it is enough to save one that was not read::
 
         account = Account("42")
-        account.deposit(5_00)  # emits MoneyDeposited, guarded_by "the account is open"
+        account.deposit(5_00)  # emits MoneyDeposited, rules=["the account is open"]
         await accounts.save(account)
 
     Args:
@@ -144,7 +145,7 @@ class Repository(Generic[AnyAggregate]):
             AggregateExistsError: At the end of the block: the subject has events already.
             TypeError: A period is given for a class without periods.
         """
-        aggregate = self._class(id) if period is None else self._class(id, period=period)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  some can have one
+        aggregate = new_aggregate(self._class, id, period=period)
         yield aggregate
         await self.save(aggregate)
 
@@ -176,6 +177,9 @@ class Repository(Generic[AnyAggregate]):
             ConflictError: Others committed to one since it was read.
             AggregateNotFoundError: It is a rule of one, `SubjectExists`, that it exists, and it does not.
             RuleBrokenError: Another rule did not hold: `name` and `asked` tell which.
+            CommitOutcomeUnknownError: Whether it was written is not known. That is so as well where the call
+                is cancelled. Load the aggregates again: these cannot be saved any more.
+            AggregateInCommitError: One is being saved already, or it is not known whether it was.
             ValueError: The same subject is given twice.
         """
         work = UnitOfWork(self._store, loader=self._loader)
@@ -200,14 +204,19 @@ class Repository(Generic[AnyAggregate]):
             saved: its `last_event_id` is what to wait for in a read model.
 
         Raises:
+            DeclarationError: *command* is asynchronous or a generator, or returned something that has not run.
+                Nothing is committed then.
             AggregateNotFoundError: It does not exist.
             RuleBrokenError: A rule of the command did not hold; that is not run again.
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises; that is not run again.
         """
+        check_is_plain(command)
 
         def run(aggregates: Sequence[AnyAggregate]) -> Result:
-            return command(aggregates[0], *args, **kwargs)
+            returned = command(aggregates[0], *args, **kwargs)
+            check_has_run(returned, command)
+            return returned
 
         return await self._execute([id], run)
 
@@ -220,9 +229,12 @@ class Repository(Generic[AnyAggregate]):
         ``await accounts.execute_across(["1", "2"], transfer, 5_00)`` runs
         ``transfer(account_1, account_2, 5_00)``.
         """
+        check_is_plain(command)
 
         def run(aggregates: Sequence[AnyAggregate]) -> Result:
-            return command(*aggregates, *args, **kwargs)
+            returned = command(*aggregates, *args, **kwargs)
+            check_has_run(returned, command)
+            return returned
 
         return await self._execute(ids, run)
 
@@ -254,6 +266,7 @@ class Repository(Generic[AnyAggregate]):
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises.
         """
+        check_is_plain(command, may_yield=True)
 
         async def close(work: UnitOfWork) -> AnyPeriodAggregate:
             current = await work.load(self._class, id)

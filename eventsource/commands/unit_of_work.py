@@ -5,21 +5,35 @@ The unit of work: one decision over several subjects, committed at once or not a
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import attrs
 
 from eventsource.commands.context import current_metadata
 from eventsource.commands.loading import Loader
+from eventsource.commands.periods import new_aggregate
 from eventsource.commands.readings import Readings
 from eventsource.commands.refusal import explain
 from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.decision_state import DecisionState
-from eventsource.domain.event import NewEvent
+from eventsource.domain.event import NewEvent, check_event_subject, check_is_event
+from eventsource.domain.event_content import EventContent
+from eventsource.domain.guards.given_rules import check_given_rules, checked_rules
 from eventsource.domain.precondition import Precondition
-from eventsource.errors import AggregateNotFoundError, PreconditionFailedError
+from eventsource.errors import (
+    AggregateNotFoundError,
+    CommitOutcomeUnknownError,
+    EventSourceError,
+    PreconditionFailedError,
+    UnitOfWorkClosedError,
+)
+from eventsource.store.idempotency import check_idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from typing import Never
 
     from eventsource.domain.event import Event, RecordedEvent
     from eventsource.domain.guards.guard import EventSelection
@@ -46,7 +60,10 @@ class UnitOfWork:
         ...
         recorded = await work.commit()
 
-    It is good for one commit. `decide` makes one, and another one after a conflict.
+    It is good for one commit, and is closed from the moment that begins. If the store refuses the commit,
+    nothing is written and the unit of work is open again. If it is not known whether it was written, the
+    unit of work stays closed; a commit with an idempotency key may then be repeated, with the same key.
+    `decide` makes one, and another one after a conflict.
 
     Args:
         store: Where the events are.
@@ -77,9 +94,11 @@ class UnitOfWork:
         # Those whose absence was read: that one is there now is a conflict, and no refusal.
         self._absent: set[str] = set()
         self._states: dict[tuple[type[DecisionState], EventSelection[Event]], DecisionState] = {}
-        self._emitted: list[tuple[Event, str]] = []
+        self._emitted: list[tuple[EventContent, str]] = []
         self._required: list[Precondition] = []
-        self._is_committed = False
+        self._state: Literal["open", "committing", "committed", "unknown"] = "open"
+        # What is on its way to the store, or went there and was not answered.
+        self._sent: _Sent | None = None
         self._recorded: tuple[RecordedEvent, ...] = ()
 
     # --- Reading ---
@@ -93,7 +112,7 @@ class UnitOfWork:
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
         """
         aggregate = await self.load_or_new(aggregate_class, id)
-        if aggregate.version == 0 and not aggregate.pending_events:
+        if aggregate.version == 0 and not aggregate.pending_contents:
             raise AggregateNotFoundError(subject=aggregate.subject, aggregate=aggregate_class.__name__)
         return aggregate
 
@@ -105,7 +124,13 @@ class UnitOfWork:
             AggregateNotFoundError, UnknownEventTypeError, EventDecodingError: As `load`.
         """
         known = {*self._aggregates}
-        loaded = await asyncio.gather(*(self.load(aggregate_class, id) for id in ids))
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.load(aggregate_class, id)) for id in ids]
+        except BaseExceptionGroup as failures:
+            # The others were stopped: of what failed the first is told, as if they had been read one by one.
+            raise failures.exceptions[0] from None
+        loaded = [task.result() for task in tasks]
         # Events are committed in the order in which aggregates were asked for, not in which they came.
         for aggregate in loaded:
             if aggregate.subject not in known:
@@ -130,11 +155,21 @@ class UnitOfWork:
                     self._absent.add(subject)
         return self._known(aggregate_class, self._places.get(subject, subject))
 
-    def create(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
+    def create(self, aggregate_class: type[AnyAggregate], id: str, *, period: str | None = None) -> AnyAggregate:
         """
         A new aggregate; nothing is read. The commit fails if its subject has events.
+
+        Args:
+            aggregate_class: Its class.
+
+            id: Which one.
+
+            period: Its first period, if it is one with periods.
+
+        Raises:
+            TypeError: A period is given for a class without periods.
         """
-        return self.add(aggregate_class(id))
+        return self.add(new_aggregate(aggregate_class, id, period=period))
 
     def add(self, aggregate: AnyAggregate) -> AnyAggregate:
         """
@@ -148,6 +183,7 @@ class UnitOfWork:
         Raises:
             ValueError: Another object takes part as the aggregate of that subject.
             AggregateReadOnlyError: It is as of a past moment.
+            AggregateInCommitError: A commit of its events is under way, or ended without an answer.
         """
         self._check_open()
         aggregate.check_writable()
@@ -177,39 +213,65 @@ class UnitOfWork:
 
     # --- Deciding ---
 
-    def emit(self, event: Event, *, at: str, guarded_by: Iterable[Precondition] = ()) -> None:
+    def emit(
+        self,
+        event: Event,
+        *,
+        at: str,
+        rules: Iterable[Precondition] | None = None,
+        unversioned: bool = False,
+        **others: Never,
+    ) -> None:
         """
         Let an event happen that is no aggregate's.
 
         Args:
             at: Its subject.
 
-            guarded_by: Rules for the commit, beside all that was read.
+            rules: What the store decides for the commit, beside all that was read. An empty list adds nothing.
+
+            unversioned: Say that the event itself needs no guard: this is so by default, since the subject
+                of an event that is no aggregate's was not read. What was read guards the commit all the same.
+
+            others: There are no others.
 
         Raises:
             InvalidSubjectError: *at* is none that an event can have.
+            NotAnEventError: *event* is no event.
+            UnstorableEventError: The event would not come back from the store as it is.
+            UnstorableDataError: A field of it holds what JSON cannot carry.
+            GuardError: *rules* holds something that is no rule, or *unversioned* is given beside them.
         """
         self._check_open()
-        self._emitted.append((event, at))
-        self.require(guarded_by)
+        given = check_given_rules(rules, unversioned=unversioned, others=others)
+        check_is_event(event)
+        self._emitted.append((EventContent.of(event), check_event_subject(at)))
+        self._required.extend(given)
 
     def require(self, *rules: Precondition | Iterable[Precondition]) -> None:
         """
         Commit only if these hold, too.
+
+        Raises:
+            GuardError: One is no rule.
         """
         self._check_open()
-        for each in rules:
-            self._required.extend([each] if isinstance(each, Precondition) else each)
+        given = [checked_rules([each] if isinstance(each, Precondition) else each) for each in rules]
+        self._required.extend(itertools.chain.from_iterable(given))
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """
+        The aggregates that take part.
+        """
+        return tuple(self._aggregates.values())
 
     @property
     def emitted(self) -> tuple[tuple[Event, str], ...]:
         """
         The events and their subjects: what the aggregates emitted, each in turn, then what was emitted here.
         """
-        of_aggregates = (
-            (event, aggregate.subject) for aggregate in self._aggregates.values() for event in aggregate.pending_events
-        )
-        return (*of_aggregates, *self._emitted)
+        return tuple((content.to_event(), subject) for content, subject in self._contents())
 
     @property
     def new_events(self) -> tuple[NewEvent, ...]:
@@ -217,7 +279,15 @@ class UnitOfWork:
         What would be committed now: what was `emitted`, with its metadata.
         """
         metadata = self._metadata if self._metadata is not None else current_metadata()
-        return tuple(NewEvent.of(event, subject=subject, metadata=metadata) for event, subject in self.emitted)
+        of_aggregates = (
+            aggregate.to_stored(NewEvent.of_content(content, subject=aggregate.subject, metadata=metadata))
+            for aggregate in self._aggregates.values()
+            for content in aggregate.pending_contents
+        )
+        others = (
+            NewEvent.of_content(content, subject=subject, metadata=metadata) for content, subject in self._emitted
+        )
+        return (*of_aggregates, *others)
 
     # --- Committing ---
 
@@ -246,37 +316,78 @@ class UnitOfWork:
             RuleBrokenError: A rule did not hold; `name` tells which.
             AggregateExistsError: One that was created here has events already.
             AggregateNotFoundError: It is a rule of one, `SubjectExists`, that it exists, and it does not.
+            CommitOutcomeUnknownError: Whether it was written is not known. That is so as well where the call
+                is cancelled.
+            UnitOfWorkClosedError: It was committed before, is being committed now, or it is not known
+                whether it was.
+            AggregateInCommitError: An aggregate takes part in another commit, which is not settled.
         """
-        self._check_open()
-        events = self.new_events
-        if not events:
+        sent = self._to_send(idempotency_key)
+        if sent is None:
             return ()
-        guards = self._guards()
-        aggregates = self._aggregates
-        rules = [*self._required, *(rule for each in aggregates.values() for rule in each.pending_rules)]
-        preconditions = [*(guard for guard, _ in guards), *rules]
+        was_unknown = self._state == "unknown"
+        self._state = "committing"
         try:
-            recorded = await self._store.commit(events, preconditions, idempotency_key=idempotency_key)
-        except PreconditionFailedError as error:
+            recorded = await self._store.commit(sent.events, sent.preconditions, idempotency_key=idempotency_key)
+        except BaseException as error:
+            # All errors of this package but one say that nothing was written; a cancellation says nothing.
+            is_known = isinstance(error, EventSourceError) and not isinstance(error, CommitOutcomeUnknownError)
+            self._reopen(sent, is_unknown=was_unknown or not is_known)
+            if not isinstance(error, PreconditionFailedError):
+                raise
             refusal = await explain(
                 error,
-                guards,
-                rules,
+                sent.guards,
+                sent.rules,
                 self._store,
-                aggregates=aggregates,
+                aggregates=self._aggregates,
                 absent=self._absent,
                 tells_events=tells_events,
             )
             raise refusal from error
-        self._is_committed = True
+        self._state = "committed"
         self._recorded = recorded
         committed = iter(recorded)
-        for aggregate in aggregates.values():
-            own = [next(committed) for _ in aggregate.pending_events]
-            if own:
-                aggregate.mark_committed(own[-1].id)
-        self._readings.loader.committed(*aggregates.values(), events=recorded)
+        for aggregate, count in sent.aggregates:
+            own = list(itertools.islice(committed, count))
+            aggregate.mark_committed(own[-1].id)
+        self._readings.loader.committed(*self._aggregates.values(), events=recorded)
         return recorded
+
+    def _to_send(self, idempotency_key: str | None) -> _Sent | None:
+        """
+        What to commit; None if nothing was emitted. From here on the aggregates change no more.
+        """
+        if self._state == "unknown" and self._sent is not None and idempotency_key is not None:
+            if idempotency_key != self._sent.idempotency_key:
+                raise UnitOfWorkClosedError(self._state)
+            # The very same again: the store answers it with what it has stored.
+            return self._sent
+        self._check_open()
+        if idempotency_key is not None:
+            check_idempotency_key(idempotency_key)
+        events = self.new_events
+        if not events:
+            return None
+        guards = self._guards()
+        rules = [*self._required, *(rule for each in self._aggregates.values() for rule in each.pending_rules)]
+        counts = [(each, len(each.pending_contents)) for each in self._aggregates.values() if each.pending_contents]
+        begun: list[Aggregate] = []
+        try:
+            for aggregate, _ in counts:
+                aggregate.begin_commit()
+                begun.append(aggregate)
+        except EventSourceError:
+            for aggregate in begun:
+                aggregate.end_commit(is_unknown=False)
+            raise
+        self._sent = _Sent(events, tuple(guards), tuple(rules), tuple(counts), idempotency_key)
+        return self._sent
+
+    def _reopen(self, sent: _Sent, *, is_unknown: bool) -> None:
+        self._state = "unknown" if is_unknown else "open"
+        for aggregate, _ in sent.aggregates:
+            aggregate.end_commit(is_unknown=is_unknown)
 
     @property
     def recorded(self) -> tuple[RecordedEvent, ...]:
@@ -284,6 +395,12 @@ class UnitOfWork:
         What was committed; nothing before.
         """
         return self._recorded
+
+    def _contents(self) -> Iterator[tuple[EventContent, str]]:
+        for aggregate in self._aggregates.values():
+            for content in aggregate.pending_contents:
+                yield content, aggregate.subject
+        yield from self._emitted
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []
@@ -302,6 +419,29 @@ class UnitOfWork:
         return aggregate
 
     def _check_open(self) -> None:
-        if self._is_committed:
-            msg = "this unit of work is committed: make a new one for the next decision"
-            raise RuntimeError(msg)
+        if self._state != "open":
+            raise UnitOfWorkClosedError(self._state)
+
+
+@attrs.frozen(eq=False)
+class _Sent:
+    """
+    A commit as it goes to the store.
+
+    Attributes:
+        guards: The preconditions that what was read is still so, each with what was read.
+
+        rules: The others.
+
+        aggregates: Those that emitted, in the order of the events, each with how many are its own.
+    """
+
+    events: tuple[NewEvent, ...]
+    guards: tuple[tuple[Precondition, Aggregate | DecisionState], ...]
+    rules: tuple[Precondition, ...]
+    aggregates: tuple[tuple[Aggregate, int], ...]
+    idempotency_key: str | None
+
+    @property
+    def preconditions(self) -> list[Precondition]:
+        return [*(guard for guard, _ in self.guards), *self.rules]

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, final
 
 import attrs
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from eventsource.domain.event_content import EventContent, to_data
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import decode
 from eventsource.domain.evolution.erased import HELD, HELD_KEY, Erased
+from eventsource.domain.evolution.round_trip import round_trip_of
 from eventsource.domain.evolution.validation import validate
 from eventsource.domain.metadata import METADATA_KEY, Metadata
 from eventsource.domain.subject import Subject
@@ -23,6 +26,7 @@ from eventsource.domain.timestamp import format_timestamp, to_datetime
 from eventsource.errors import (
     DeclarationError,
     InvalidSubjectError,
+    NotAnEventError,
     NotOneEventError,
     UnstorableDataError,
 )
@@ -51,11 +55,15 @@ class Event(BaseModel):
     ``abstract=True`` declares a base for other events; it has no type name.
 
     ``version=2`` says that its stored form is another one than before: an `upcaster` reads the old
-    form. ``personal=True`` says that it is about a person: its data is stored by reference, and once it
-    is erased the event decodes as `Erased`. A class derived from a personal one is personal.
+    form. ``personal=True`` says that it is about a person: its data is stored by reference, so that it can
+    be erased, and once it is the event decodes as `Erased`. A class derived from a personal one is personal.
+
+    An event comes back from the store as it was emitted, or it is refused: its class when it is declared, where that
+    can be known, else the event when it is emitted.
 
     Raises:
-        DeclarationError: No type name, or one that another class already has; a version below 1.
+        DeclarationError: No type name, or one that another class already has; a version below 1; a field that
+            cannot come back from the store as it was.
     """
 
     model_config = ConfigDict(
@@ -114,10 +122,14 @@ class Event(BaseModel):
         if version < 1:
             msg = f"{cls.__qualname__}: versions count from 1, not {version}"
             raise DeclarationError(msg)
-        if any(METADATA_KEY in {field.alias, field.serialization_alias} for field in cls.model_fields.values()):
+        fields: list[Any] = [*cls.model_fields.values(), *cls.model_computed_fields.values()]
+        if any(METADATA_KEY in {field.alias, getattr(field, "serialization_alias", None)} for field in fields):
             msg = f"{cls.__qualname__}: a field is stored as {METADATA_KEY!r}, which is reserved for metadata"
             raise DeclarationError(msg)
         cls.event_type = type
+        if cls.__pydantic_complete__:
+            # Else it is looked at when the first event is emitted: its annotations cannot be resolved yet.
+            round_trip_of(cls)
         event_types.register(cls)
 
     def to_data_json(self) -> str:
@@ -127,7 +139,7 @@ class Event(BaseModel):
         Raises:
             UnstorableDataError: A field holds what JSON cannot carry.
         """
-        return to_canonical_json(_to_data(self))
+        return to_canonical_json(to_data(self))
 
     @classmethod
     def from_recorded(cls, recorded: RecordedEvent) -> Self:
@@ -148,38 +160,91 @@ class Event(BaseModel):
         return cast("Self", _only(recorded, found))
 
 
-def _to_data(event: Event) -> dict[str, object]:
-    try:
-        data: dict[str, object] = event.__pydantic_serializer__.to_python(event, mode="json", by_alias=True)
-    except ValueError:
-        # Its text may quote the value.
-        raise UnstorableDataError(path=_unwritable_field(event), reason="a value without a JSON form") from None
-    return data
+class _Printed(str):
+    """
+    Data that is canonical JSON already.
+    """
+
+    __slots__ = ()
 
 
-def _unwritable_field(event: Event) -> str:
-    for name, field in type(event).model_fields.items():
-        try:
-            event.__pydantic_serializer__.to_python(event, mode="json", include={name})
-        except ValueError:
-            return f"$.{field.alias}"
-    return "$"
-
-
-def _to_object_json(data: Mapping[str, object]) -> str:
+def _to_object_json(data: Mapping[str, object] | _Printed) -> str:
     # CommitRequest carries data as a protobuf Struct, which is an object.
     # Source: genesisdb-io-proto, genesisdb.proto, EventInput.data.
+    if type(data) is _Printed:
+        return str(data)
     text = to_canonical_json(data)
     if not text.startswith("{"):
         raise UnstorableDataError(path="$", reason=f"a value of type {type(data).__name__} in place of an object")
     return text
 
 
-def _to_event_subject(path: str) -> Subject:
+def _with_metadata(data_json: str, stored: Mapping[str, object]) -> str:
+    if not stored:
+        return data_json
+    begin = f'{{"{METADATA_KEY}":{to_canonical_json(stored)}'
+    if data_json == "{}":
+        return begin + "}"
+    # Members are sorted by name.
+    if data_json[2:3] > METADATA_KEY[0]:
+        return f"{begin},{data_json[1:]}"
+    return to_canonical_json({**parse_json(data_json), METADATA_KEY: stored})
+
+
+def check_event_subject(path: str) -> Subject:
+    """
+    The subject of an event.
+
+    Raises:
+        InvalidSubjectError: *path* is no subject that an event can have.
+    """
     subject = Subject(path)
     if subject.is_root:
         raise InvalidSubjectError(subject, "an event needs a subject below '/'")
     return subject
+
+
+def check_is_event(event: object) -> None:
+    """
+    Check that *event* is what can happen, an instance of an event class.
+
+    Raises:
+        NotAnEventError: It is something else.
+    """
+    if isinstance(event, Event):
+        return
+    if isinstance(event, type):
+        advice = f"{event.__name__} is a class: emit an instance of it, {event.__name__}(...)"
+    elif isinstance(event, (NewEvent, RecordedEvent)):
+        advice = "emit the event itself; its place is that of what emits it"
+    else:
+        advice = "emit an instance of an event class, such as MoneyDeposited(cents=5)"
+    raise NotAnEventError(type(event).__name__, advice)
+
+
+def checked_new_events(events: object) -> tuple[NewEvent, ...]:
+    """
+    The events of a commit, each a `NewEvent`, which has a subject.
+
+    Raises:
+        NotAnEventError: One is something else.
+    """
+    if isinstance(events, NewEvent) or not isinstance(events, Iterable):
+        advice = "commit a list of events, [NewEvent.of(event, subject=...)]"
+        raise NotAnEventError(type(events).__name__, advice)
+    given = tuple(cast("Iterable[object]", events))
+    for event in given:
+        if isinstance(event, NewEvent):
+            continue
+        name = type(event).__name__
+        if isinstance(event, Event):
+            advice = f'it has no subject yet; commit NewEvent.of({name}(...), subject="/...")'
+        elif isinstance(event, RecordedEvent):
+            advice = "it is stored already; NewEvent(subject=..., type=..., data=...) makes a new event of its content"
+        else:
+            advice = 'commit a NewEvent, such as NewEvent.of(MoneyDeposited(cents=5), subject="/accounts/42")'
+        raise NotAnEventError(name, advice)
+    return cast("tuple[NewEvent, ...]", given)
 
 
 def check_event_type(name: str) -> None:
@@ -227,7 +292,7 @@ class NewEvent:
         ValueError: *type* or *source* is empty, longer than 256 characters or has white space.
     """
 
-    subject: Subject = attrs.field(converter=_to_event_subject)
+    subject: Subject = attrs.field(converter=check_event_subject)
     type: str = attrs.field(validator=_check_name)
     data_json: str = attrs.field(alias="data", converter=_to_object_json)
     source: str | None = attrs.field(default=None, validator=attrs.validators.optional(_check_name))
@@ -247,20 +312,51 @@ class NewEvent:
         Place *event* at *subject*, with its *metadata* and the version of its class in its data.
 
         A personal event is stored by reference in any case. Of such events' data nothing is to be told
-        apart from what they say about the person, so they carry no metadata.
+        apart from what they say about the person, so they carry no metadata, but for a mark that erasing empties:
+        so each reader can tell that they were erased, whatever their class.
+
+        Raises:
+            NotAnEventError: *event* is no event.
+            UnstorableEventError: It would not come back from the store as it is.
+            UnstorableDataError: A field holds what JSON cannot carry.
+            InvalidSubjectError: *subject* is not one an event can have.
         """
-        by_reference = store_data_as_reference or event.event_is_personal
-        known = Metadata() if metadata is None or by_reference else metadata.of_event_at(subject)
-        stored: dict[str, Any] = attrs.evolve(known, version=event.event_version).to_data()
-        if event.event_is_personal:
+        check_is_event(event)
+        return cls.of_content(
+            EventContent.of(event),
+            subject=subject,
+            source=source,
+            store_data_as_reference=store_data_as_reference,
+            metadata=metadata,
+        )
+
+    @classmethod
+    def of_content(
+        cls,
+        content: EventContent,
+        *,
+        subject: str,
+        source: str | None = None,
+        store_data_as_reference: bool = False,
+        metadata: Metadata | None = None,
+    ) -> Self:
+        """
+        Place what an event said when its *content* was taken. See `of`.
+
+        Raises:
+            InvalidSubjectError: *subject* is not one an event can have.
+        """
+        place = check_event_subject(subject)
+        event_class = content.event_class
+        by_reference = store_data_as_reference or event_class.event_is_personal
+        known = Metadata() if metadata is None or by_reference else metadata.of_event_at(place)
+        stored: dict[str, Any] = attrs.evolve(known, version=event_class.event_version).to_data()
+        if by_reference:
             stored[HELD_KEY] = HELD
-        data = _to_data(event)
-        if stored:
-            data[METADATA_KEY] = stored
         return cls(
-            subject=Subject(subject),
-            type=event.event_type,
-            data=data,
+            subject=place,
+            type=event_class.event_type,
+            data=_Printed(_with_metadata(content.data_json, stored)),
             source=source,
             store_data_as_reference=by_reference,
         )
@@ -274,8 +370,20 @@ class NewEvent:
         """
         # Its data is checked and printed already, which is most of the work of making one.
         moved = copy.copy(self)
-        object.__setattr__(moved, "subject", _to_event_subject(subject))
+        object.__setattr__(moved, "subject", check_event_subject(subject))
         return moved
+
+    def of_type(self, name: str) -> Self:
+        """
+        The same event, stored with another type.
+
+        Raises:
+            ValueError: *name* cannot be the type of an event.
+        """
+        check_event_type(name)
+        renamed = copy.copy(self)
+        object.__setattr__(renamed, "type", name)
+        return renamed
 
 
 @final
@@ -357,7 +465,7 @@ class RecordedEvent(NamedTuple):
         """
         Read it as the events it stands for today: one, or as many as upcasters make of it, or none.
 
-        An erased personal event is `Erased`.
+        An event whose data was erased is `Erased`.
 
         Raises:
             UnknownEventTypeError, EventDecodingError, NewerEventError, UpcastingError: See `decode`.

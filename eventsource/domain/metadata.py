@@ -22,6 +22,7 @@ COMMAND_SUBJECT_MEMBER: Final = "commandSubject"
 _MEMBERS: Final = {
     "command_id": COMMAND_ID_MEMBER,
     "command_subject": COMMAND_SUBJECT_MEMBER,
+    "command_digest": "commandDigest",
     "correlation_id": "correlationId",
     "causation_id": "causationId",
     "actor": "actor",
@@ -47,6 +48,9 @@ class Metadata:
         command_subject: The subject of that command; not stored with an event that is there or below, which is
             how one is told whose command it was.
 
+        command_digest: Which command that was, its class and its content, so that another one with the same id is
+            told from a repeat. Nothing personal is in it.
+
         correlation_id: The whole story it belongs to: the same in all commands and events of it.
 
         causation_id: The direct cause: the id of a command, or of the event that a process answered.
@@ -60,6 +64,7 @@ class Metadata:
 
     command_id: str | None = None
     command_subject: str | None = None
+    command_digest: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
     actor: str | None = None

@@ -5,6 +5,7 @@ Subjects: the addresses events are written to.
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Self
 
 from eventsource.errors import InvalidSubjectError
@@ -89,11 +90,50 @@ def prefix_below(subject: str) -> str:
     return subject if subject == "/" else subject + "/"
 
 
+def check_segment(id: object, *, owner: str) -> None:
+    """
+    Check that *id* can be one segment of a subject.
+
+    Args:
+        owner: What it is the id of, for the error: "the id of Account".
+
+    Raises:
+        InvalidSubjectError: It is no text; it is empty, ``.`` or ``..``; or it has a slash, or white space at
+            its beginning or end.
+    """
+    if not isinstance(id, str):
+        is_plain = isinstance(id, (int, uuid.UUID)) and not isinstance(id, bool)
+        advice = "; str(...) makes a text of it" if is_plain else ""
+        reason = f"{owner} must be a text such as '42', and this is {described(id)}{advice}"
+        raise InvalidSubjectError(shown(id), reason)
+    if not id or id in {".", ".."} or "/" in id or id != id.strip():
+        reason = (
+            f"{owner} must be one segment of a subject: a text that is not empty, '.' or '..', "
+            "without a slash and without white space around it"
+        )
+        raise InvalidSubjectError(id, reason)
+
+
+def described(value: object) -> str:
+    """
+    What *value* is, without the value itself.
+    """
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def shown(value: object) -> str:
+    """
+    What an error shows in place of a value that is no text.
+    """
+    return value if isinstance(value, str) else f"<{type(value).__name__}>"
+
+
 def _check(path: object) -> None:
     if isinstance(path, str) and _PLAIN.fullmatch(path):
         return
     if not isinstance(path, str):
-        raise InvalidSubjectError(repr(path), "it is no text")
+        reason = f"a subject is a text such as '/accounts/42', and this is {described(path)}"
+        raise InvalidSubjectError(shown(path), reason)
     if not path.startswith("/"):
         raise InvalidSubjectError(path, "it must start with '/'")
     if path == "/":

@@ -5,6 +5,7 @@ Erasing a subject, with all that was made of it that can be reached from here.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
@@ -14,15 +15,20 @@ from eventsource.domain.event import NewEvent
 from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
 from eventsource.domain.precondition import SubjectIsAtVersion
 from eventsource.domain.subject import Subject
-from eventsource.erasure.traces import read_traces
-from eventsource.errors import ErasureUnfinishedError, PreconditionFailedError
+from eventsource.erasure.traces import read_traces, stored_types
+from eventsource.errors import (
+    ErasureUnfinishedError,
+    NotSupportedError,
+    PersonalDataRemainsError,
+    PreconditionFailedError,
+)
 from eventsource.log import get_logger
 from eventsource.store.scope import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Collection, Mapping, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.event import Event, RecordedEvent
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 
@@ -95,6 +101,7 @@ async def erase_subject(
     clean: Sequence[Cleanable] = (),
     wait_for: Sequence[Projector] = (),
     timeout_s: float = 30.0,
+    including: Collection[str | type[Event]] = (),
 ) -> Erasure:
     """
     Erase the data of *subject*, purge what was kept of its states, and record it for projectors and for the books.
@@ -119,7 +126,13 @@ async def erase_subject(
 
         timeout_s: How long it waits for each of them, in seconds.
 
+        including: Event classes or stored types whose data is erased though it was not stored by reference, with
+            its metadata. The audit then checks the links of these events only, see `EventStore.erase`.
+
     Raises:
+        PersonalDataRemainsError: All is done as described, and events of the subject still hold personal data that
+            was not stored by reference: say so in *including*. Only events whose classes are imported are known.
+        NotSupportedError: All is done, but that the server cannot erase the types in *including*.
         SubjectNotFoundError: The subject has no events.
         ErasureUnfinishedError: Nobody can read the data any more and all the rest is done, but bytes of it are left
             in a file. Call it again to finish it.
@@ -129,25 +142,33 @@ async def erase_subject(
     """
     subject = Subject(subject)
     place = erasures_of(subject)
-    unfinished: ErasureUnfinishedError | None = None
+    types = stored_types(including)
+    unfinished: ErasureUnfinishedError | NotSupportedError | None = None
     try:
-        emptied = await store.erase(subject)
+        emptied = await (store.erase(subject, including=types) if types else store.erase(subject))
     except ErasureUnfinishedError as error:
         # The data is gone for every reader. What was made of it is not, and must not wait for a file.
         unfinished, emptied = error, error.events
+    except NotSupportedError as error:
+        if not types:
+            raise
+        # What was stored by reference is gone.
+        unfinished, emptied = error, 0
     purged = sum([await purge_one(each, store, subject) for each in purge])
     for database in clean:
         if not await database.clean():
             unfinished = unfinished or ErasureUnfinishedError(
                 repr(database), subject=subject, events=emptied, reason="somebody is reading from it or writing to it"
             )
-    recorded = await _record(store, subject, purged)
+    recorded, remaining = await _record(store, subject, purged)
     log.info("subject.erased", subject=subject, events=emptied, recorded=len(recorded), snapshots=purged)
     if wait_for and (last := await store.last_event(place, recursive=False)):
         for projector in wait_for:
             await projector.seen(last.id, timeout_s)
     if unfinished is not None:
         raise unfinished
+    if remaining:
+        raise PersonalDataRemainsError(subject, types=remaining, emptied=emptied)
     return Erasure(subject, emptied, recorded, purged)
 
 
@@ -165,14 +186,23 @@ async def purge_one(holder: Purgeable, store: EventStore, subject: Subject) -> i
     return purged if isinstance(purged, int) else 0
 
 
-async def _record(store: EventStore, subject: Subject, purged: int) -> tuple[RecordedEvent, ...]:
+async def _record(
+    store: EventStore, subject: Subject, purged: int
+) -> tuple[tuple[RecordedEvent, ...], Mapping[str, int]]:
+    """
+    Record which events were emptied.
+
+    Returns:
+        The records, and how many events still hold personal data, by stored type.
+    """
     place = erasures_of(subject)
     metadata = current_metadata()
     while True:
         traces = await read_traces(store, subject)
+        remaining = dict(sorted(Counter(event.type for event in traces.personal).items()))
         ids = traces.unrecorded
         if not ids:
-            return ()
+            return (), remaining
         events = [
             NewEvent.of(
                 SubjectErased(event_ids=ids[start : start + _MAX_IDS], snapshots_purged=0 if start else purged),
@@ -182,7 +212,7 @@ async def _record(store: EventStore, subject: Subject, purged: int) -> tuple[Rec
             for start in range(0, len(ids), _MAX_IDS)
         ]
         try:
-            return await store.commit(events, [SubjectIsAtVersion(place, traces.records)])
+            return await store.commit(events, [SubjectIsAtVersion(place, traces.records)]), remaining
         except PreconditionFailedError:
             # Somebody erases the same subject: what they have recorded is not to be recorded twice.
             continue

@@ -4,19 +4,20 @@ What erasing a subject would do, before it is done.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from eventsource.domain.data_reference import emptied
 from eventsource.domain.subject import Subject
-from eventsource.erasure.traces import is_held, read_traces
+from eventsource.erasure.traces import is_held, is_personal, read_traces, stored_types
 from eventsource.errors import SubjectNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.domain.event import Event, RecordedEvent
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 
@@ -58,9 +59,15 @@ class ErasurePlan:
 
         kept: How many other events the subject has; their data stays.
 
+        remaining: How many of these hold personal data all the same, by stored type: they were not stored by
+            reference. `erase_subject` fails by name unless it is told to include these types.
+
+        unknown: The types of these that no class here is declared for, so it cannot be told whether they are
+            personal.
+
         unrecorded: How many events were erased before, and nobody has said so: that is made good.
 
-        below: The subjects below that have data to be erased; it stays unless they are erased, too.
+        below: The subjects below that have data to be erased, or personal data; it stays unless they are erased, too.
 
         projectors: What each projector would do, by name.
     """
@@ -68,14 +75,29 @@ class ErasurePlan:
     subject: Subject
     events: tuple[PlannedEvent, ...]
     kept: int
+    remaining: Mapping[str, int]
+    unknown: tuple[str, ...]
     unrecorded: int
     below: tuple[str, ...]
     projectors: Mapping[str, Consequence]
 
 
-async def plan_erasure(store: EventStore, subject: str, *, projectors: Sequence[Projector] = ()) -> ErasurePlan:
+async def plan_erasure(
+    store: EventStore,
+    subject: str,
+    *,
+    projectors: Sequence[Projector] = (),
+    including: Collection[str | type[Event]] = (),
+) -> ErasurePlan:
     """
     Find out what `erase_subject` would do.
+
+    Args:
+        store, subject: As there.
+
+        projectors: Those whose consequences are asked for.
+
+        including: As there.
 
     Raises:
         SubjectNotFoundError: The subject has no events.
@@ -85,14 +107,34 @@ async def plan_erasure(store: EventStore, subject: str, *, projectors: Sequence[
     traces = await read_traces(store, subject)
     if not traces.count:
         raise SubjectNotFoundError(subject)
-    below = {event.subject async for event in store.stream(subject) if event.subject != subject and is_held(event)}
+    below = {
+        event.subject
+        async for event in store.stream(subject)
+        if event.subject != subject and (is_held(event) or is_personal(event))
+    }
+    types = stored_types(including)
+    held = traces.held
+    if types:
+        held_ids = {event.id for event in held}
+        gone = {*traces.gone}
+        held = tuple(
+            [
+                event
+                async for event in store.stream(subject, recursive=False)
+                if event.id in held_ids or (event.type in types and event.id not in gone and event.data_json != "{}")
+            ]
+        )
+    emptied_ids = {event.id for event in held}
+    remaining = Counter(event.type for event in traces.personal if event.id not in emptied_ids)
     return ErasurePlan(
         subject=subject,
-        events=tuple(PlannedEvent(event.id, event.type, event.time_ns) for event in traces.held),
-        kept=traces.count - len(traces.held),
+        events=tuple(PlannedEvent(event.id, event.type, event.time_ns) for event in held),
+        kept=traces.count - len(held),
+        remaining=dict(sorted(remaining.items())),
+        unknown=tuple(sorted(traces.unknown - types)),
         unrecorded=len(traces.unrecorded),
         below=tuple(sorted(below)),
-        projectors={projector.name: _consequence(projector, subject, traces.held) for projector in projectors},
+        projectors={projector.name: _consequence(projector, subject, held) for projector in projectors},
     )
 
 

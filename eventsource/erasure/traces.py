@@ -10,13 +10,19 @@ import attrs
 
 from eventsource.domain.data_reference import emptied
 from eventsource.domain.event_data import parse_json
-from eventsource.domain.evolution.erased import HELD, HELD_KEY
+from eventsource.domain.event_type import event_types, stored_types_of
+from eventsource.domain.evolution.decoding import decode
+from eventsource.domain.evolution.erased import HELD, HELD_KEY, Erased
+from eventsource.domain.evolution.process_note import as_noted, note_type, noted_type
 from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
 from eventsource.domain.hash_chain import event_hash
 from eventsource.domain.metadata import METADATA_KEY
+from eventsource.errors import DeclarationError, EventError
 
 if TYPE_CHECKING:
-    from eventsource.domain.event import RecordedEvent
+    from collections.abc import Collection
+
+    from eventsource.domain.event import Event, RecordedEvent
     from eventsource.store.interface import EventStore
 
 
@@ -32,6 +38,12 @@ class Traces:
 
         gone: The ids of those whose data was erased.
 
+        personal: Those that read as personal here and hold their data. Once a subject was erased, they are what is
+            left.
+
+        unknown: The stored types of other events that hold data and that no class here is declared for: whether
+            they are personal cannot be told.
+
         recorded: The ids of those that a `SubjectErased` names.
 
         records: How many of these there are.
@@ -40,6 +52,8 @@ class Traces:
     count: int
     held: tuple[RecordedEvent, ...]
     gone: tuple[str, ...]
+    personal: tuple[RecordedEvent, ...]
+    unknown: frozenset[str]
     recorded: frozenset[str]
     records: int
 
@@ -59,6 +73,8 @@ async def read_traces(store: EventStore, subject: str) -> Traces:
     recorded = {event_id for record in records for event_id in SubjectErased.from_recorded(record).event_ids}
     held: list[RecordedEvent] = []
     gone: list[str] = []
+    personal: list[RecordedEvent] = []
+    unknown: set[str] = set()
     count = 0
     async for event in store.stream(subject, recursive=False):
         count += 1
@@ -66,7 +82,56 @@ async def read_traces(store: EventStore, subject: str) -> Traces:
             gone.append(event.id)
         elif is_held(event):
             held.append(event)
-    return Traces(count, tuple(held), tuple(gone), frozenset(recorded), len(records))
+        elif not is_known(event):
+            unknown.add(event.type)
+        if is_personal(event):
+            personal.append(event)
+    return Traces(
+        count, tuple(held), tuple(gone), tuple(personal), frozenset(unknown), frozenset(recorded), len(records)
+    )
+
+
+def stored_types(including: Collection[str | type[Event]]) -> frozenset[str]:
+    """
+    The stored types that are meant: of a class all that its events may be stored with, as notes of a process, too.
+    """
+    names: set[str] = set()
+    for each in including:
+        if isinstance(each, str):
+            names.add(each)
+        else:
+            own = stored_types_of(each)
+            names |= {*own, *map(note_type, own)}
+    return frozenset(names)
+
+
+def is_known(event: RecordedEvent) -> bool:
+    """
+    Whether it can be told here if an event is personal: it has no data, or a class is declared for it.
+    """
+    try:
+        reading = event_types.reading(noted_type(event.type))
+    except DeclarationError:
+        reading = None
+    return reading is not None or _is_empty(event)
+
+
+def is_personal(event: RecordedEvent) -> bool:
+    """
+    Whether an event reads as one of a personal class, and its data is there.
+    """
+    event = as_noted(event)
+    try:
+        reading = event_types.reading(event.type)
+    except DeclarationError:
+        return False
+    if reading is None or not reading.is_personal:
+        return False
+    try:
+        return any(not isinstance(each, Erased) and each.event_is_personal for each in decode(event))
+    except EventError:
+        # It does not fit, so it may be anything.
+        return True
 
 
 def is_held(event: RecordedEvent) -> bool:

@@ -8,7 +8,9 @@ Every error of the package.
     ├── EventError
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
+    │   ├── UnstorableEventError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
     │   ├── EventDecodingError
@@ -29,6 +31,8 @@ Every error of the package.
     │   ├── StoreLockedError
     │   ├── StoreReadOnlyError
     │   ├── StoreClosedError
+    │   ├── WrongEventLoopError (RuntimeError)
+    │   ├── ClientSettingError (ValueError)
     │   ├── StoreForkedError
     │   ├── StoreFullError
     │   ├── StoreUnavailableError
@@ -40,6 +44,7 @@ Every error of the package.
     │   ├── EventNotFoundError (LookupError)
     │   ├── SubjectNotFoundError (LookupError)
     │   ├── ErasureUnfinishedError
+    │   ├── PersonalDataRemainsError
     │   ├── StoreNotEmptyError
     │   ├── BackupInvalidError (ValueError)
     │   ├── NotSupportedError
@@ -61,13 +66,19 @@ Every error of the package.
     ├── CommandError
     │   ├── CommandNotHandledError (LookupError)
     │   ├── CommandLeavesNoTraceError
+    │   ├── CommandIdReusedError
+    │   ├── UnstorableCommandError (ValueError)
     │   └── ResultNotSeenError
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── AggregateReadOnlyError
+    ├── AggregateInCommitError (RuntimeError)
+    ├── UnitOfWorkClosedError (RuntimeError)
     ├── PeriodClosedError
     ├── UnstorableStateError (TypeError)
     ├── NotAReadModelDatabaseError
+    ├── ReadModelDatabaseUrlError (ValueError)
+    ├── ReadModelDatabaseError
     ├── ImmudbError
     │   ├── InvalidImmudbUrlError (ValueError)
     │   ├── NotBytesError (TypeError)
@@ -92,6 +103,12 @@ Every error of the package.
     ├── ProjectionError
     │   ├── ProjectorFailedError
     │   ├── ProjectorSupersededError
+    │   ├── ProjectorOutdatedError
+    │   ├── ProjectorChangedError
+    │   ├── HandlerTransactionError
+    │   ├── UnfinishedEffectsError
+    │   ├── TableTakenError
+    │   ├── ReadModelInUseError
     │   ├── ProjectorNotRunningError
     │   ├── CheckpointMismatchError
     │   ├── CheckpointMissingError
@@ -105,7 +122,8 @@ Every error of the package.
     │   ├── RefusalUnansweredError
     │   ├── ProcessNotFoundError (LookupError)
     │   ├── ProcessNotParkedError
-    │   └── ProcessManagerFailedError
+    │   ├── ProcessManagerFailedError
+    │   └── ProcessManagerNotRunningError
     └── NotaryError
         ├── InvalidLedgerUrlError (ValueError)
         ├── NotALedgerError
@@ -126,12 +144,16 @@ aggregates and need not derive from anything here.
 """
 
 from eventsource.errors.command import (
+    AggregateInCommitError,
     AggregateReadOnlyError,
     CommandError,
+    CommandIdReusedError,
     CommandLeavesNoTraceError,
     CommandNotHandledError,
     PeriodClosedError,
     ResultNotSeenError,
+    UnitOfWorkClosedError,
+    UnstorableCommandError,
     UnstorableStateError,
 )
 from eventsource.errors.event import (
@@ -140,10 +162,12 @@ from eventsource.errors.event import (
     EventTooLargeError,
     MalformedEventError,
     NewerEventError,
+    NotAnEventError,
     NotOneEventError,
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
+    UnstorableEventError,
     UpcastingError,
 )
 from eventsource.errors.immudb import (
@@ -188,6 +212,7 @@ from eventsource.errors.process import (
     ProcessCompletedError,
     ProcessError,
     ProcessManagerFailedError,
+    ProcessManagerNotRunningError,
     ProcessNotFoundError,
     ProcessNotParkedError,
     ProcessNotStartedError,
@@ -198,13 +223,21 @@ from eventsource.errors.projection import (
     CheckpointMismatchError,
     CheckpointMissingError,
     ErasedDataRemainsError,
+    HandlerTransactionError,
     NotAReadModelDatabaseError,
     NotSeenError,
     ProjectionError,
+    ProjectorChangedError,
     ProjectorFailedError,
     ProjectorNotRunningError,
+    ProjectorOutdatedError,
     ProjectorSupersededError,
+    ReadModelDatabaseError,
+    ReadModelDatabaseUrlError,
     ReadModelIncompleteError,
+    ReadModelInUseError,
+    TableTakenError,
+    UnfinishedEffectsError,
 )
 from eventsource.errors.query import (
     GuardError,
@@ -241,6 +274,7 @@ from eventsource.errors.root import (
 from eventsource.errors.store import (
     AnswerTooLargeError,
     BackupInvalidError,
+    ClientSettingError,
     CommitOutcomeUnknownError,
     DamagedLineError,
     ErasureUnfinishedError,
@@ -250,6 +284,7 @@ from eventsource.errors.store import (
     InvalidStoreUrlError,
     NotAStoreError,
     NotSupportedError,
+    PersonalDataRemainsError,
     SchemaExistsError,
     SchemaMismatchError,
     StoreClosedError,
@@ -264,11 +299,13 @@ from eventsource.errors.store import (
     StoreReadOnlyError,
     StoreUnavailableError,
     SubjectNotFoundError,
+    WrongEventLoopError,
 )
 
 __all__ = [
     "AddressUnavailableError",
     "AggregateExistsError",
+    "AggregateInCommitError",
     "AggregateNotFoundError",
     "AggregateReadOnlyError",
     "AlreadyNotarisedError",
@@ -276,7 +313,9 @@ __all__ = [
     "BackupInvalidError",
     "CheckpointMismatchError",
     "CheckpointMissingError",
+    "ClientSettingError",
     "CommandError",
+    "CommandIdReusedError",
     "CommandLeavesNoTraceError",
     "CommandNotHandledError",
     "CommitOutcomeUnknownError",
@@ -292,6 +331,7 @@ __all__ = [
     "EventTooLargeError",
     "ForbiddenError",
     "GuardError",
+    "HandlerTransactionError",
     "IdempotencyKeyReusedError",
     "ImmudbClosedError",
     "ImmudbError",
@@ -322,6 +362,7 @@ __all__ = [
     "NotALedgerError",
     "NotAReadModelDatabaseError",
     "NotAStoreError",
+    "NotAnEventError",
     "NotBytesError",
     "NotNotarisedError",
     "NotOneEventError",
@@ -332,16 +373,20 @@ __all__ = [
     "NotaryNotRunningError",
     "PasswordPolicyError",
     "PeriodClosedError",
+    "PersonalDataRemainsError",
     "PreconditionFailedError",
     "ProcessCompletedError",
     "ProcessError",
     "ProcessManagerFailedError",
+    "ProcessManagerNotRunningError",
     "ProcessNotFoundError",
     "ProcessNotParkedError",
     "ProcessNotStartedError",
     "ProjectionError",
+    "ProjectorChangedError",
     "ProjectorFailedError",
     "ProjectorNotRunningError",
+    "ProjectorOutdatedError",
     "ProjectorSupersededError",
     "QueryBudgetError",
     "QueryError",
@@ -349,6 +394,9 @@ __all__ = [
     "QueryStructureError",
     "QuerySyntaxError",
     "QueryValueError",
+    "ReadModelDatabaseError",
+    "ReadModelDatabaseUrlError",
+    "ReadModelInUseError",
     "ReadModelIncompleteError",
     "RefusalUnansweredError",
     "RequestError",
@@ -375,14 +423,20 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreUnavailableError",
     "SubjectNotFoundError",
+    "TableTakenError",
     "TamperedError",
     "TrustMissingError",
     "TrustUnreadableError",
     "UnauthenticatedError",
     "UndeclaredCommandError",
+    "UnfinishedEffectsError",
+    "UnitOfWorkClosedError",
     "UnknownEventTypeError",
+    "UnstorableCommandError",
     "UnstorableDataError",
+    "UnstorableEventError",
     "UnstorableStateError",
     "UpcastingError",
     "VerificationError",
+    "WrongEventLoopError",
 ]

@@ -4,7 +4,7 @@ Commands, and the aggregates that they are about.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from eventsource.errors.root import EventSourceError
 
@@ -35,6 +35,25 @@ class CommandNotHandledError(CommandError, LookupError):
         super().__init__(command, f"no handler for {command}: register one with this dispatcher first")
 
 
+class UnstorableCommandError(CommandError, ValueError):
+    """
+    A command of a process cannot be recorded: it would come back as another one, or not at all.
+
+    Attributes:
+        field: The field that would not come back; "data" if the command could not be read at all.
+    """
+
+    code = "unstorable-command"
+
+    def __init__(self, command: str, *, field: str) -> None:
+        super().__init__(
+            command,
+            f"{command} cannot be recorded: its field {field} does not come back from JSON as it is. Declare it with "
+            "a type that says all that the value says, and write and read it by one name",
+        )
+        self.field = field
+
+
 class CommandLeavesNoTraceError(CommandError):
     """
     A handler emitted events, but none that would tell a repeat of the command. Nothing was committed.
@@ -54,6 +73,34 @@ class CommandLeavesNoTraceError(CommandError):
             f"{command} emitted events, but none at or under {subject} that carries its id, so a repeat could not be "
             "told: emit one there that is not personal, or give the command the subject that it writes to",
         )
+        self.subject = subject
+
+
+class CommandIdReusedError(CommandError):
+    """
+    A command came with the id of another command. Nothing was committed.
+
+    An id names one command: its class and its content. Send the other command under an id of its own.
+
+    Attributes:
+        earlier: The name of the class of the command that was carried out under the id.
+
+        command_id: The id.
+
+        subject: The subject of the command that was refused.
+    """
+
+    code = "command-id-reused"
+
+    def __init__(self, command: str, *, earlier: str, command_id: str, subject: str) -> None:
+        what = f"{command} with other content" if earlier == command else f"another command, {earlier}"
+        super().__init__(
+            command,
+            f"{command} at {subject} came with the id {command_id!r}, under which {what} was carried out: "
+            "a command id names one command for ever, so give this one an id of its own",
+        )
+        self.earlier = earlier
+        self.command_id = command_id
         self.subject = subject
 
 
@@ -104,6 +151,60 @@ class AggregateReadOnlyError(EventSourceError):
         self.subject = subject
         self.aggregate = aggregate
         self.version = version
+
+
+class AggregateInCommitError(EventSourceError, RuntimeError):
+    """
+    An aggregate was to emit an event or to be saved while a commit of its events is not settled.
+
+    Attributes:
+        subject: Where its events are.
+
+        aggregate: The name of the aggregate class.
+
+        is_unknown: Whether that commit is over, and it is not known if it was written. Then load the
+            aggregate again; else wait until the commit ends.
+    """
+
+    code = "aggregate-in-commit"
+
+    def __init__(self, *, subject: str, aggregate: str, is_unknown: bool) -> None:
+        super().__init__(
+            f"it is not known whether the events of {aggregate} {subject} were committed: "
+            "load it again, and decide by what is there"
+            if is_unknown
+            else f"the events of {aggregate} {subject} are being committed: wait for that, or load it again"
+        )
+        self.subject = subject
+        self.aggregate = aggregate
+        self.is_unknown = is_unknown
+
+
+class UnitOfWorkClosedError(EventSourceError, RuntimeError):
+    """
+    A unit of work was used after its commit began. It is good for one commit.
+
+    Attributes:
+        state: "committing", "committed", or "unknown": whether the commit was written is not known.
+            "lent" says that the commit is not the caller's: `decide` or a dispatcher commits.
+    """
+
+    code = "unit-of-work-closed"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(_STATES[state])
+        self.state = state
+
+
+_STATES: Final = {
+    "committing": "this unit of work is being committed: wait for that, and make a new one for the next decision",
+    "committed": "this unit of work is committed: make a new one for the next decision",
+    "unknown": (
+        "it is not known whether this unit of work was committed: read what is there and decide again in a new one; "
+        "only a commit that had an idempotency key may be repeated, with the same key"
+    ),
+    "lent": ("this unit of work is committed for you when the function returns: leave out the call of commit()"),
+}
 
 
 class PeriodClosedError(EventSourceError):

@@ -60,6 +60,31 @@ class UnstorableDataError(EventError, ValueError):
         self.reason = reason
 
 
+class UnstorableEventError(EventError, ValueError):
+    """
+    An event would come back from the store as another one than was emitted, or not at all. It was not stored.
+
+    Attributes:
+        event_class: The name of its class.
+
+        field: Where in the event, such as ``lines[2].amount``; empty if it cannot be told.
+
+        reason: What became of it; no values, they may be personal.
+    """
+
+    code = "unstorable-event"
+
+    def __init__(self, *, event_class: str, field: str, reason: str) -> None:
+        what = f"its field {field}" if field else "it"
+        super().__init__(
+            f"{event_class} cannot be stored: {what} {reason}. Declare the field with a type that says all that the "
+            "value says, or give it a serializer and a validator that are each other's inverse"
+        )
+        self.event_class = event_class
+        self.field = field
+        self.reason = reason
+
+
 class EventTooLargeError(EventError, ValueError):
     """
     An event is larger than a Genesis DB takes.
@@ -85,6 +110,21 @@ class EventTooLargeError(EventError, ValueError):
         self.subject = subject
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class NotAnEventError(EventError, TypeError):
+    """
+    Something was to be emitted or committed that is no event, or an event that has no subject yet.
+
+    Attributes:
+        found: The name of its type.
+    """
+
+    code = "not-an-event"
+
+    def __init__(self, found: str, advice: str) -> None:
+        super().__init__(f"a value of type {found} cannot be stored here: {advice}")
+        self.found = found
 
 
 class MalformedEventError(EventError, ValueError):

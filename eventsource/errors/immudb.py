@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors.root import EventSourceError
+from eventsource.errors.root import EventSourceError, without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ class InvalidImmudbUrlError(ImmudbError, ValueError):
     The address of an immudb is not understood.
 
     Attributes:
-        url: As given, without user and password.
+        url: As given, without user, password and parameters.
 
         reason: What is wrong with it.
     """
@@ -33,6 +33,7 @@ class InvalidImmudbUrlError(ImmudbError, ValueError):
     code = "invalid-immudb-url"
 
     def __init__(self, url: str, reason: str) -> None:
+        url = without_secrets(url)
         super().__init__(
             f"not the address of an immudb: {url!r}: {reason}; write 'immudb://USER:PASSWORD@HOST:PORT/DATABASE', "
             "with 'immudbs' for TLS, or 'HOST:PORT'"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors.root import EventSourceError
+from eventsource.errors.root import EventSourceError, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ class InvalidLedgerUrlError(NotaryError, ValueError):
     A text names no ledger.
 
     Attributes:
-        url: The text as given, without a password.
+        url: The text as given, without user, password and parameters.
 
         reason: What is wrong with it.
     """
@@ -34,6 +34,7 @@ class InvalidLedgerUrlError(NotaryError, ValueError):
     code = "invalid-ledger-url"
 
     def __init__(self, url: str, reason: str) -> None:
+        url = without_secrets(url)
         super().__init__(f"not a ledger: {url!r}: {reason}; try 'sqlite:notary.db' or 'immudb://HOST:3322/DATABASE'")
         self.url = url
         self.reason = reason

@@ -164,3 +164,14 @@ class ProcessManagerFailedError(ProcessError):
         self.event_id = event_id
         self.event_type = event_type
         self.subject = subject
+
+
+class ProcessManagerNotRunningError(ProcessError):
+    """
+    Somebody waits for a process manager that no worker runs any more.
+    """
+
+    code = "process-manager-not-running"
+
+    def __init__(self, process: str) -> None:
+        super().__init__(f"process manager {process!r} has stopped: start a ProcessWorker with it", process=process)

@@ -18,6 +18,32 @@ class NotAReadModelDatabaseError(EventSourceError):
         super().__init__(f"{database} is an event store: read models need a file of their own")
 
 
+class ReadModelDatabaseUrlError(EventSourceError, ValueError):
+    """
+    A URL names no database that read models can be kept in.
+
+    The URL itself is not in the text: it may hold a password.
+    """
+
+    code = "read-model-database-url"
+
+
+class ReadModelDatabaseError(EventSourceError):
+    """
+    The database of the read models refuses what a projector needs, and will refuse it again: a right that its user
+    does not have, for instance.
+
+    Attributes:
+        problem: What it said, without the values of a statement.
+    """
+
+    code = "read-model-database"
+
+    def __init__(self, database: str, problem: str) -> None:
+        super().__init__(f"the read-model database {database} refuses: {problem}")
+        self.problem = problem
+
+
 class ProjectionError(EventSourceError):
     """
     A projector cannot go on.
@@ -71,6 +97,122 @@ class ProjectorSupersededError(ProjectionError):
 
     def __init__(self, projector: str) -> None:
         super().__init__(projector, "another worker runs it on the same database; this one stopped")
+
+
+class ProjectorOutdatedError(ProjectionError):
+    """
+    A newer version of the projector has made the read model. This one wrote nothing.
+
+    Attributes:
+        version: The version that was to run.
+
+        newer: The version that made the read model.
+    """
+
+    code = "projector-outdated"
+
+    def __init__(self, projector: str, *, version: int, newer: int) -> None:
+        super().__init__(
+            projector,
+            f"version {newer} has made its read model, so version {version} does not write there; run version {newer}, "
+            f"or go back by declaring the older code as version {newer + 1} and rebuilding",
+        )
+        self.version = version
+        self.newer = newer
+
+
+class ProjectorChangedError(ProjectionError):
+    """
+    The projector has changed since it wrote its read model: what is there is not what it would make of the events.
+
+    Attributes:
+        changes: What has changed, in words.
+    """
+
+    code = "projector-changed"
+
+    def __init__(self, projector: str, *, changes: tuple[str, ...]) -> None:
+        super().__init__(
+            projector, f"it has changed since it wrote its read model ({'; '.join(changes)}): rebuild the projector"
+        )
+        self.changes = changes
+
+
+class HandlerTransactionError(ProjectionError):
+    """
+    A handler ended the transaction of the worker, or left it in a state that the worker cannot go on with.
+
+    Effects and checkpoint are written in one transaction; it is the worker's alone. A handler may use savepoints:
+    ``with tx.begin_nested(): ...``.
+
+    Attributes:
+        misuse: What the handler did, in words.
+    """
+
+    code = "handler-transaction"
+
+    def __init__(self, projector: str, misuse: str) -> None:
+        super().__init__(
+            projector,
+            f"a handler {misuse}: the transaction is the worker's, which commits it with the checkpoint; "
+            "a handler changes rows through tx and may use savepoints (with tx.begin_nested())",
+        )
+        self.misuse = misuse
+
+
+class UnfinishedEffectsError(ProjectionError):
+    """
+    Effects were committed without their checkpoint, and the projector names no tables that could be filled again.
+    """
+
+    code = "unfinished-effects"
+
+    def __init__(self, projector: str) -> None:
+        super().__init__(
+            projector,
+            "a handler ended its transaction, so effects were committed without their checkpoint and would be "
+            "applied twice; name its tables in the class statement, or empty what it fills, and rebuild it",
+        )
+
+
+class TableTakenError(ProjectionError):
+    """
+    A table that the projector was to fill belongs to another projector.
+
+    Attributes:
+        table: The table.
+
+        owner: The name of the projector that fills it.
+    """
+
+    code = "table-taken"
+
+    def __init__(self, projector: str, *, table: str, owner: str) -> None:
+        super().__init__(
+            projector,
+            f"table {table!r} belongs to projector {owner!r}: give each projector tables of its own; if this is "
+            f"{owner!r} under a new name, take the old name again, or drop the table so that it can be made anew",
+        )
+        self.table = table
+        self.owner = owner
+
+
+class ReadModelInUseError(ProjectionError):
+    """
+    A table cannot be emptied or made anew without harm to what belongs to others. Nothing was changed.
+
+    Attributes:
+        table: The table.
+
+        reason: What is in the way, in words.
+    """
+
+    code = "read-model-in-use"
+
+    def __init__(self, projector: str, *, table: str, reason: str) -> None:
+        super().__init__(projector, f"table {table!r} still has its old rows: {reason}")
+        self.table = table
+        self.reason = reason
 
 
 class ProjectorNotRunningError(ProjectionError):
@@ -173,11 +315,15 @@ class NotSeenError(ProjectionError, TimeoutError):
         event_id: The event waited for.
 
         timeout_s: How long, in seconds.
+
+        whereabouts: How far the projector is, in words.
     """
 
     code = "not-seen"
 
-    def __init__(self, projector: str, *, event_id: str, timeout_s: float) -> None:
-        super().__init__(projector, f"has not reached event {event_id} after {timeout_s} s")
+    def __init__(self, projector: str, *, event_id: str, timeout_s: float, whereabouts: str = "") -> None:
+        where = f"; {whereabouts}" if whereabouts else ""
+        super().__init__(projector, f"has not reached event {event_id} after {timeout_s} s{where}")
         self.event_id = event_id
         self.timeout_s = timeout_s
+        self.whereabouts = whereabouts

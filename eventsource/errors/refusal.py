@@ -31,6 +31,13 @@ class PreconditionFailedError(StoreError):
         query: The GDBQL text of the rule, if it is a query; may hold values that were given to it.
 
         asked: The part of the query that did not hold, such as ``SUM(e.data.delta) >= 500``.
+
+        index: Over HTTP, which of the commit's preconditions it was, counted from 0; None where the
+            server did not say.
+
+        type: Over HTTP, its type on the wire, such as "isSubjectNew"; None where it is not known.
+
+        text: Over HTTP, what the server said in words of its own; empty if it said nothing.
     """
 
     code = "precondition-failed"
@@ -45,9 +52,14 @@ class PreconditionFailedError(StoreError):
         name: str | None = None,
         query: str | None = None,
         asked: str | None = None,
+        index: int | None = None,
+        type: str | None = None,
+        text: str = "",
     ) -> None:
         where = f"{subject}: " if subject else ""
-        super().__init__(f"precondition failed: {where}expected {expected}, found {found}")
+        which = "" if index is None else f" (precondition {index}, counted from 0{f', {type}' if type else ''})"
+        said = f"; the server says: {text}" if text else ""
+        super().__init__(f"precondition failed: {where}expected {expected}, found {found}{which}{said}")
         self.subject = subject
         self.precondition = precondition
         self.expected = expected
@@ -55,6 +67,9 @@ class PreconditionFailedError(StoreError):
         self.name = name
         self.query = query
         self.asked = asked
+        self.index = index
+        self.type = type
+        self.text = text
 
 
 class AggregateExistsError(PreconditionFailedError):

@@ -15,6 +15,10 @@ class RequestError(EventSourceError):
     code = "request"
 
 
+def _said(text: str) -> str:
+    return f"; the server says: {text}" if text else ""
+
+
 class InvalidJsonError(RequestError, ValueError):
     """
     Bytes are not JSON that means the same to every reader.
@@ -57,25 +61,32 @@ class RequestTooLargeError(RequestError, ValueError):
 
     Attributes:
         limit_bytes: The largest it takes; None where the server did not say.
+
+        text: What the server said in words of its own; empty if it said nothing.
     """
 
     code = "request-too-large"
 
-    def __init__(self, limit_bytes: int | None = None) -> None:
+    def __init__(self, limit_bytes: int | None = None, *, text: str = "") -> None:
         limit = "what the server takes" if limit_bytes is None else f"{limit_bytes} bytes"
-        super().__init__(f"the body is larger than {limit}")
+        super().__init__(f"the body is larger than {limit}" + _said(text))
         self.limit_bytes = limit_bytes
+        self.text = text
 
 
 class UnauthenticatedError(RequestError):
     """
     A request carries no token, or one that the server does not know.
+
+    Attributes:
+        text: What the server said in words of its own; empty if it said nothing.
     """
 
     code = "unauthenticated"
 
-    def __init__(self) -> None:
-        super().__init__("no token, or not one that is known here: send 'Authorization: Bearer TOKEN'")
+    def __init__(self, *, text: str = "") -> None:
+        super().__init__("no token, or not one that is known here: send 'Authorization: Bearer TOKEN'" + _said(text))
+        self.text = text
 
 
 class ForbiddenError(RequestError):
@@ -84,13 +95,17 @@ class ForbiddenError(RequestError):
 
     Attributes:
         role: What it would take: "read", "write" or "administrator"; None where the server did not say.
+
+        text: What the server said in words of its own; empty if it said nothing.
     """
 
     code = "forbidden"
 
-    def __init__(self, role: str | None = None) -> None:
-        super().__init__("this token does not allow it" + (f": it takes the {role} token" if role else ""))
+    def __init__(self, role: str | None = None, *, text: str = "") -> None:
+        needed = f": it takes the {role} token" if role else ""
+        super().__init__(f"this token does not allow it{needed}{_said(text)}")
         self.role = role
+        self.text = text
 
 
 class RequestRefusedError(RequestError):

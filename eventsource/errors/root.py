@@ -4,6 +4,7 @@ The root of all errors, and what is wrong with a declaration or an installation.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -19,6 +20,25 @@ class EventSourceError(Exception):
         Let it pass between processes: the default would call the class with the message alone.
         """
         return _restore, (type(self), self.args), self.__dict__
+
+
+# From the slashes, or the beginning, to the last @ of the text: a password may hold any character, also a slash.
+_LOGIN = re.compile(r"(//|^(?!.*//)).*@", re.DOTALL)
+_PARAMETERS = re.compile(r"\?.*", re.DOTALL)
+
+
+def without_secrets(url: str) -> str:
+    """
+    A URL as it may be shown: without user, password and parameters, which can hold either.
+
+    It need not be a URL that anything understands.
+
+    >>> without_secrets("postgresql://ada:se/cr@t@db.example.com/bank?password=secret")
+    'postgresql://…@db.example.com/bank?…'
+    >>> without_secrets("sqlite:bank.db")
+    'sqlite:bank.db'
+    """
+    return _LOGIN.sub(r"\1…@", _PARAMETERS.sub("?…", url))
 
 
 def _restore(cls: type[EventSourceError], args: tuple[object, ...]) -> EventSourceError:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors.root import EventSourceError
+from eventsource.errors.root import EventSourceError, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +26,13 @@ class InvalidStoreUrlError(StoreError, ValueError):
     A store URL is not understood.
 
     Attributes:
-        url: The URL as given, without a password.
+        url: The URL as given, without user, password and parameters.
     """
 
     code = "invalid-store-url"
 
     def __init__(self, url: str, reason: str) -> None:
+        url = without_secrets(url)
         super().__init__(f"not a store URL: {url!r}: {reason}; write 'memory:', 'sqlite:PATH' or 'http://HOST:PORT'")
         self.url = url
 
@@ -116,6 +117,45 @@ class StoreClosedError(StoreError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is closed: use it inside `async with connect(...) as store`")
+
+
+class WrongEventLoopError(StoreError, RuntimeError):
+    """
+    Something is used in another event loop or process than the one it belongs to. Nothing was sent.
+
+    Attributes:
+        name: What it was to reach.
+
+        kind: What is another one: "event loop" or "process".
+    """
+
+    code = "wrong-event-loop"
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(
+            f"what reaches {name} was first used in another {kind}, and its connections cannot leave that: make one "
+            f"for each {kind}; a client without an httpx.AsyncClient of yours has connections of its own in each"
+        )
+        self.name = name
+        self.kind = kind
+
+
+class ClientSettingError(StoreError, ValueError):
+    """
+    A client cannot be made: one of its settings is missing or cannot be used.
+
+    Attributes:
+        setting: Which one, such as "auth_token".
+
+        reason: What is wrong with it, in words; a token is not shown.
+    """
+
+    code = "client-setting"
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{setting}: {reason}")
+        self.setting = setting
+        self.reason = reason
 
 
 class StoreForkedError(StoreError):
@@ -226,8 +266,9 @@ class CommitOutcomeUnknownError(StoreError):
     preconditions make the repeat harmless, or it has an idempotency key. Over HTTP the store's
     ``resolve`` does that, as far as it can be decided.
 
-    A commit whose caller was cancelled, or whose time limit was up, ends like this, too: the event loop
-    then raises its own error, and `behind` finds this one in it.
+    A time limit of yours around a commit ends in `TimeoutError`, and a cancelled task in
+    `asyncio.CancelledError`, as they must. Where the commit was sent by then the cause of it is this
+    error: `behind` finds it.
 
     Attributes:
         reason: What was found, in words.
@@ -237,29 +278,32 @@ class CommitOutcomeUnknownError(StoreError):
 
     code = "commit-outcome-unknown"
 
+    @classmethod
+    def behind(cls, error: BaseException) -> CommitOutcomeUnknownError | None:
+        """
+        The unknown outcome that *error* is, or that caused it; None if no commit was on its way.
+
+        >>> doubt = CommitOutcomeUnknownError("the store", "cancelled")
+        >>> limit = TimeoutError()
+        >>> limit.__cause__ = doubt
+        >>> CommitOutcomeUnknownError.behind(limit) is doubt
+        True
+        """
+        found: BaseException | None = error
+        seen: set[int] = set()
+        while found is not None and id(found) not in seen:
+            if isinstance(found, cls):
+                return found
+            seen.add(id(found))
+            found = found.__cause__ or found.__context__
+        return None
+
     def __init__(self, name: str, reason: str, *, attempt: object = None) -> None:
         super().__init__(
             f"a commit to {name} may or may not have been stored ({reason}): read the subject before you repeat it"
         )
         self.reason = reason
         self.attempt = attempt
-
-    @classmethod
-    def behind(cls, error: BaseException) -> CommitOutcomeUnknownError | None:
-        """
-        The unknown outcome that a cancellation or a time limit left behind; None if there is none.
-
-        Args:
-            error: A `TimeoutError` or `asyncio.CancelledError` that ended a commit, or an error raised from one.
-        """
-        seen: set[int] = set()
-        link: BaseException | None = error
-        while link is not None and id(link) not in seen:
-            if isinstance(link, cls):
-                return link
-            seen.add(id(link))
-            link = link.__cause__ or link.__context__
-        return None
 
 
 class DamagedLineError(StoreError):
@@ -323,6 +367,35 @@ class SubjectNotFoundError(StoreError, LookupError):
     def __init__(self, subject: str) -> None:
         super().__init__(f"no events at {subject}: there is nothing to erase; data is erased at the exact subject")
         self.subject = subject
+
+
+class PersonalDataRemainsError(StoreError):
+    """
+    A subject was erased as far as it can be, and events of it still hold personal data.
+
+    They were not stored by reference: their class became personal later, or another program wrote them so. Erasing
+    with their types in ``including`` erases them, too.
+
+    Attributes:
+        subject: The subject.
+
+        types: How many such events there are, by stored type.
+
+        emptied: How many events were emptied.
+    """
+
+    code = "personal-data-remains"
+
+    def __init__(self, subject: str, *, types: Mapping[str, int], emptied: int) -> None:
+        counted = ", ".join(f"{count} of type {name!r}" for name, count in types.items())
+        super().__init__(
+            f"events at {subject} still hold personal data: {counted}; they were not stored by reference, so they were "
+            f"left ({emptied} events were emptied): erase again and include these types, "
+            f"erase_subject(store, {subject!r}, including={list(types)!r})"
+        )
+        self.subject = subject
+        self.types = types
+        self.emptied = emptied
 
 
 class ErasureUnfinishedError(StoreError):

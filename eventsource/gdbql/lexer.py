@@ -83,6 +83,8 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "end":
             tokens.append((kind, "", offset))
             break
+        elif kind == "text":
+            _check_beside(tokens, token, query=text, offset=offset)
         elif kind == "other":
             _raise_at(text, offset)
         tokens.append((kind, token, offset))
@@ -136,6 +138,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004
 
 
+# As word processors and telephones put them in place of ' and ".
+_TYPOGRAPHIC_QUOTES: Final = frozenset(
+    "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00b4\u00ab\u00bb\u2039\u203a\uff07\uff02"
+)
+
 _WHOLE_NAME: Final = re.compile(_NAME)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _TEXT_SO_FAR: Final = re.compile(r"""(['"])(?:(?!\1)[^\\\x00-\x1f]|\\.)*+""")
@@ -177,6 +184,23 @@ def _join_pair(match: re.Match[str]) -> str:
     return match[0].encode("utf-16", "surrogatepass").decode("utf-16")
 
 
+def _check_beside(tokens: list[Token], token: str, *, query: str, offset: int) -> None:
+    """
+    Refuse a text that begins where another one has just ended: so SQL writes a quote inside a text.
+    """
+    if not tokens:
+        return
+    kind, before, start = tokens[-1]
+    if kind == "text" and start + len(before) == offset and before[0] == token[0]:
+        quote = token[0]
+        reason = f"expected no second text right behind the first; {_how_to_quote(quote)}, not as {quote}{quote}"
+        raise QuerySyntaxError(reason, query=query, offset=offset)
+
+
+def _how_to_quote(quote: str) -> str:
+    return f"inside a text the quote {quote} is written as \\{quote}"
+
+
 def _raise_at(text: str, offset: int) -> NoReturn:
     """
     Say why no token begins at *offset*.
@@ -184,8 +208,19 @@ def _raise_at(text: str, offset: int) -> NoReturn:
     character = text[offset]
     if character in {"'", '"'}:
         closed = _TEXT_SO_FAR.match(text, offset)
-        offset = closed.end() if closed else offset
+        begin, offset = offset, closed.end() if closed else offset
         reason = f"expected {character} to close the text, found {_shown(text, offset)}"
+        if offset == len(text):
+            # The most likely reasons: an apostrophe before it, or a path that ends in a backslash.
+            reason += f"; {_how_to_quote(character)}"
+            if "\\" in text[begin:]:
+                reason += " and a backslash as \\\\"
+    elif character in _TYPOGRAPHIC_QUOTES:
+        reason = f"expected a part of a query, found {_shown(text, offset)}; a text stands between two ' or two \""
+    elif character == "`":
+        reason = "expected a part of a query, found '`'; a text stands between two ' or two \", a name as e['name']"
+    elif character == "\\":
+        reason = "expected a part of a query, found a backslash; it has a meaning only inside a text"
     elif character == "/":
         reason = "expected */ to close this comment, found the end of the query"
     elif character.isdigit():

@@ -12,6 +12,7 @@ import attrs
 from eventsource.domain.event_data import to_canonical_json
 from eventsource.errors import QueryError
 from eventsource.gdbql import parse, version_guard
+from eventsource.genesisdb.options import read_precondition
 from eventsource.wire.ndjson import read_value
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class CommitAttempt:
 
         body: The request.
 
-        preconditions: Those given as objects, so that an error can name them.
+        preconditions: Those given as objects, so that an error can name them; None for each other one.
 
         is_marked: Whether the data of its events holds the key.
 
@@ -46,7 +47,7 @@ class CommitAttempt:
 
     key: str
     body: bytes = attrs.field(repr=False)
-    preconditions: tuple[Precondition, ...] = attrs.field(default=(), repr=False)
+    preconditions: tuple[Precondition | None, ...] = attrs.field(default=(), repr=False)
     is_marked: bool = False
     is_stored: bool = False
     known_id: str | None = None
@@ -60,7 +61,7 @@ class CommitAttempt:
         *,
         key: str | None = None,
         is_marked: bool = False,
-        typed: tuple[Precondition, ...] = (),
+        typed: tuple[Precondition | None, ...] = (),
         known_id: str | None = None,
     ) -> CommitAttempt:
         """
@@ -82,6 +83,16 @@ class CommitAttempt:
         The events as they were sent.
         """
         return cast("list[dict[str, Any]]", self._members()["events"])
+
+    def named_preconditions(self) -> list[Precondition | str]:
+        """
+        The preconditions in order, each as an object where it can be one, else the type it was sent with.
+        """
+        sent = self._members().get("preconditions", [])
+        typed = self.preconditions or (None,) * len(sent)
+        return [
+            read_precondition(members) if given is None else given for given, members in zip(typed, sent, strict=True)
+        ]
 
     def guarded_place(self) -> tuple[str, int] | None:
         """

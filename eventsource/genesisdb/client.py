@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import quote
 
 import httpx
 
 from eventsource.domain.event_data import to_canonical_json
 from eventsource.errors import (
     BackupInvalidError,
+    ClientSettingError,
     CommitOutcomeUnknownError,
     DamagedLineError,
     MalformedEventError,
@@ -22,7 +24,7 @@ from eventsource.errors import (
 from eventsource.genesisdb.attempt import CommitAttempt
 from eventsource.genesisdb.commit import Committer
 from eventsource.genesisdb.event import Event
-from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, parts, stream_body
+from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, check_media_type, parts, stream_body
 from eventsource.genesisdb.observing import Following
 from eventsource.genesisdb.options import (
     print_event,
@@ -30,15 +32,16 @@ from eventsource.genesisdb.options import (
     print_stream_options,
     typed_preconditions,
 )
-from eventsource.genesisdb.read_back import is_event
+from eventsource.genesisdb.read_back import is_event, read_event
 from eventsource.genesisdb.rows import Rows
-from eventsource.genesisdb.settings import Settings
+from eventsource.genesisdb.settings import TOKEN, TOKEN_VARIABLE, URL, VERSION, Settings
+from eventsource.wire.backup import is_record
 from eventsource.wire.json_array import read_array
 from eventsource.wire.ndjson import LineSplitter, read_value
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent
@@ -55,22 +58,29 @@ class Client:
     errors are those of this package. Use it as ``async with``, or call `aclose` at the end; one that
     is never closed keeps its idle connections until the program ends.
 
+    One client serves the whole program: several event loops, one after another or in several threads, and
+    processes that were forked. Each has connections of its own.
+
     Args:
-        api_url: Of the server; by default what ``GENESISDB_API_URL`` says.
+        config: The settings ``api_url``, ``api_version`` and ``auth_token`` as a dictionary, as the official
+            SDK takes them; or the URL alone.
 
         api_version: Of the API; by default what ``GENESISDB_API_VERSION`` says, or ``v1``.
 
-        auth_token: By default what ``GENESISDB_AUTH_TOKEN`` says; without any none is sent.
+        auth_token: By default what ``GENESISDB_AUTH_TOKEN`` says.
+
+        api_url: Of the server; by default what ``GENESISDB_API_URL`` says, or ``GENESISDB_URL``.
 
         limits: How long to wait, how much to accept, how often to try.
 
         http: An `httpx.AsyncClient` of your own to send by, for a proxy or a certificate, say. You
-            close it. Without one the client has its own connections, which are several times as fast.
+            close it. It belongs to the event loop that uses it first, and it may bring a token of its own.
+            Without one the client has its own connections, which are several times as fast.
 
         tls: How the client's own connections verify servers; by default as
             `ssl.create_default_context` does.
 
-        max_connections: How many of its own there may be at a time.
+        max_connections: How many of its own there may be at a time, in each event loop.
 
         mark_commits: Put the idempotency key of each commit into the data of its events, as
             ``_meta.commit``. A server that keeps no such keys, like Genesis DB itself, then lets a
@@ -78,22 +88,26 @@ class Client:
 
     Raises:
         InvalidStoreUrlError: No URL, or not one of a server.
-        ValueError: A version or token that cannot be sent.
+        ClientSettingError: No token, a version or token that cannot be sent, or a setting that does not exist.
     """
 
     def __init__(
         self,
-        api_url: str | None = None,
+        config: Mapping[str, str | None] | str | None = None,
         api_version: str | None = None,
         auth_token: str | None = None,
         *,
+        api_url: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
         http: httpx.AsyncClient | None = None,
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         mark_commits: bool = False,
     ) -> None:
-        settings = Settings.of(api_url, api_version, auth_token)
+        given = {URL: api_url, VERSION: api_version, TOKEN: auth_token}
+        settings = Settings.of(*_read_config(config, given))
+        if settings.token is None and http is None:
+            raise ClientSettingError(TOKEN, f"give a token, or set {TOKEN_VARIABLE}")
         self.exchange = Exchange(settings, limits=limits, http=http, tls=tls, max_connections=max_connections)
         self.committer = Committer(self.exchange)
         self.marks_commits = mark_commits
@@ -116,9 +130,32 @@ class Client:
         """
         return self.exchange.settings.url
 
+    @property
+    def api_url(self) -> str:
+        """
+        Of the server, without a slash at its end.
+        """
+        return self.exchange.settings.url
+
+    @property
+    def api_version(self) -> str:
+        """
+        Of the API.
+        """
+        return self.exchange.settings.version
+
+    @property
+    def auth_token(self) -> str | None:
+        """
+        The token that is sent.
+        """
+        return self.exchange.settings.token
+
     async def aclose(self) -> None:
         """
         Let requests under way come to their end, then close all connections. Streams are cut.
+
+        Whatever is asked later is refused.
         """
         await self.exchange.aclose()
 
@@ -151,6 +188,8 @@ class Client:
         Raises:
             PreconditionFailedError: One did not hold; nothing was written.
             CommitOutcomeUnknownError: It may have been written or not, see `resolve`.
+            TimeoutError, asyncio.CancelledError: A time limit of yours ended it, or its task was cancelled:
+                it may have been written or not. `CommitOutcomeUnknownError.behind` finds the error for `resolve`.
             StoreUnavailableError: The server cannot be reached; nothing was written.
             EventSourceError: The server refused, for the reason the class names.
         """
@@ -285,17 +324,22 @@ class Client:
         """
         return self._object(await self.exchange.get("/status"))
 
-    async def subjects(self) -> list[str]:
+    async def subjects(self, under: str = "/") -> list[str]:
         """
         The subjects that have events.
+
+        Args:
+            under: Only these at and below it are wanted. An eventsource server leaves out the others;
+                a Genesis DB may list all, so look at what comes.
         """
-        return [str(subject) for subject in await self._list("/subjects", "subjects")]
+        path = "/subjects" if under == "/" else f"/subjects?under={quote(under, safe='/')}"
+        return await self._texts(path, "subjects")
 
     async def types(self) -> list[str]:
         """
         The types of the events.
         """
-        return [str(name) for name in await self._list("/types", "types")]
+        return await self._texts("/types", "types")
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         """
@@ -316,10 +360,15 @@ class Client:
             members = cast("dict[str, Any]", found)
             inner = members.get("schemas")
             return cast("dict[str, Any]", inner) if isinstance(inner, dict) else members
+        if found is not None and not isinstance(found, list):
+            reason = "it is no list or object of schemas"
+            raise DamagedLineError(1, reason)
         schemas: dict[str, Any] = {}
-        for entry in cast("list[Any]", found or []):
-            if isinstance(entry, dict) and "type" in entry:
-                schemas[str(cast("dict[str, Any]", entry)["type"])] = cast("dict[str, Any]", entry).get("schema")
+        for entry in found or []:  # pyright: ignore[reportUnknownVariableType]  # mypy knows it
+            if not isinstance(entry, dict) or "type" not in entry:
+                reason = "an entry of it is no schema"
+                raise DamagedLineError(1, reason)
+            schemas[str(cast("dict[str, Any]", entry)["type"])] = cast("dict[str, Any]", entry).get("schema")
         return schemas
 
     async def backup(self) -> AsyncGenerator[Event]:
@@ -329,9 +378,10 @@ class Client:
         async with self.exchange.opened("GET", "/backup/create", accept=JSON) as response:
             if not response.is_success:
                 raise self.exchange.failure(await self.exchange.reply(response))
+            check_media_type(response.headers)
             try:
                 async for members in read_array(parts(response)):
-                    if not is_event(members):
+                    if not is_event(members) and not (isinstance(members, dict) and is_record(members)):
                         reason = "what the server sends is no backup"
                         raise MalformedEventError(reason)
                     yield Event(members)
@@ -350,15 +400,28 @@ class Client:
         """
         return _count(await self.exchange.post("/backup/restore", _print_array(events)), "restored")
 
-    async def erase(self, subject: str) -> int | None:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int | None:
         """
         As `erase_data`.
 
+        Args:
+            including: Types of events whose data is erased, too, where it was not stored by reference.
+
         Returns:
             How many events were emptied; None where the server does not say.
+
+        Raises:
+            NotSupportedError: The server erases by reference only, as Genesis DB does: it does not say that it took
+                *including*.
         """
         # A `Subject` is a text that JSON printers do not take for one.
-        reply = await self.exchange.post("/erase", to_canonical_json({"subject": str(subject)}).encode())
+        body: dict[str, Any] = {"subject": str(subject)}
+        if including:
+            body["including"] = sorted(including)
+        reply = await self.exchange.post("/erase", to_canonical_json(body).encode())
+        if including and _member(reply, "including") != body["including"]:
+            msg = "the server erases data that was stored by reference and no other: not the types in `including`"
+            raise NotSupportedError(msg)
         return _count(reply, "erased")
 
     # What only the servers of this package know.
@@ -379,9 +442,10 @@ class Client:
         Raises:
             NotSupportedError: The server has none, as Genesis DB itself.
         """
-        found = _read_whole(await self._extended("GET", "/indexes"))
-        if isinstance(found, dict):
-            found = cast("dict[str, Any]", found).get("indexes", [])
+        found = await self._list("/indexes", "indexes")
+        if not all(isinstance(index, dict) for index in found):
+            reason = "an entry of it is no index"
+            raise DamagedLineError(1, reason)
         return cast("list[dict[str, Any]]", found)
 
     async def create_index(self, event_type: str, path: str) -> dict[str, Any]:
@@ -420,10 +484,20 @@ class Client:
         reply = await self.exchange.get(path, accept="text/plain", tries=tries)
         return reply.body.decode(errors="replace")
 
+    async def _texts(self, path: str, member: str) -> list[str]:
+        found = await self._list(path, member)
+        if not all(isinstance(text, str) for text in found):
+            reason = f"it is no list of {member}"
+            raise DamagedLineError(1, reason)
+        return cast("list[str]", found)
+
     async def _list(self, path: str, member: str) -> list[Any]:
         found = _read_whole(await self._extended("GET", path))
         if isinstance(found, dict):
             found = cast("dict[str, Any]", found).get(member)
+        if isinstance(found, str):
+            # A list of one, as lines.
+            found = [found]
         if not isinstance(found, list):
             reason = f"it is no list of {member}"
             raise DamagedLineError(1, reason)
@@ -438,25 +512,40 @@ class Client:
         return cast("dict[str, Any]", found)
 
 
+def _read_config(config: Mapping[str, str | None] | str | None, given: dict[str, str | None]) -> list[str | None]:
+    """
+    The settings in the order of `Settings.of`; what is empty is not given, as for the official SDK.
+    """
+    in_config: dict[str, Any] = {URL: config} if isinstance(config, str) else dict(config or {})
+    for name, value in in_config.items():
+        if name not in given:
+            raise ClientSettingError(str(name), f"no such setting; there are {', '.join(given)}")
+        if not isinstance(value, str | None):
+            raise ClientSettingError(name, f"a text is wanted, not {type(value).__name__}")
+        if value and given[name]:
+            raise ClientSettingError(name, "it is given twice")
+    return [given[name] or in_config.get(name) for name in given]
+
+
 # No such path, no such method there, not written yet.
 _NO_SUCH_PLACE = frozenset({404, 405, 501})
 
 
 def _read_event(number: int, line: bytes) -> Event:
-    members = read_value(number, line)
-    if not is_event(members):
-        reason = "it is no event"
-        raise DamagedLineError(number, reason)
-    return Event(members)
+    return Event(read_event(number, line))
 
 
 def _count(reply: Reply, name: str) -> int | None:
+    count = _member(reply, name)
+    return count if isinstance(count, int) else None
+
+
+def _member(reply: Reply, name: str) -> Any:
     try:
         found = read_value(1, reply.body)
     except DamagedLineError:
         return None
-    count: Any = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
-    return count if isinstance(count, int) else None
+    return cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
 
 
 def _read_whole(reply: Reply) -> Any:

@@ -40,7 +40,7 @@ from eventsource.errors import (
     StoreUnavailableError,
 )
 from eventsource.genesisdb.backoff import Backoff
-from eventsource.genesisdb.exchange import IDEMPOTENCY_KEY, NOT_SENT, describe
+from eventsource.genesisdb.exchange import IDEMPOTENCY_KEY, NOT_SENT, check_media_type, describe
 from eventsource.genesisdb.read_back import Members, mark_of, read_committed, read_own, read_subject, says
 from eventsource.wire.ndjson import read_value
 
@@ -85,6 +85,7 @@ class _Doubt:
 _Outcome = _Stored | _Rejected | _NothingDone | _Doubt
 
 _TOO_MANY_REQUESTS = 429
+_PRECONDITION_FAILED = 412
 _REQUEST_TIMEOUT = 408
 _FIRST_SERVER_ERROR = 500
 
@@ -114,10 +115,17 @@ class Committer:
             PreconditionFailedError, RequestError, EventSourceError: Nothing was written.
             StoreUnavailableError: Nothing was written, the server cannot be reached.
             CommitOutcomeUnknownError: As it says.
+            asyncio.CancelledError: The task was cancelled, by a time limit of the caller's, say. It is caused
+                by a `CommitOutcomeUnknownError`: what was sent may be stored.
         """
-        events = await self._send(attempt, None)
-        if events is None:
-            events = await self._read_stored(attempt) if reads_back else []
+        try:
+            events = await self._send(attempt, None)
+            if events is None:
+                events = await self._read_stored(attempt) if reads_back else []
+        except asyncio.CancelledError as cancelled:
+            # A cancellation stays one, or time limits and task groups would not end.
+            doubt = self._unknown(attempt, "it was cancelled before its outcome was known")
+            raise asyncio.CancelledError(*(cancelled.args or (str(doubt),))) from doubt
         self.note(events)
         return events
 
@@ -198,24 +206,40 @@ class Committer:
                     doubt = outcome
                     if is_last or not await self.may_repeat(attempt):
                         raise self._unknown(attempt, doubt.reason) from doubt.cause
-            await asyncio.sleep(backoff.pause_s(outcome.retry_after_s))
+            await self._pause(backoff.pause_s(outcome.retry_after_s), attempt, doubt)
+
+    async def _pause(self, seconds: float, attempt: CommitAttempt, doubt: _Doubt | None) -> None:
+        try:
+            await self._exchange.pause(seconds)
+        except StoreClosedError as closed:
+            if doubt is None:
+                raise
+            raise self._unknown(attempt, doubt.reason) from closed
 
     async def _try(self, attempt: CommitAttempt) -> _Outcome:
         try:
             reply = await self._exchange.send(
                 "POST", "/commit", attempt.body, idempotency_key=attempt.key, may_be_cut=True
             )
+            if reply.is_ok:
+                check_media_type(reply.headers)
         except NOT_SENT as error:
             return _NothingDone(self._exchange.unavailable(error))
         except StoreClosedError as error:
             return _NothingDone(error)
         except httpx.TransportError as error:
             return _Doubt(describe(error), error)
+        except DamagedLineError as error:
+            return _Doubt(error.reason, error)
         self._note_keys(reply, attempt.key)
-        return _Stored(reply) if reply.is_ok else self._read_refusal(attempt, reply)
+        if not reply.is_ok:
+            return self._read_refusal(attempt, reply)
+        denial = _denial(reply.body)
+        return _Stored(reply) if denial is None else _Doubt(self._exchange.settings.hide_token(denial))
 
     def _read_refusal(self, attempt: CommitAttempt, reply: Reply) -> _Outcome:
-        error = self._exchange.failure(reply, attempt.preconditions)
+        named = attempt.named_preconditions() if reply.status == _PRECONDITION_FAILED else ()
+        error = self._exchange.failure(reply, named)
         if reply.status == _TOO_MANY_REQUESTS:
             return _NothingDone(StoreUnavailableError(self._exchange.settings.url, str(error)), reply.retry_after_s)
         if isinstance(error, StoreUnavailableError | StoreClosedError):
@@ -226,7 +250,7 @@ class Committer:
         is_failure = reply.status >= _FIRST_SERVER_ERROR or reply.status == _REQUEST_TIMEOUT
         if is_failure and isinstance(error, RequestRefusedError):
             # The server broke at it, or one between us lost the server's answer.
-            return _Doubt(f"HTTP {reply.status}", error, reply.retry_after_s)
+            return _Doubt(str(error), error, reply.retry_after_s)
         return _Rejected(error)
 
     async def _settle(self, attempt: CommitAttempt, refusal: EventSourceError, doubt: _Doubt) -> list[Members]:
@@ -275,6 +299,20 @@ class Committer:
 
     def _unknown(self, attempt: CommitAttempt, reason: str) -> CommitOutcomeUnknownError:
         return CommitOutcomeUnknownError(self._exchange.settings.url, reason, attempt=attempt)
+
+
+def _denial(body: bytes) -> str | None:
+    """
+    The words of an answer that says with a status of success that the commit failed; None for any other.
+    """
+    try:
+        found = read_value(1, body)
+    except DamagedLineError:
+        return None
+    members: Members = found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+    if "events" not in members and (members.get("error") or members.get("success") is False):
+        return f"the server answers with success and an error: {str(members.get('error'))[:200]!r}"
+    return None
 
 
 def _is_ours(reply: Reply) -> bool:

@@ -5,7 +5,8 @@ One HTTP/1.1 connection: a request at a time, its answer read as fast as somebod
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, cast
 
 import httptools
 import httpx
@@ -40,8 +41,20 @@ class Connection(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._is_sending = False
+        self._process = os.getpid()
         self.is_gone = False
         self.idle_since = 0.0
+
+    def check_process(self) -> None:
+        """
+        Refuse to read in a process that was forked: what arrives is its parent's.
+
+        Raises:
+            httpx.ReadError: It was.
+        """
+        if self._process != os.getpid():
+            message = "this answer belongs to another process, which was forked while it was being read"
+            raise httpx.ReadError(message)
 
     async def send(self, method: str, head: bytes, body: bytes | AsyncIterator[bytes], waits: Waits) -> Answer:
         """
@@ -112,15 +125,20 @@ class Connection(asyncio.Protocol):
         """
         Leave what comes in the socket.
         """
-        if self._transport is not None and not self.is_gone:
-            self._transport.pause_reading()
+        if (transport := self._readable()) is not None:
+            transport.pause_reading()
 
     def resume(self) -> None:
         """
         Read on.
         """
-        if self._transport is not None and not self.is_gone:
-            self._transport.resume_reading()
+        if (transport := self._readable()) is not None:
+            transport.resume_reading()
+
+    def _readable(self) -> asyncio.Transport | None:
+        # A transport that is closing refuses in some loops, and does nothing in others.
+        transport = self._transport
+        return None if transport is None or self.is_gone or transport.is_closing() else transport
 
     # What asyncio calls.
 
@@ -128,8 +146,8 @@ class Connection(asyncio.Protocol):
         """
         It is open.
         """
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checkers
-        self._transport = transport
+        # Loops have transport classes of their own: uvloop's derive from none of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """
@@ -297,6 +315,7 @@ class Answer(httpx.AsyncByteStream):
             self._connection.abort()
 
     async def _wait(self, timeout_s: float | None) -> None:
+        self._connection.check_process()
         waiter = self._waiter = self._loop.create_future()
         alarm = None if timeout_s is None else self._loop.call_later(timeout_s, self._time_out)
         try:

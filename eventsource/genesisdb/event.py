@@ -15,7 +15,8 @@ class Event(Mapping[str, Any]):
 
     The members are ``source``, ``subject``, ``type``, ``specversion``, ``id``, ``time``,
     ``datacontenttype``, ``predecessorhash``, ``data`` and ``hash``, and whatever else the server
-    sends. It is read only as far as a dictionary can be: treat ``data`` as somebody else's.
+    sends. ``print`` shows all of them, ``repr`` leaves out the data. An event is read only as far as a
+    dictionary can be: treat ``data`` as somebody else's.
 
     >>> event = Event({"id": "7", "type": "io.example.noted", "data": {"text": "hello"}})
     >>> event["data"]["text"], event.data["text"], event.type
@@ -56,6 +57,10 @@ class Event(Mapping[str, Any]):
         # Without the data: it may be personal, and logs are full of reprs.
         shown = {name: self._members.get(name) for name in ("id", "type", "subject", "time")}
         return f"<Event {' '.join(f'{name}={value}' for name, value in shown.items())}>"
+
+    def __str__(self) -> str:
+        # All of it, as `print` of an event of the official SDK shows it.
+        return str({"attributes": self.get_attributes(), "data": self.get_data()})
 
     def get_data(self) -> Any:
         """

@@ -5,6 +5,7 @@ Requests and answers: prepared, sent, and their failures given names.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,14 @@ import httpx
 from eventsource.domain.event_data import to_canonical_json
 from eventsource.errors import (
     AnswerTooLargeError,
+    DamagedLineError,
     RequestRefusedError,
     StoreClosedError,
     StoreUnavailableError,
+    WrongEventLoopError,
 )
 from eventsource.genesisdb.backoff import Backoff, read_retry_after
+from eventsource.genesisdb.loops import PerLoop
 from eventsource.genesisdb.transport import LONG_LIVED, Transport
 from eventsource.wire.failures import read_failure
 from eventsource.wire.ndjson import LineSplitter
@@ -119,6 +123,31 @@ class Reply:
         return read_retry_after(self.headers.get("retry-after"))
 
 
+@attrs.define(eq=False)
+class _Work:
+    """
+    What the tasks of one event loop do with an exchange.
+
+    Attributes:
+        under_way: How many requests that have an end were sent and are not answered.
+
+        pausing: Those who wait for the next try.
+
+        draining: Those who wait for the end of all requests.
+    """
+
+    under_way: int = 0
+    pausing: set[asyncio.Future[None]] = attrs.field(factory=set["asyncio.Future[None]"])
+    draining: set[asyncio.Future[None]] = attrs.field(factory=set["asyncio.Future[None]"])
+
+    def wake(self) -> None:
+        _wake(self.pausing)
+
+
+# How often a client that is being closed looks at the requests of other loops, in seconds.
+_LOOK_S = 0.02
+
+
 class Exchange:
     """
     Sends requests to one server.
@@ -154,11 +183,10 @@ class Exchange:
             "write": limits.write_s,
             "pool": limits.pool_s,
         }
-        self._under_way = 0
+        self._work: PerLoop[_Work] = PerLoop(_Work)
+        # An `httpx.AsyncClient` has connections of one loop of one process: that which uses it first.
+        self._http_place: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._is_closed = False
-        # Waiters, not events: a client may be used in one event loop after another.
-        self._pausing: set[asyncio.Future[None]] = set()
-        self._draining: set[asyncio.Future[None]] = set()
 
     @property
     def is_closed(self) -> bool:
@@ -170,14 +198,25 @@ class Exchange:
     async def aclose(self) -> None:
         """
         Let the requests under way that have an end come to it, and close all connections.
+
+        Those of other event loops are waited for as long as their loops run.
         """
         self._is_closed = True
-        _wake(self._pausing)
-        if self._under_way:
-            drained = asyncio.get_running_loop().create_future()
-            self._draining.add(drained)
-            await drained
-        await self._transport.aclose()
+        try:
+            self._work.each(_Work.wake)
+            own = self._work.here()
+            while own.under_way:
+                drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                own.draining.add(drained)
+                await drained
+            # Another loop may stop for good without a word, so it is looked at.
+            while self._is_busy_elsewhere():  # noqa: ASYNC110  no event of this loop tells that another one stops
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            await self._transport.aclose()
+
+    def _is_busy_elsewhere(self) -> bool:
+        return any(work.under_way and loop.is_running() for loop, work in self._work.living())
 
     async def pause(self, seconds: float) -> None:
         """
@@ -186,15 +225,17 @@ class Exchange:
         Raises:
             StoreClosedError: It is.
         """
+        self.check_open()
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._pausing.add(waiter)
+        pausing = self._work.here().pausing
+        pausing.add(waiter)
         alarm = loop.call_later(seconds, _wake, {waiter})
         try:
             await waiter
         finally:
             alarm.cancel()
-            self._pausing.discard(waiter)
+            pausing.discard(waiter)
         self.check_open()
 
     def check_open(self) -> None:
@@ -214,6 +255,7 @@ class Exchange:
         Ask for something; tried again where that may help.
 
         Raises:
+            DamagedLineError: The answer is of another kind, such as a page.
             EventSourceError: As `failure` makes it, or no answer came.
         """
         return await self._ask("GET", path, None, accept, tries)
@@ -237,6 +279,7 @@ class Exchange:
                 await self.pause(backoff.pause_s())
                 continue
             if reply.is_ok:
+                check_media_type(reply.headers)
                 return reply
             if left <= 0 or reply.status not in _PASSING:
                 raise self.failure(reply)
@@ -255,6 +298,7 @@ class Exchange:
             raise self.unavailable(error) from error
         if not reply.is_ok:
             raise self.failure(reply)
+        check_media_type(reply.headers)
         return reply
 
     async def send(
@@ -278,7 +322,8 @@ class Exchange:
             AnswerTooLargeError: More of it than is held in memory.
         """
         self.check_open()
-        self._under_way += 1
+        work = self._work.here()
+        work.under_way += 1
         try:
             response = await self._open(method, path, body, accept=accept, idempotency_key=idempotency_key)
             try:
@@ -290,9 +335,9 @@ class Exchange:
             finally:
                 await response.aclose()
         finally:
-            self._under_way -= 1
-            if self._under_way == 0:
-                _wake(self._draining)
+            work.under_way -= 1
+            if work.under_way == 0:
+                _wake(work.draining)
 
     # Answers line by line.
 
@@ -316,6 +361,7 @@ class Exchange:
             try:
                 async with self.opened("GET" if body is None else "POST", path, body, accept=accept) as response:
                     if response.status_code in _OK:
+                        check_media_type(response.headers)
                         splitter = LineSplitter(max_line_bytes=self.limits.line_bytes)
                         async for part in parts(response):
                             if found := splitter.feed(part):
@@ -368,7 +414,7 @@ class Exchange:
 
     # Failures.
 
-    def failure(self, reply: Reply, preconditions: Sequence[Precondition] = ()) -> EventSourceError:
+    def failure(self, reply: Reply, preconditions: Sequence[Precondition | str] = ()) -> EventSourceError:
         """
         What an answer that is no success means.
         """
@@ -376,8 +422,13 @@ class Exchange:
             # A POST that is sent elsewhere carries the token with it, and may become a GET.
             text = "the server sends us elsewhere, and redirects are not followed: give its own URL"
             return RequestRefusedError(text, status=reply.status)
-        body = self.settings.hide_token(reply.body)
-        return read_failure(reply.status, body, server=self.settings.url, preconditions=preconditions)
+        return read_failure(
+            reply.status,
+            reply.body,
+            server=self.settings.url,
+            preconditions=preconditions,
+            hide=self.settings.hide_token,
+        )
 
     def unavailable(self, error: httpx.TransportError) -> EventSourceError:
         """
@@ -410,8 +461,20 @@ class Exchange:
             # httpx's own client would cost more than all the rest of a commit.
             request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
             return await self._transport.handle_async_request(request)
+        self._check_place()
         request = self._http.build_request(method, url, headers=headers, content=body, extensions=extensions)
         return await self._http.send(request, stream=True, follow_redirects=False)
+
+    def _check_place(self) -> None:
+        """
+        Refuse to send by a client of httpx that another event loop or process has used.
+        """
+        place = (os.getpid(), asyncio.get_running_loop())
+        if self._http_place is None:
+            self._http_place = place
+        elif self._http_place != place:
+            kind = "event loop" if self._http_place[0] == place[0] else "process"
+            raise WrongEventLoopError(self.settings.url, kind)
 
     def _prepare(self, path: str, accept: str, *, has_body: bool) -> tuple[httpx.URL, httpx.Headers]:
         key = (path, accept, has_body)
@@ -433,6 +496,25 @@ class Exchange:
                 headers["Authorization"] = f"Bearer {self.settings.token}"
             self._prepared[key] = (url, headers)
         return self._prepared[key]
+
+
+def check_media_type(headers: httpx.Headers) -> None:
+    """
+    Refuse an answer that says of itself that it is something else than JSON, lines of it, or plain text.
+
+    A proxy or a web application at the same address answers anything with a page, and with 200.
+
+    Raises:
+        DamagedLineError: It does.
+    """
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type and media_type not in _PLAIN and "json" not in media_type:
+        shown = "".join(each for each in media_type if each.isprintable())[:80]
+        reason = f"the answer is {shown}, and not what a Genesis DB sends; is it the right URL?"
+        raise DamagedLineError(1, reason)
+
+
+_PLAIN = frozenset({"text/plain", "text/event-stream", "application/octet-stream"})
 
 
 def _wake(waiters: set[asyncio.Future[None]]) -> None:

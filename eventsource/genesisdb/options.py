@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 from eventsource.domain.event import NewEvent
 from eventsource.domain.event_data import parse_json
 from eventsource.domain.precondition import Precondition, QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import EventSourceError
+from eventsource.wire.bodies import PreconditionInput as PreconditionBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -150,11 +152,19 @@ def _renamed(options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
     return sent
 
 
-def typed_preconditions(preconditions: Sequence[object]) -> tuple[Precondition, ...]:
+def typed_preconditions(preconditions: Sequence[object]) -> tuple[Precondition | None, ...]:
     """
-    Those that were given as objects, if all were; they let an error say more.
+    Those that were given as objects, and None for each other one; they let an error say more.
     """
     kinds = (SubjectIsNew, SubjectExists, SubjectIsAtVersion, QueryIsTrue)
-    if all(isinstance(precondition, kinds) for precondition in preconditions):
-        return cast("tuple[Precondition, ...]", tuple(preconditions))
-    return ()
+    return tuple(precondition if isinstance(precondition, kinds) else None for precondition in preconditions)
+
+
+def read_precondition(members: Mapping[str, Any]) -> Precondition | str:
+    """
+    A precondition as it was sent as an object; its type where this package has none for it.
+    """
+    try:
+        return PreconditionBody.model_validate(dict(members)).to_precondition()
+    except (EventSourceError, ValueError):
+        return str(members.get("type", ""))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # An idle connection older than this may have been closed without our having looked, in seconds.
 _FRESH_S = 0.1
 
+CLOSED = "the client was closed before anything was sent"
+
 
 @attrs.frozen
 class Origin:
@@ -52,6 +54,7 @@ class Pool:
     origin: Origin
     limit: int
     expiry_s: float
+    _is_closed: bool = attrs.field(default=False, init=False)
     _open: set[Connection] = attrs.field(factory=set["Connection"], init=False)
     # Those in use and those being opened.
     _taken: int = attrs.field(default=0, init=False)
@@ -66,17 +69,16 @@ class Pool:
 
         Raises:
             httpx.PoolTimeout: All were in use for too long.
-            httpx.ConnectError, httpx.ConnectTimeout: None could be opened.
+            httpx.ConnectError, httpx.ConnectTimeout: None could be opened, or the pool was closed.
         """
         connection = await self._reuse(pool_s)
         if connection is not None:
             return connection
         try:
-            connection = await connect(self.origin, self._put_back, self._forget, connect_s)
+            connection = await self._connect(self._put_back, self._forget, connect_s)
         except BaseException:
             self._free_place()
             raise
-        self._open.add(connection)
         return connection
 
     async def open_apart(self, *, connect_s: float | None) -> Connection:
@@ -86,14 +88,33 @@ class Pool:
         Raises:
             httpx.ConnectError, httpx.ConnectTimeout: It could not be opened.
         """
-        connection = await connect(self.origin, Connection.abort, self._open.discard, connect_s)
+        return await self._connect(Connection.abort, self._open.discard, connect_s)
+
+    async def _connect(
+        self, on_idle: Callable[[Connection], None], on_gone: Callable[[Connection], None], connect_s: float | None
+    ) -> Connection:
+        self._check_open()
+        connection = await connect(self.origin, on_idle, on_gone, connect_s)
         self._open.add(connection)
+        if self._is_closed:
+            # While it was being opened.
+            connection.abort()
+            raise httpx.ConnectError(CLOSED)
         return connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise httpx.ConnectError(CLOSED)
 
     def close(self) -> None:
         """
-        Close all, whatever they are doing.
+        Close all, whatever they are doing, and refuse those who wait for one: none is opened any more.
         """
+        self._is_closed = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(httpx.ConnectError(CLOSED))
         for connection in list(self._open):
             connection.abort()
 
@@ -102,6 +123,7 @@ class Pool:
         Take a place. None is leave to open a connection.
         """
         while True:
+            self._check_open()
             connection = self._youngest_idle()
             if connection is not None or (self._taken < self.limit and not self._waiting):
                 self._taken += 1
@@ -111,8 +133,12 @@ class Pool:
                 return None
             if not connection.is_gone and connection.idle_since < asyncio.get_running_loop().time() - _FRESH_S:
                 # Two rounds of the loop: one to look at the sockets, one to hear that the server has closed.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
+                try:
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+                except BaseException:
+                    self._give_back(connection)
+                    raise
             if not connection.is_gone:
                 return connection
 
@@ -211,7 +237,8 @@ async def connect(
     except TimeoutError:
         message = "no connection in time"
         raise httpx.ConnectTimeout(message) from None
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError, UnicodeError, OverflowError) as error:
+        # A name that no DNS can have is a UnicodeError, a port that no machine can have an OverflowError.
         raise httpx.ConnectError(_describe(error)) from None
     if connection.is_gone:
         message = "the connection was closed as soon as it was open"
@@ -220,7 +247,8 @@ async def connect(
     return connection
 
 
-def _describe(error: OSError) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the server's certificate is not accepted: {error.verify_message}"
-    return f"{type(error).__name__}: {error.strerror or error}"
+    words = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {words or error}"

@@ -61,6 +61,23 @@ def is_event(value: Any) -> bool:
     return all(isinstance(members.get(name), str) for name in ("id", "subject", "type", "time"))
 
 
+def read_event(number: int, line: bytes) -> Members:
+    """
+    The event of a line.
+
+    Raises:
+        DamagedLineError: It is none: no JSON, a list, or an error that a server reports in place of an event.
+    """
+    value = read_value(number, line)
+    if is_event(value):
+        return cast("Members", value)
+    reason = "it is no event"
+    if isinstance(value, dict) and "error" in value:
+        # Its words are left out: they stand where data of events stands.
+        reason = "it is no event, but an error that the server reports"
+    raise DamagedLineError(number, reason)
+
+
 async def read_own(exchange: Exchange, attempt: CommitAttempt, *, after: str | None = None) -> list[Members] | None:
     """
     The events that are those of *attempt*, or equal to them; the latest, if there are several such.

@@ -4,22 +4,30 @@ Where a Genesis DB is, and the token it asks for.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 import attrs
 import httpx
 
-from eventsource.errors import InvalidStoreUrlError
+from eventsource.errors import ClientSettingError, InvalidStoreUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 URL_VARIABLE = "GENESISDB_API_URL"
+# What version 2 of the official SDK calls it.
+OTHER_URL_VARIABLE = "GENESISDB_URL"
 VERSION_VARIABLE = "GENESISDB_API_VERSION"
 TOKEN_VARIABLE = "GENESISDB_AUTH_TOKEN"  # noqa: S105  the name of a variable
 DEFAULT_VERSION = "v1"
+
+URL = "api_url"
+VERSION = "api_version"
+TOKEN = "auth_token"  # noqa: S105  the name of a setting
 
 # What may stand in a header; a line break in it would start another one.
 _TOKEN = re.compile(r"[!-~]+")
@@ -58,19 +66,19 @@ class Settings:
         Raises:
             InvalidStoreUrlError: There is no URL, or it is not one of a server: another kind than http
                 and https, a user or password in it, a query, no host.
-            ValueError: The version or the token cannot be sent.
+            ClientSettingError: The version or the token cannot be sent.
         """
-        url = url or environ.get(URL_VARIABLE, "")
+        url = url or environ.get(URL_VARIABLE) or environ.get(OTHER_URL_VARIABLE, "")
         version = version or environ.get(VERSION_VARIABLE) or DEFAULT_VERSION
         token = token or environ.get(TOKEN_VARIABLE) or None
         if not url:
             raise InvalidStoreUrlError(url, f"give a URL, or set {URL_VARIABLE}")
         if not _VERSION.fullmatch(version):
-            msg = f"{version!r} is no version of the API: such as 'v1'"
-            raise ValueError(msg)
+            reason = f"{version!r} is no version of the API: such as 'v1'"
+            raise ClientSettingError(VERSION, reason)
         if token is not None and not _TOKEN.fullmatch(token):
-            msg = "the token has a character that a header cannot carry, such as a space or a line break"
-            raise ValueError(msg)
+            reason = "the token has a character that a header cannot carry, such as a space or a line break"
+            raise ClientSettingError(TOKEN, reason)
         return cls(_check_url(url), version, token)
 
     @property
@@ -80,11 +88,18 @@ class Settings:
         """
         return f"{self.url}/api/{self.version}"
 
-    def hide_token(self, text: bytes) -> bytes:
+    def hide_token(self, text: str) -> str:
         """
         *text* without the token: a server may send back what it was sent.
         """
-        return text.replace(self.token.encode(), "…".encode()) if self.token else text
+        if not self.token:
+            return text
+        for form in {self.token, quote(self.token, safe=""), quote(self.token), json.dumps(self.token)[1:-1]}:
+            text = text.replace(form, "…")
+        return text
+
+
+_LAST_PORT = 65_535
 
 
 def _check_url(url: str) -> str:
@@ -92,7 +107,7 @@ def _check_url(url: str) -> str:
     shown = re.sub(r"//[^/?#]*@", "//…@", url)
     try:
         parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
+    except (httpx.InvalidURL, TypeError, ValueError):
         raise InvalidStoreUrlError(shown, "it cannot be read") from None
     if parsed.scheme not in {"http", "https"}:
         raise InvalidStoreUrlError(shown, "a Genesis DB is reached by http or https")
@@ -102,6 +117,12 @@ def _check_url(url: str) -> str:
         )
     if not parsed.host:
         raise InvalidStoreUrlError(shown, "it has no host")
+    try:
+        parsed.host.encode("idna")
+    except UnicodeError:
+        raise InvalidStoreUrlError(shown, "its host is no name that a DNS can have") from None
+    if parsed.port is not None and not 0 < parsed.port <= _LAST_PORT:
+        raise InvalidStoreUrlError(shown, f"a port is a number from 1 to {_LAST_PORT}")
     if parsed.query or parsed.fragment:
         raise InvalidStoreUrlError(re.sub("[?#].*", "…", shown), "it has a query or a fragment")
     return url.rstrip("/")

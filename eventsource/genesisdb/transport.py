@@ -5,6 +5,7 @@ A transport for httpx whose speed does not fall as more requests are under way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 import httpx
 
 from eventsource.genesisdb.connection import Waits
-from eventsource.genesisdb.pool import Origin, Pool
+from eventsource.genesisdb.loops import PerLoop
+from eventsource.genesisdb.pool import CLOSED, Origin, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 # The extension of a request whose answer does not end: it gets a connection of its own.
 LONG_LIVED = "eventsource_long_lived"
@@ -25,19 +27,53 @@ MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 4.0
 
 
+class _Pools:
+    """
+    The connections of one event loop, by what they lead to. They are closed when the loop ends.
+    """
+
+    def __init__(self) -> None:
+        self.by_origin: dict[tuple[bytes, bytes, int | None], Pool] = {}
+        # A loop that ends closes the asynchronous generators that were begun in it, and tells nothing else. The
+        # first step of this one waits for nothing, so it is taken here.
+        self._end = self._until_the_loop_ends()
+        with contextlib.suppress(StopIteration):
+            anext(self._end).send(None)
+
+    def close(self) -> None:
+        for pool in self.by_origin.values():
+            pool.close()
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self.close()
+            await _let_go()
+
+
+async def _let_go() -> None:
+    """
+    Give transports that were closed the two rounds of the loop in which they close their sockets.
+    """
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 class Transport(httpx.AsyncBaseTransport):
     """
     HTTP/1.1 over asyncio, for `httpx.AsyncClient` or called with requests of httpx directly.
 
     It follows no redirects, asks no proxy and looks at no environment variables: give the client an
     `httpx.AsyncClient` of your own for those. Requests wait in line for a connection, the first
-    first. It may be used from one event loop after another, and from one at a time.
+    first. It may be used from several event loops, one after another or in several threads, and after a
+    fork: each loop of each process has connections of its own.
 
     Args:
         tls: How to verify servers; by default as `ssl.create_default_context` does.
 
-        max_connections: How many may be open to one server at a time. Answers that do not end have
-            connections of their own beside these.
+        max_connections: How many may be open to one server at a time, in each event loop. Answers that
+            do not end have connections of their own beside these.
 
         keep_alive_s: How long an idle connection may still be used, in seconds.
     """
@@ -52,8 +88,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._tls = tls
         self._max_connections = max_connections
         self._keep_alive_s = keep_alive_s
-        self._pools: dict[tuple[bytes, bytes, int | None], Pool] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pools: PerLoop[_Pools] = PerLoop(_Pools)
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
@@ -77,25 +113,21 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """
-        Close all connections.
+        Close all connections, those of other event loops too, and refuse who waits for one. It stays closed.
         """
-        for pool in self._pools.values():
-            pool.close()
-        self._pools.clear()
-        # An event loop that ends at once would leave sockets behind: it closes them in its next round.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        self._is_closed = True
+        self._pools.each(_Pools.close)
+        # An event loop that ends at once would leave sockets behind.
+        await _let_go()
 
     def _pool(self, url: httpx.URL) -> Pool:
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # Connections cannot leave the event loop they were opened in; that one is over.
-            self._pools.clear()
-            self._loop = loop
+        if self._is_closed:
+            raise httpx.ConnectError(CLOSED)
+        pools = self._pools.here().by_origin
         key = (url.raw_scheme, url.raw_host, url.port)
-        pool = self._pools.get(key)
+        pool = pools.get(key)
         if pool is None:
-            pool = self._pools[key] = Pool(self._origin(url), self._max_connections, self._keep_alive_s)
+            pool = pools[key] = Pool(self._origin(url), self._max_connections, self._keep_alive_s)
         return pool
 
     def _origin(self, url: httpx.URL) -> Origin:

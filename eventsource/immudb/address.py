@@ -66,15 +66,14 @@ class Address:
         Raises:
             InvalidImmudbUrlError: It is none of these; the error quotes neither user nor password.
         """
-        shown = re.sub(r"(^|//)[^/]*@", r"\1…@", url)
         found = _URL.fullmatch(url)
         if found is None:
-            raise InvalidImmudbUrlError(shown, "it cannot be read")
+            raise InvalidImmudbUrlError(url, "it cannot be read")
         port = int(found["port"] or DEFAULT_PORT)
         if not 0 < port <= _MAX_PORT:
-            raise InvalidImmudbUrlError(shown, "there is no such port")
+            raise InvalidImmudbUrlError(url, "there is no such port")
         if not found["host"]:
-            raise InvalidImmudbUrlError(shown, "it has no host")
+            raise InvalidImmudbUrlError(url, "it has no host")
         return cls(
             host=found["host"],
             port=port,

@@ -116,7 +116,7 @@ class Channel:
             )
             return grpc.aio.secure_channel(self._address.target, credentials, options=options)
         if not self._address.is_this_machine:
-            _log.warning("immudb.password-in-clear", server=self._address.target)
+            _log.warning("immudb.password_in_clear", server=self._address.target)
         return grpc.aio.insecure_channel(self._address.target, options=options)
 
     async def close(self) -> None:

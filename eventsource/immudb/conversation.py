@@ -88,7 +88,7 @@ class Conversation:
             except CallFailedError as failure:
                 if failure.kind is not Failure.BUSY or tries == _TRIES:
                     raise _to_error(failure, asked, self.server, name) from None
-                _log.info("immudb.tried-again", server=self.server, call=call, reason=str(failure))
+                _log.info("immudb.tried_again", server=self.server, call=call, reason=str(failure))
             # Those who were refused together do not come back together.
             await asyncio.sleep(_random.uniform(0, _FIRST_PAUSE_S * 2 ** (tries - 1)))
 

@@ -77,7 +77,7 @@ class Exchange:
         """
         The error that says so, with the evidence. It is also logged, without keys and values.
         """
-        _log.error("immudb.verification-failed", call=self.call, database=self.database, check=check.value)
+        _log.error("immudb.verification_failed", call=self.call, database=self.database, check=check.value)
         return _ERRORS.get(check, VerificationError)(
             self.call,
             database=self.database,

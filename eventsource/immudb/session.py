@@ -174,7 +174,7 @@ class Sessions:
         async with self._opening:
             if session.metadata != stale:
                 return
-            _log.info("immudb.session-renewed", server=self._address.target, database=session.database)
+            _log.info("immudb.session_renewed", server=self._address.target, database=session.database)
             opened = await self._open(session.database, session.form)
             session.metadata = opened.metadata
 
@@ -258,7 +258,7 @@ class Sessions:
                 await self._channel.call("KeepAlive", b"", stale)
             except CallFailedError as failure:
                 # The next call that needs the session opens it again, or tells why it cannot.
-                _log.info("immudb.keep-alive-failed", server=self._address.target, reason=str(failure))
+                _log.info("immudb.keep_alive_failed", server=self._address.target, reason=str(failure))
 
     def _failed(self, failure: CallFailedError, credentials: Credentials, database: str) -> Exception:
         target = self._address.target

@@ -222,7 +222,7 @@ class Trusting:
                 self._key.check(session.database, head, state.signature.signature)
         except CheckFailedError as failure:
             raise exchange.failed(failure.check, failure.problem) from None
-        _log.warning("immudb.trusted-at-first-use", ledger=self._ledger, database=session.database, head=str(head))
+        _log.warning("immudb.trusted_at_first_use", ledger=self._ledger, database=session.database, head=str(head))
         return await self._begin(session, head, Origin.FIRST_USE)
 
     async def _begin(self, session: Session, head: Head, origin: Origin) -> Head | None:
@@ -237,7 +237,7 @@ class Trusting:
         self._noted_uuid = uuid
         if before is not None and before != uuid:
             # Another machine, or one that pretends to be: what it answers has to follow all the same.
-            _log.warning("immudb.server-changed", ledger=self._ledger, before=before, now=uuid)
+            _log.warning("immudb.server_changed", ledger=self._ledger, before=before, now=uuid)
 
 
 def _position_request(tx: int, since: int) -> Any:

@@ -166,8 +166,13 @@ class Comparison:
         """
         match form:
             case DataForm.BY_VALUE:
-                fits = commit_to_data(entry.event.data_json, salt, form) == commitment
-                return None if fits else _DATA_CHANGED
+                if commit_to_data(entry.event.data_json, salt, form) == commitment:
+                    return None
+                # Data that was not stored by reference can be erased, too; the store then knows that its hash is lost.
+                is_known = entry.imported_time is not None or not self._tells_references
+                is_erased = is_known and is_emptied(entry.event.data_json)
+                self.counts.erased += is_erased
+                return None if is_erased else _DATA_CHANGED
             case DataForm.SEALED:
                 return self._sealed_problem(entry.event.data_json, commitment, seal)
             case DataForm.BY_REFERENCE:

@@ -58,4 +58,4 @@ def open_ledger(
         if not path or path.startswith("//"):
             raise InvalidLedgerUrlError(url, "the path is missing")
         return EmbeddedLedger(path, read_only=read_only, origin=origin)
-    raise InvalidLedgerUrlError(re.sub(r"//[^/@]*@", "//…@", url), f"there is no ledger of kind {kind!r}")
+    raise InvalidLedgerUrlError(url, f"there is no ledger of kind {kind!r}")

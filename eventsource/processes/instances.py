@@ -9,8 +9,9 @@ again and finds it done.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -18,6 +19,7 @@ from eventsource.commands.beside import committed_beside
 from eventsource.commands.context import with_metadata
 from eventsource.commands.loading import Loader
 from eventsource.commands.unit_of_work import UnitOfWork
+from eventsource.domain.aggregates.state_attributes import copied
 from eventsource.domain.metadata import Metadata
 from eventsource.domain.processes.process_book import cause_of_timer
 from eventsource.domain.processes.process_events import CommandDispatched, CommandRefused, InputHeld, ProcessParked
@@ -49,12 +51,69 @@ _PACKAGE = str(Path(__file__).parents[1])
 
 Stage = Literal["reaction", "command", "timer"]
 
+# So many processes are kept in memory, as long as they have no more events than that together. Beyond it, those that
+# are being led on stay: else a long process would be read again for each event.
+_KEPT: Final = 1_000
+_KEPT_EVENTS: Final = 100_000
+_KEPT_AT_LEAST: Final = 32
+
+
+class KeptProcesses:
+    """
+    Processes as they were read last, so that going on with one reads only what was added.
+
+    They hold recorded events only; a step is taken on a copy, so what a reaction leaves behind in its process
+    without an event of its own is gone, as it is after a restart.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, ProcessManager] = OrderedDict()
+        self._events = 0
+        self._forgotten = 0
+
+    @property
+    def forgotten(self) -> int:
+        """
+        How often a process was to be forgotten: what was taken out before that must not come back.
+        """
+        return self._forgotten
+
+    def take(self, id: str) -> ProcessManager | None:
+        """
+        Take a process out; None if it is not kept.
+        """
+        process = self._kept.pop(id, None)
+        if process is not None:
+            self._events -= process.version
+        return process
+
+    def keep(self, process: ProcessManager, *, forgotten: int) -> None:
+        """
+        Keep a process, unless one was forgotten since it was taken out; those used longest ago make room.
+        """
+        if forgotten != self._forgotten:
+            return
+        self.take(process.id)
+        self._kept[process.id] = process
+        self._events += process.version
+        while len(self._kept) > _KEPT or (self._events > _KEPT_EVENTS and len(self._kept) > _KEPT_AT_LEAST):
+            _, oldest = self._kept.popitem(last=False)
+            self._events -= oldest.version
+
+    def forget(self, id: str) -> None:
+        """
+        Read this process from its first event the next time: what it holds was erased.
+        """
+        self._forgotten += 1
+        self.take(id)
+
 
 class Instances:
     """
     All processes of one process manager, to be led on one step after the other.
 
-    Two calls for one process must not run at once; those for several may.
+    Two calls for one process must not run at once; those for several may. Each call returns whether all is done;
+    it is not where `stop` was called meanwhile.
 
     Args:
         process: The process manager.
@@ -81,8 +140,22 @@ class Instances:
         self._retry = retry
         self._pause = pause
         self._loader = Loader(store)
+        self._kept = KeptProcesses()
+        self._is_stopping = False
 
-    async def take(self, id: str, cause: RecordedEvent) -> None:
+    def stop(self) -> None:
+        """
+        Begin no further step: what is under way comes to its end.
+        """
+        self._is_stopping = True
+
+    def forget(self, id: str) -> None:
+        """
+        Read a process from its first event the next time: events of it were erased.
+        """
+        self._kept.forget(id)
+
+    async def take(self, id: str, cause: RecordedEvent) -> bool:
         """
         Answer an event that is for this process, and carry out what was decided.
 
@@ -106,9 +179,9 @@ class Instances:
                 return False
             return await self._react(process, cause)
 
-        await self._lead(id, step)
+        return await self._lead(id, step)
 
-    async def go_on(self, id: str) -> None:
+    async def go_on(self, id: str) -> bool:
         """
         Do what is left to do for this process, if there is anything.
 
@@ -119,9 +192,9 @@ class Instances:
         async def step(process: ProcessManager) -> bool:
             return process.book.has_work and await self._do_work(process)
 
-        await self._lead(id, step)
+        return await self._lead(id, step)
 
-    async def fire(self, id: str, timer: str) -> None:
+    async def fire(self, id: str, timer: str) -> bool:
         """
         Record the event of a timer that is due, unless that was done, or the timer was cancelled.
 
@@ -143,23 +216,22 @@ class Instances:
                 await self._park(process, "timer", timer, event_type, error)
             return False
 
-        await self._lead(id, step)
+        return await self._lead(id, step)
 
     # --- Steps ---
 
-    async def _lead(self, id: str, step: Callable[[ProcessManager], Awaitable[bool]]) -> None:
+    async def _lead(self, id: str, step: Callable[[ProcessManager], Awaitable[bool]]) -> bool:
         """
         Take steps until there is none left, each from the process as it is in the store.
         """
         process: ProcessManager | None = None
         failures = 0
-        while True:
+        while not self._is_stopping:
             try:
                 if process is None:
-                    process = self._class(id)
-                    await self._loader.catch_up(process)
+                    process = await self._read(id)
                 if not await step(process):
-                    return
+                    return True
                 failures = 0
             except (ConflictError, AggregateExistsError):
                 # Somebody else led it on.
@@ -171,6 +243,29 @@ class Instances:
                     "process.store_unavailable", process_manager=self._class.process_name, id=id, error=str(error)
                 )
                 await self._pause(self._retry.pause_s(failures))
+        return False
+
+    async def _read(self, id: str) -> ProcessManager:
+        """
+        A process as it is in the store, to take a step on.
+        """
+        forgotten = self._kept.forgotten
+        known = self._kept.take(id)
+        if known is not None:
+            try:
+                await self._loader.catch_up(known)
+            except EventNotFoundError:
+                # The store was restored from a backup that does not have it.
+                known = None
+        if known is None:
+            known = self._class(id)
+            await self._loader.catch_up(known)
+        try:
+            process = copied(known)
+        except Exception:  # noqa: BLE001  a state that cannot be copied: it is read again each time
+            return known
+        self._kept.keep(known, forgotten=forgotten)
+        return process
 
     async def _do_work(self, process: ProcessManager) -> bool:
         if process.book.unsent:
@@ -226,6 +321,9 @@ class Instances:
             else:
                 return True
             await self._pause(self._retry.pause_s(failures))
+            if self._is_stopping:
+                # The next worker tries it again.
+                return True
 
     async def _send(
         self, process: ProcessManager, command: Command, cause_id: str, index: int, cause: RecordedEvent | None
@@ -237,7 +335,7 @@ class Instances:
         def beside(work: UnitOfWork) -> None:
             done = CommandDispatched(cause=cause_id, index=index)
             # If somebody else led the process on, the command was carried out or refused there.
-            work.emit(done, at=process.subject, guarded_by=process.preconditions)
+            work.emit(done, at=process.subject, rules=process.preconditions)
 
         with with_metadata(_metadata_for(cause)), committed_beside(beside):
             await self._dispatcher.dispatch(command)
@@ -248,8 +346,7 @@ class Instances:
             await self._save(process, _metadata_for(cause))
 
     async def _park(self, process: ProcessManager, stage: Stage, cause: str, cause_type: str, error: Exception) -> None:
-        fresh = self._class(process.id)
-        await self._loader.catch_up(fresh)
+        fresh = await self._read(process.id)
         if fresh.version != process.version:
             raise ConflictError(
                 subject=process.subject, precondition="", expected=f"{process.version}", found=f"{fresh.version}"

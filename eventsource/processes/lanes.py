@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,12 +37,29 @@ class Lanes:
         self._waiting: dict[str, deque[Work]] = {}
         self._is_idle = asyncio.Event()
         self._is_idle.set()
+        self._stopping = asyncio.Event()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """
+        The keys that something is done for.
+        """
+        return tuple(self._waiting)
+
+    def stop(self) -> None:
+        """
+        Begin nothing more, and let those that pause go on at once; what is under way comes to its end.
+        """
+        self._stopping.set()
 
     async def put(self, key: str, work: Work) -> None:
         """
         Let *work* be done behind all that was given for *key* before.
         """
         await self._places.acquire()
+        if self._stopping.is_set():
+            self._places.release()
+            return
         if key in self._waiting:
             self._waiting[key].append(work)
             return
@@ -63,11 +81,13 @@ class Lanes:
 
     async def pause(self, seconds: float) -> None:
         """
-        Sleep within a piece of work, and let others work meanwhile.
+        Sleep within a piece of work, and let others work meanwhile. It ends early when the lanes are to stop.
         """
         self._width.release()
         try:
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
         finally:
             await self._width.acquire()
 
@@ -75,7 +95,9 @@ class Lanes:
         waiting = self._waiting[key]
         while waiting:
             async with self._width:
-                await waiting.popleft()()
+                work = waiting.popleft()
+                if not self._stopping.is_set():
+                    await work()
             self._places.release()
         del self._waiting[key]
         if not self._waiting:

@@ -14,7 +14,7 @@ from eventsource.domain.processes.process_book import ProcessBook, timer_id
 from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessReacted, ProcessRetried
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from eventsource.domain.event import RecordedEvent
@@ -39,6 +39,8 @@ class OpenWork:
     subject: str
     position: int = 0
     books: dict[str, ProcessBook] = attrs.field(factory=dict[str, ProcessBook])
+    # By the id of a process that has changed since `take_changes`: the position of its last event.
+    _changes: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     _due: list[tuple[datetime, str, str]] = attrs.field(factory=list["tuple[datetime, str, str]"], init=False)
     _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
@@ -50,6 +52,33 @@ class OpenWork:
             for recorded in page.events:
                 self.enter(recorded)
             self.position = page.position
+
+    def resume(self) -> None:
+        """
+        Look at every timer again: what was about to be done about one may have been given up.
+        """
+        self._due = [
+            (waiting.due_at, id, timer) for id, book in self.books.items() for timer, waiting in book.timers.items()
+        ]
+        heapq.heapify(self._due)
+        self._changed.set()
+
+    def take_changes(self) -> dict[str, tuple[int, ProcessBook | None]]:
+        """
+        The processes that have changed since the last call: the position of the last event, and the book.
+
+        The book is None where nothing is open any more.
+        """
+        changes = {id: (position, self.books.get(id)) for id, position in self._changes.items()}
+        self._changes.clear()
+        return changes
+
+    def give_back(self, changes: Mapping[str, tuple[int, ProcessBook | None]]) -> None:
+        """
+        Have these processes among the next changes, too: they could not be saved.
+        """
+        for id, (position, _) in changes.items():
+            self._changes.setdefault(id, position)
 
     def enter(self, recorded: RecordedEvent) -> str | None:
         """
@@ -64,6 +93,7 @@ class OpenWork:
             return None
         event = event_class.from_recorded(recorded)
         book = self.books.setdefault(id, ProcessBook())
+        self._changes[id] = recorded.position
         book.enter(event)
         # Nobody asks here what was answered, and it grows for ever.
         book.answered.clear()

@@ -1,17 +1,22 @@
 """
-The place a process manager has come to in the log, kept in a read-model database.
+What a process manager keeps in a read-model database: its place in the log, and which processes have open work.
 
-It saves reading what was read before, and nothing depends on it: what is read once more was answered
-before. So it need not be written with anything, and two workers may share it.
+It saves reading what was read before, and nothing depends on it: what is read once more was answered before, and
+a process that seems to have open work is read before anything is done for it. So two workers may share it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, and_, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from eventsource.domain.processes.process_book import ProcessBook
+from eventsource.domain.processes.process_events import ProcessParked, SentCommand, SetTimer
 from eventsource.errors import EventNotFoundError
 from eventsource.log import get_logger
 from eventsource.subscriptions.checkpoint import (
@@ -25,17 +30,36 @@ from eventsource.subscriptions.checkpoint import (
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection
 
+    from eventsource.domain.event import RecordedEvent
+    from eventsource.processes.open_work import OpenWork
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.store.interface import EventStore
 
 log = get_logger(__name__)
 
+_METADATA = MetaData()
+
+# One row for each process with open work, none for others; and the row without an id, which says up to which event
+# of the log the rows are complete. A row holds ids, types and times: no data of any event or command.
+_table = Table(
+    "eventsource_open_processes",
+    _METADATA,
+    Column("listener", String(200), primary_key=True),
+    Column("process_id", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("open_work", Text, nullable=False),
+)
+_OF_ALL: Final = ""
+_IDS_AT_A_TIME: Final = 500
+
 
 class Place:
     """
-    Where the process manager *listener* has come to.
+    What is kept for the process manager *listener*.
 
     Args:
         database: None to keep nothing.
@@ -45,52 +69,159 @@ class Place:
         self._listener = listener
         self._database = database
         self._saved = START
+        self._read_up_to = 0
 
-    async def load(self, store: EventStore) -> Checkpoint:
+    async def load(self, store: EventStore, work: OpenWork) -> Checkpoint:
         """
         What was saved last; the start if nothing was, or if the store does not have that event.
 
+        Args:
+            work: Is given the open work that was saved; else it is read from the store.
+
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The database does not answer.
+            StoreError: The store does not.
         """
         if self._database is None:
+            await work.read(store)
             return START
 
-        def load(tx: Connection) -> Checkpoint:
+        def load(tx: Connection) -> tuple[Checkpoint, Checkpoint | None, dict[str, ProcessBook]]:
             create_checkpoint_table(tx)
-            return load_checkpoint(tx, self._listener) or START
+            _METADATA.create_all(tx)
+            mark, books = _load_rows(tx, self._listener)
+            return load_checkpoint(tx, self._listener) or START, mark, books
 
-        saved = await self._database.write(load)
-        if not saved.event_id:
-            return START
-        try:
-            last = await find_event(store, saved.event_id)
-        except EventNotFoundError:
-            last = None
-        if last is None or last.hash != saved.event_hash:
+        saved, mark, books = await self._database.write(load)
+        place = await self._find(store, saved)
+        if saved.event_id and place is None:
             # Another store, or one restored to an earlier day.
             log.warning("process.place_unknown", listener=self._listener, event_id=saved.event_id)
-            await self._database.write(lambda tx: forget_checkpoint(tx, self._listener))
+            await self._database.write(lambda tx: _forget(tx, self._listener))
+            await work.read(store)
             return START
-        # Another kind of store, or one restored from a copy, may have the event at another place.
-        self._saved = attrs.evolve(saved, position=last.position)
+        known = None if mark is None else await self._find(store, mark)
+        if mark is not None and known is not None and known.position == mark.position:
+            work.position, work.books = mark.position, books
+            work.resume()
+            self._read_up_to = mark.position
+        else:
+            # An earlier release wrote no rows; and positions differ from one kind of store to another.
+            await self._database.write(lambda tx: _forget_rows(tx, self._listener))
+            await work.read(store)
+        if place is not None:
+            # Another kind of store, or one restored from a copy, may have the event at another place.
+            self._saved = attrs.evolve(saved, position=place.position)
         return self._saved
 
-    async def save(self, reached: Checkpoint) -> None:
+    async def save(self, finished: Checkpoint, *, read: Checkpoint, work: OpenWork) -> None:
         """
-        Save that everything up to there is finished, unless another worker has come further.
+        Save that everything up to *finished* is finished, and what is open once all up to *read* is counted in.
+
+        Where another worker has come further, that stays.
         """
-        if self._database is None or reached.position <= self._saved.position:
+        changes = work.take_changes()
+        is_behind = finished.position <= self._saved.position and read.position <= self._read_up_to
+        if self._database is None or (is_behind and not changes):
             return
 
         def save(tx: Connection) -> None:
             stored = load_checkpoint(tx, self._listener)
-            if stored is None or stored.position < reached.position:
-                move_checkpoint(tx, self._listener, before=stored, to=reached)
+            if finished.event_id and (stored is None or stored.position < finished.position):
+                move_checkpoint(tx, self._listener, before=stored, to=finished)
+            rows = {
+                id: (position, None if book is None else _to_text(book)) for id, (position, book) in changes.items()
+            }
+            if read.event_id:
+                rows[_OF_ALL] = read.position, json.dumps([read.event_id, read.event_hash])
+            _save_rows(tx, self._listener, rows)
 
         try:
             await self._database.write(save)
         except SQLAlchemyError as error:
+            work.give_back(changes)
             log.warning("process.place_not_saved", listener=self._listener, error=type(error).__name__)
         else:
-            self._saved = reached
+            self._saved, self._read_up_to = max(self._saved, finished, key=_position), read.position
+
+    async def _find(self, store: EventStore, saved: Checkpoint) -> RecordedEvent | None:
+        if not saved.event_id:
+            return None
+        try:
+            found = await find_event(store, saved.event_id)
+        except EventNotFoundError:
+            return None
+        return found if found.hash == saved.event_hash else None
+
+
+def _position(checkpoint: Checkpoint) -> int:
+    return checkpoint.position
+
+
+def _load_rows(tx: Connection, listener: str) -> tuple[Checkpoint | None, dict[str, ProcessBook]]:
+    mark: Checkpoint | None = None
+    books: dict[str, ProcessBook] = {}
+    for row in tx.execute(select(_table).where(_table.c.listener == listener)):
+        if row.process_id == _OF_ALL:
+            event_id, event_hash = json.loads(row.open_work)
+            mark = Checkpoint(event_id=event_id, event_hash=event_hash, position=row.position)
+        else:
+            books[row.process_id] = _from_text(row.open_work)
+    return mark, books
+
+
+def _save_rows(tx: Connection, listener: str, rows: Mapping[str, tuple[int, str | None]]) -> None:
+    """
+    Replace rows, but for those that another worker wrote which had read further.
+    """
+    ids = list(rows)
+    for start in range(0, len(ids), _IDS_AT_A_TIME):
+        some = ids[start : start + _IDS_AT_A_TIME]
+        these = and_(_table.c.listener == listener, _table.c.process_id.in_(some))
+        stored = {row.process_id: row.position for row in tx.execute(select(_table).where(these))}
+        newer = [id for id in some if id not in stored or stored[id] <= rows[id][0]]
+        tx.execute(delete(_table).where(_table.c.listener == listener, _table.c.process_id.in_(newer)))
+        added = [
+            {"listener": listener, "process_id": id, "position": position, "open_work": text}
+            for id in newer
+            for position, text in [rows[id]]
+            if text is not None
+        ]
+        if added:
+            tx.execute(insert(_table), added)
+
+
+def _forget_rows(tx: Connection, listener: str) -> None:
+    tx.execute(delete(_table).where(_table.c.listener == listener))
+
+
+def _forget(tx: Connection, listener: str) -> None:
+    forget_checkpoint(tx, listener)
+    _forget_rows(tx, listener)
+
+
+def _to_text(book: ProcessBook) -> str:
+    parked = book.parked
+    members: dict[str, Any] = {
+        "unsent": list(book.unsent),
+        "timers": {id: [timer.due_at.isoformat(), timer.type] for id, timer in book.timers.items()},
+        "held": list(book.held),
+        "parked": None if parked is None else [parked.stage, parked.cause],
+    }
+    return json.dumps({name: value for name, value in members.items() if value})
+
+
+def _from_text(text: str) -> ProcessBook:
+    members = json.loads(text)
+    book = ProcessBook()
+    nothing = SentCommand(name="", data={})
+    book.unsent = dict.fromkeys(members.get("unsent", ()), nothing)
+    book.timers = {
+        id: SetTimer(due_at=datetime.fromisoformat(due_at), type=kind, data={})
+        for id, (due_at, kind) in members.get("timers", {}).items()
+    }
+    book.held = dict.fromkeys(members.get("held", ()))
+    if parked := members.get("parked"):
+        stage, cause = parked
+        book.parked = ProcessParked(stage=stage, cause=cause, cause_type="", error="", place="")
+    return book

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import attrs
 
 from eventsource.commands.retry import RetryPolicy
+from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
 from eventsource.domain.timestamp import to_datetime
-from eventsource.errors import ProcessManagerFailedError, StoreUnavailableError
+from eventsource.errors import ProcessManagerFailedError, ProcessManagerNotRunningError, StoreUnavailableError
 from eventsource.log import get_logger
 from eventsource.processes.instances import Instances
 from eventsource.processes.lanes import Lanes
@@ -128,6 +129,23 @@ class ProcessRun:
             log.error("process.failed", **self._facts, error=str(error))  # noqa: TRY400  raised too
             raise error from error.__cause__
 
+    async def stop(self, within_s: float) -> None:
+        """
+        Let what is under way come to its end, and begin nothing more. It does not end the task that runs `run`.
+
+        Args:
+            within_s: How long it waits, in seconds; what is not at its end then is to be cancelled.
+        """
+        if self.progress.state in {"stopped", "failed"}:
+            return
+        self._instances.stop()
+        self._lanes.stop()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._lanes.idle()
+        except TimeoutError:
+            log.warning("process.stopped_in_between", **self._facts, ids=list(self._lanes.keys), waited_s=within_s)
+
     async def settle(self) -> str | None:
         """
         Return when there is nothing left to do, timers that are due by the clock included.
@@ -136,6 +154,7 @@ class ProcessRun:
             The id of the last event of the store then.
 
         Raises:
+            ProcessManagerNotRunningError: No worker runs it, or not any more.
             Exception: It failed.
         """
         while True:
@@ -171,12 +190,17 @@ class ProcessRun:
             await asyncio.sleep(_ABSENCE.pause_s(failures))
 
     async def _run(self) -> None:
-        start = self._passage.finished if self._passage.finished.event_id else await self._place.load(self._store)
+        if self._passage.read.event_id:
+            # The store was away: what was read of it is known.
+            start = self._passage.finished
+            self._work.position = max(self._work.position, self._passage.read.position)
+            self._work.resume()
+        else:
+            self._work = OpenWork(f"/process/{self._class.process_name}")
+            start = await self._place.load(self._store, self._work)
         stream = self._store.observe(lower_bound=start.event_id or None)
         self._passage = Passage(start)
-        self._work = OpenWork(f"/process/{self._class.process_name}")
         try:
-            await self._work.read(self._store)
             log.info("process.started", **self._facts, finished=start.events, open=len(self._work.books))
             async with asyncio.TaskGroup() as tasks:
                 self._lanes = Lanes(tasks.create_task, width=self._width)
@@ -199,11 +223,18 @@ class ProcessRun:
         for recorded in page.events:
             if recorded.position > self._work.position and (id := self._work.enter(recorded)) is not None:
                 await self._go_on(id)
+            if recorded.type == SubjectErased.event_type:
+                self._forget(erased_subject(recorded))
             await self._hand_on(recorded)
         if page.caught_up and self.progress.state != "live":
             log.info("process.caught_up", **self._facts)
             self._tell("live")
         self._has_moved.set()
+
+    def _forget(self, subject: str) -> None:
+        place, _, id = subject.rpartition("/")
+        if place == self._work.subject:
+            self._instances.forget(id)
 
     async def _hand_on(self, recorded: RecordedEvent) -> None:
         try:
@@ -225,13 +256,16 @@ class ProcessRun:
 
     def _taking(self, id: str, recorded: RecordedEvent, entry: Entry) -> Callable[[], Awaitable[None]]:
         async def take() -> None:
-            await self._instances.take(id, recorded)
-            self._passage.finish(entry)
+            if await self._instances.take(id, recorded):
+                self._passage.finish(entry)
 
         return take
 
     async def _go_on(self, id: str) -> None:
-        await self._lanes.put(id, lambda: self._instances.go_on(id))
+        async def go_on() -> None:
+            await self._instances.go_on(id)
+
+        await self._lanes.put(id, go_on)
 
     # --- Timers ---
 
@@ -246,7 +280,13 @@ class ProcessRun:
 
     async def _fire_due(self) -> None:
         for id, timer in self._work.take_due(self._now()):
-            await self._lanes.put(id, lambda id=id, timer=timer: self._instances.fire(id, timer))  # type: ignore[misc]
+            await self._lanes.put(id, self._firing(id, timer))
+
+    def _firing(self, id: str, timer: str) -> Callable[[], Awaitable[None]]:
+        async def fire() -> None:
+            await self._instances.fire(id, timer)
+
+        return fire
 
     def _now(self) -> datetime:
         return to_datetime(self._clock())
@@ -267,7 +307,7 @@ class ProcessRun:
     async def _save_place(self) -> None:
         finished = self._passage.finished
         self.progress.events, self.progress.event_id = finished.events, finished.event_id
-        await self._place.save(finished)
+        await self._place.save(finished, read=self._passage.read, work=self._work)
 
     def _tell(self, state: State, error: Exception | None = None) -> None:
         self.progress.state = state
@@ -279,6 +319,8 @@ class ProcessRun:
     def _check_failed(self) -> None:
         if self.progress.error is not None:
             raise self.progress.error
+        if self.progress.state == "stopped":
+            raise ProcessManagerNotRunningError(self.progress.process)
 
 
 def _first_of(raised: BaseException) -> BaseException:

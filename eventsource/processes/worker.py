@@ -36,8 +36,10 @@ class ProcessWorker:
             ...
 
     Any number of workers may run the same process managers on one store: each event is answered, each
-    command carried out and each timer recorded once all the same. A second one takes over at once where
-    the first is killed; it makes nothing faster.
+    command's events committed and each timer recorded once all the same. A second one takes over at once where
+    the first is killed; it makes nothing faster. But *n* workers that are alive run the handler of a command up to
+    *n* times, and all but one of these runs commit nothing: what a handler does outside the store, such as sending
+    a letter, happens up to *n* times. Where that matters, run one.
 
     A process that fails is parked, and the others go on. A command that fails is tried again before.
 
@@ -57,6 +59,10 @@ class ProcessWorker:
 
         width: How many processes of each process manager are led on side by side.
 
+        stop_within_s: When it is told to stop, it begins nothing more, and what is under way comes to its end: so
+            long at most, in seconds. A command handler that takes longer is cancelled, and the next worker runs it
+            again.
+
     Raises:
         CommandNotHandledError: On entering: the dispatcher has no handler for a command that one sends.
         ExceptionGroup: On leaving the block, of the errors of those that failed.
@@ -72,6 +78,7 @@ class ProcessWorker:
         clock: Callable[[], int] = time.time_ns,
         retry: RetryPolicy = _RETRY,
         width: int = 16,
+        stop_within_s: float = 10.0,
     ) -> None:
         if len({process.process_name for process in processes}) < len(processes):
             msg = "two process managers of one worker have the same name, so they would share their processes"
@@ -92,6 +99,7 @@ class ProcessWorker:
             for process in processes
         ]
         self._tasks: list[asyncio.Task[None]] = []
+        self._stop_within_s = stop_within_s
 
     @property
     def progress(self) -> Mapping[str, ProcessProgress]:
@@ -109,11 +117,15 @@ class ProcessWorker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._owned is not None:
-            await self._owned.aclose()
+        try:
+            await asyncio.gather(*(run.stop(self._stop_within_s) for run in self._runs))
+        finally:
+            # Also where this is cancelled itself: then nothing is waited for.
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._owned is not None:
+                await self._owned.aclose()
         failures = [run.progress.error for run in self._runs if run.progress.error is not None]
         if error is None and failures:
             msg = "process managers failed"

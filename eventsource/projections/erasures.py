@@ -13,6 +13,7 @@ from eventsource.domain.evolution.subject_erased import SubjectErased, erased_su
 from eventsource.errors import EventNotFoundError
 from eventsource.gdbql import And, Comparison, Constant, OrderKey, Path, Query, Under
 from eventsource.store.query import QueryLimits
+from eventsource.subscriptions.checkpoint import create_tables
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def create_notes_table(tx: Connection) -> None:
     """
     Make the table if it is not there.
     """
-    _METADATA.create_all(tx)
+    create_tables(tx, _METADATA)
 
 
 def load_notes(tx: Connection, listener: str) -> ErasureNotes:

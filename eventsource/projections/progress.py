@@ -5,25 +5,34 @@ How far a projector is, for those who wait for it and those who watch it.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, Protocol
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
+from sqlalchemy.exc import SQLAlchemyError
 
 from eventsource.domain.subject import prefix_below
-from eventsource.errors import NotSeenError, ProjectorNotRunningError
+from eventsource.errors import NotSeenError, ProjectorNotRunningError, StoreUnavailableError
+from eventsource.projections.faults import describe, passes
 from eventsource.subscriptions.checkpoint import Checkpoint, load_checkpoint
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from eventsource.domain.subject import Subject
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 
-State = Literal["starting", "catching up", "live", "stopped", "failed"]
+State = Literal["starting", "catching up", "live", "retrying", "stopped", "failed"]
 
 # What a watcher in another process waits at the most after the read model has changed, in seconds.
 _POLL_INTERVAL_S = 0.02
+
+# After a store did not say what is in it: how long until it is asked again, in seconds.
+_STORE_PAUSE_S = 0.2
 
 
 class Progress(Protocol):
@@ -56,7 +65,7 @@ class RunningProgress:
 
         total: How many events its stream had when it started to catch up, those finished included.
 
-        error: Why it failed.
+        error: Why it failed, or what it is retrying after.
     """
 
     projector: str
@@ -66,30 +75,32 @@ class RunningProgress:
     checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
     total: int = 0
     error: Exception | None = None
-    _moved: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    # Those who wait, each in an event loop of its own.
+    _waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = attrs.field(
+        factory=set[tuple[asyncio.AbstractEventLoop, asyncio.Event]], init=False
+    )
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def move(self, *, state: State, checkpoint: Checkpoint | None = None, error: Exception | None = None) -> None:
         """
         Say where it is now, and wake those who wait.
         """
-        self.state = state
-        if checkpoint is not None:
-            self.checkpoint = checkpoint
-        self.error = error
-        self._moved.set()
-        self._moved = asyncio.Event()
+        with self._lock:
+            self.state = state
+            if checkpoint is not None:
+                self.checkpoint = checkpoint
+            self.error = error
+            waiting, self._waiting = self._waiting, set()
+        for loop, moved in waiting:
+            # A loop that is closed has nobody who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(moved.set)
 
     async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
         """
         See `Progress`.
         """
-        position = await _position_to_reach(self.store, self.subject, event_id)
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self.checkpoint.position < position:
-                    await self._next_move()
-        except TimeoutError:
-            raise NotSeenError(self.projector, event_id=event_id, timeout_s=timeout_s) from None
+        await _in_time(self._wait_until_seen(event_id), self, event_id, timeout_s)
 
     async def wait_until_caught_up(self) -> None:
         """
@@ -98,20 +109,58 @@ class RunningProgress:
         Raises:
             ProjectionError: It failed, or was stopped.
         """
-        last = await self.store.last_event(self.subject)
-        position = last.position if last else 0
+        position = await self._last_position()
         while self.state != "live" or self.checkpoint.position < position:
-            await self._next_move()
+            await self._next_move(lambda: self.state == "live" and self.checkpoint.position >= position)
 
-    async def _next_move(self) -> None:
-        if self.error is not None:
+    @property
+    def whereabouts(self) -> str:
+        """
+        How far it is, in words.
+        """
+        reached = f"{self.checkpoint.events} of its events are in the read model"
+        why = f" after {describe(self.error)}" if self.state == "retrying" and self.error else ""
+        return f"the projector is {self.state}{why}, {reached}"
+
+    async def _wait_until_seen(self, event_id: str) -> None:
+        position = await _position_to_reach(self.store, self.subject, event_id)
+        while self.checkpoint.position < position:
+            await self._next_move(lambda: self.checkpoint.position >= position)
+
+    async def _last_position(self) -> int:
+        while True:
+            try:
+                last = await self.store.last_event(self.subject)
+            except StoreUnavailableError:
+                # The projector waits for it, too.
+                self._raise_if_over()
+                await asyncio.sleep(_STORE_PAUSE_S)
+            else:
+                return last.position if last else 0
+
+    async def _next_move(self, is_there: Callable[[], bool]) -> None:
+        moved = asyncio.Event()
+        mine = (asyncio.get_running_loop(), moved)
+        with self._lock:
+            # It may have moved since the caller looked, in another thread.
+            if is_there():
+                return
+            self._raise_if_over()
+            self._waiting.add(mine)
+        try:
+            await moved.wait()
+        finally:
+            with self._lock:
+                self._waiting.discard(mine)
+
+    def _raise_if_over(self) -> None:
+        if self.state == "failed" and self.error is not None:
             raise self.error
         if self.state == "stopped":
             raise ProjectorNotRunningError(self.projector)
-        await self._moved.wait()
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class WatchedProgress:
     """
     The progress of a projector that another process runs, read from its checkpoint.
@@ -121,22 +170,35 @@ class WatchedProgress:
     subject: Subject
     store: EventStore
     database: ReadModelDatabase
+    _events: int = attrs.field(default=0, init=False)
 
     async def wait_until_seen(self, event_id: str, timeout_s: float) -> None:
         """
         See `Progress`.
         """
+        await _in_time(self._wait_until_seen(event_id), self, event_id, timeout_s)
+
+    @property
+    def whereabouts(self) -> str:
+        """
+        How far it is, in words, as far as it was read.
+        """
+        return f"another process runs the projector, {self._events} of its events were in the read model"
+
+    async def _wait_until_seen(self, event_id: str) -> None:
         position = await _position_to_reach(self.store, self.subject, event_id)
-        try:
-            async with asyncio.timeout(timeout_s):
-                # The only thing two processes share is the database, and it wakes nobody.
-                while await self._position() < position:  # noqa: ASYNC110
-                    await asyncio.sleep(_POLL_INTERVAL_S)
-        except TimeoutError:
-            raise NotSeenError(self.projector, event_id=event_id, timeout_s=timeout_s) from None
+        # The only thing two processes share is the database, and it wakes nobody.
+        while await self._position() < position:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_INTERVAL_S)
 
     async def _position(self) -> int:
-        checkpoint = await self.database.read(lambda tx: load_checkpoint(tx, self.projector))
+        try:
+            checkpoint = await self.database.read(lambda tx: load_checkpoint(tx, self.projector))
+        except SQLAlchemyError as error:
+            if not passes(error):
+                raise
+            return 0
+        self._events = checkpoint.events if checkpoint else 0
         return checkpoint.position if checkpoint else 0
 
 
@@ -157,3 +219,24 @@ async def _position_to_reach(store: EventStore, subject: Subject, event_id: str)
     # Over HTTP nobody is told that events of other subjects have passed by.
     last = await store.last_event(subject)
     return min(event.position, last.position) if last else 0
+
+
+async def _in_time(
+    waiting: Coroutine[Any, Any, None], progress: RunningProgress | WatchedProgress, event_id: str, timeout_s: float
+) -> None:
+    """
+    Wait, and not longer than *timeout_s* whatever it takes to look the event up.
+
+    What is slow to be cancelled, such as a store that reads in a thread, is left to end by itself.
+    """
+    task = asyncio.ensure_future(waiting)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+        if task.done():
+            # A time limit of the store or of the database is theirs.
+            task.result()
+            return
+    finally:
+        task.cancel()
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    raise NotSeenError(progress.projector, event_id=event_id, timeout_s=timeout_s, whereabouts=progress.whereabouts)

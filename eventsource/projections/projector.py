@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from eventsource.domain.aggregates.folding import handled
 from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
 from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
-from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.evolution.decoding import decode, is_surely_plain
+from eventsource.domain.evolution.erased import Erased, may_be_erased
 from eventsource.domain.evolution.validation import validate
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, EventError, ProjectorNotRunningError
+from eventsource.errors import DeclarationError, EventDecodingError, EventError, ProjectorNotRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,13 +27,22 @@ if TYPE_CHECKING:
 
 _HANDLER_PARAMETERS = 4
 
+# As many characters as a column of the checkpoints takes.
+_LONGEST_NAME = 200
+_LARGEST_VERSION = 2**31 - 1
+
+# Names that the library uses for itself in the same tables.
+_RESERVED_TABLES = "eventsource_"
+_RESERVED_NAMES = "process:"
+
 
 class Projector:
     """
     Takes events into tables of its own.
 
     The class statement gives its name, under which its checkpoint is stored (it never changes),
-    the subject whose events it gets, with everything below, and its tables::
+    the subject whose events it gets, with everything below, its tables, which no other projector fills, and its
+    version, an integer that grows when the handlers make something else of the events (1 if it is not given)::
 
         class Balances(Projector, name="balances", subject="/accounts", tables=[balance]):
             @handles
@@ -52,11 +62,13 @@ class Projector:
     A `Worker` runs it; `rebuild` fills the tables again from the start.
 
     Raises:
-        DeclarationError: When the class is made: no name; a handler that does not take
-            ``(self, event, recorded, tx)``; two handlers for one event.
+        DeclarationError: When the class is made: no name, or a reserved one; a version that is no positive integer;
+            a table that is named twice or reserved; a handler that does not take ``(self, event, recorded, tx)`` or is
+            async; two handlers for one event.
     """
 
     name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
     subject: ClassVar[Subject] = Subject("/")
     tables: ClassVar[tuple[Table, ...]] = ()
 
@@ -67,7 +79,13 @@ class Projector:
     _progress: Progress | None = None
 
     def __init_subclass__(
-        cls, *, name: str = "", subject: str = "/", tables: Sequence[Table] = (), abstract: bool = False
+        cls,
+        *,
+        name: str = "",
+        subject: str = "/",
+        tables: Sequence[Table] = (),
+        version: int = 1,
+        abstract: bool = False,
     ) -> None:
         super().__init_subclass__()
         cls._handlers = collect_handlers(cls)
@@ -81,19 +99,31 @@ class Projector:
         if not name:
             msg = f'{cls.__qualname__} has no name: write class {cls.__name__}(Projector, name="…")'
             raise DeclarationError(msg)
-        cls.name = name
+        cls.name = _checked_name(cls, name)
+        cls.version = _checked_version(cls, version)
         cls.subject = Subject(subject)
-        cls.tables = tuple(tables)
+        cls.tables = _checked_tables(cls, tables)
+
+    @classmethod
+    def handled_types(cls) -> frozenset[str]:
+        """
+        The types of the events that it handles; those of erased events in square brackets.
+        """
+        return frozenset(cls._handlers) | {f"Erased[{event_type}]" for event_type in cls._erased_handlers}
 
     def wants(self, recorded: RecordedEvent) -> bool:
         """
         Whether it has a handler for the event, or for one that it may be read as.
         """
-        return recorded.type in self._handlers or (
-            not event_types.is_plain(recorded.type)
-            and (
-                event_types.can_give(recorded.type, self._handlers)
-                or event_types.can_give(recorded.type, self._erased_handlers)
+        return (
+            recorded.type in self._handlers
+            or recorded.type in self._erased_handlers
+            or (
+                not event_types.is_plain(recorded.type)
+                and (
+                    event_types.can_give(recorded.type, self._handlers)
+                    or event_types.can_give(recorded.type, self._erased_handlers)
+                )
             )
         )
 
@@ -106,15 +136,25 @@ class Projector:
             NewerEventError, UpcastingError: It cannot be read as what it is today.
             Exception: Whatever the handler raises.
         """
-        if event_types.is_plain(recorded.type) and VERSION_TEXT not in recorded.data_json:
+        if (
+            event_types.is_plain(recorded.type)
+            and is_surely_plain(recorded.data_json)
+            and recorded.type in self._handlers
+        ):
             event_class, method = self._handlers[recorded.type]
-            method(self, validate(recorded, event_class, recorded.data_json), recorded, tx)
-            return
+            try:
+                event = validate(recorded, event_class, recorded.data_json)
+            except EventDecodingError:
+                if not may_be_erased(recorded):
+                    raise
+            else:
+                check_has_run(method(self, event, recorded, tx), method)
+                return
         reader = f"projector {self.name}"
-        for method, event in handled(
+        for method, made in handled(
             recorded, self._handlers, self._erased_handlers, reader=reader, unknown_events="ignore"
         ):
-            method(self, event, recorded, tx)
+            check_has_run(method(self, made, recorded, tx), method)
 
     def lets_go(self, recorded: RecordedEvent) -> bool:
         """
@@ -156,3 +196,34 @@ class Projector:
         Let `seen` wait on *progress*.
         """
         self._progress = progress
+
+
+def _checked_name(cls: type[Projector], name: str) -> str:
+    if len(name) > _LONGEST_NAME or name.startswith(_RESERVED_NAMES):
+        msg = (
+            f"{cls.__qualname__} cannot be called {name[:_LONGEST_NAME]!r}: a name has at most {_LONGEST_NAME} "
+            f"characters and does not begin with {_RESERVED_NAMES!r}"
+        )
+        raise DeclarationError(msg)
+    return name
+
+
+def _checked_version(cls: type[Projector], version: object) -> int:
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _LARGEST_VERSION:
+        msg = f"{cls.__qualname__} has version {version!r}: a version is an integer from 1 on"
+        raise DeclarationError(msg)
+    return version
+
+
+def _checked_tables(cls: type[Projector], tables: Sequence[Table]) -> tuple[Table, ...]:
+    names = [f"{table.schema or ''}.{table.name}" for table in tables]
+    for table in tables:
+        if table.name.lower().startswith(_RESERVED_TABLES):
+            msg = (
+                f"{cls.__qualname__} cannot fill {table.name!r}: tables called {_RESERVED_TABLES}... are the library's"
+            )
+            raise DeclarationError(msg)
+        if names.count(f"{table.schema or ''}.{table.name}") > 1:
+            msg = f"{cls.__qualname__} names table {str(table)!r} twice"
+            raise DeclarationError(msg)
+    return tuple(tables)

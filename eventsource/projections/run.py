@@ -7,22 +7,29 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import attrs
 from sqlalchemy import inspect, select
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
 from eventsource.errors import (
     CheckpointMismatchError,
     CheckpointMissingError,
     ErasedDataRemainsError,
+    HandlerTransactionError,
+    ProjectionError,
+    ProjectorChangedError,
     ProjectorFailedError,
+    ProjectorOutdatedError,
     ProjectorSupersededError,
-    ReadModelIncompleteError,
+    ReadModelDatabaseError,
+    UnfinishedEffectsError,
 )
 from eventsource.log import get_logger
+from eventsource.projections.database import Written
+from eventsource.projections.declaration import changes_between, writer_of
 from eventsource.projections.erasures import (
     ErasureNotes,
     create_notes_table,
@@ -32,28 +39,33 @@ from eventsource.projections.erasures import (
     position_of,
     save_notes,
 )
+from eventsource.projections.faults import describe, is_made_meanwhile, passes
 from eventsource.projections.pages import checkpoint_after, part_before, parts_of
 from eventsource.projections.progress import RunningProgress
+from eventsource.projections.tables import claim, create_missing, create_owners_table, empty, require
 from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import (
     START,
+    Batch,
     Checkpoint,
+    StoredCheckpoint,
     create_checkpoint_table,
-    forget_checkpoint,
-    load_checkpoint,
-    move_checkpoint,
+    load_stored,
+    mark_unfinished,
+    store_checkpoint,
 )
 from eventsource.subscriptions.subscription import find_event, subscribe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from sqlalchemy import Connection, Inspector, Table
+    from sqlalchemy import Connection
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.projections.progress import State
     from eventsource.projections.projector import Projector
+    from eventsource.projections.transaction import BatchConnection
     from eventsource.store.interface import EventStore
 
 log = get_logger(__name__)
@@ -61,9 +73,11 @@ log = get_logger(__name__)
 # How long a checkpoint may stay behind while only events pass by that the projector has no handler for, in seconds.
 _IDLE_CHECKPOINT_S = 0.2
 
-# A database that is locked or restarting: pauses between tries, in seconds.
-_DATABASE_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+# A store or a database that is away: pauses between tries, in seconds; the last one from then on.
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+# How long a worker that stops tries to save the checkpoint of what passed by, in seconds.
+_LAST_SAVE_S = 1.0
 
 # How long to leave a database alone whose files could not be cleaned of what was erased, in seconds.
 _CLEANING_PAUSE_S = 30.0
@@ -75,18 +89,36 @@ class _HandlerRaised(Exception):  # noqa: N818  passed between two functions her
         self.index = index
         self.event = event
         self.cause = cause
+        # Whether effects may stand in the tables without a checkpoint.
+        self.has_ended = False
+
+
+@attrs.frozen
+class _Emptying:
+    """
+    Why a read model is emptied: asked for by the caller, for erased data in it, for effects without a checkpoint.
+    """
+
+    reason: Literal["asked for", "erased data", "unfinished effects"]
 
 
 class _MustStartOver(Exception):  # noqa: N818  likewise
-    pass
+    def __init__(self, emptying: _Emptying) -> None:
+        super().__init__(emptying)
+        self.emptying = emptying
 
 
 class ProjectorRun:
     """
     Keeps the read model of one projector up to date until it is cancelled or fails.
 
+    A store or a database that does not answer, a deadlock, a lock that cannot be had: what was under way is rolled
+    back and done again from the checkpoint, as often as it takes.
+
     Args:
-        on_progress: Called after each page, and when it has stopped or failed.
+        on_progress: Called after each page, and when it is retrying, has stopped or has failed.
+
+        from_start: Empty the read model first.
     """
 
     def __init__(
@@ -96,17 +128,24 @@ class ProjectorRun:
         database: ReadModelDatabase,
         *,
         on_progress: Callable[[RunningProgress], None] | None = None,
+        from_start: bool = False,
     ) -> None:
         self._projector = projector
         self._store = store
         self._database = database
         self._on_progress = on_progress
-        # What the database holds; None before the first transaction.
-        self._saved: Checkpoint | None = None
+        self._writer = writer_of(projector, database.dialect)
+        # What has to be done to the read model before it is filled.
+        self._emptying: _Emptying | None = _Emptying("asked for") if from_start else None
+        # What the database holds, and in which epoch this run writes.
+        self._saved = START
+        self._epoch = -1
         self._saved_at = 0.0
         self._notes = ErasureNotes()
         # Events were empty already when they were read, if they were erased up to here.
         self._known_erasures = 0
+        self._faults = 0
+        self._is_preparing = False
         self.progress = RunningProgress(projector.name, projector.subject, store)
         projector.track(self.progress)
 
@@ -117,31 +156,62 @@ class ProjectorRun:
         Raises:
             ProjectorFailedError: A handler raised.
             ProjectorSupersededError: Another worker runs this projector.
+            ProjectorOutdatedError, ProjectorChangedError: Another version of it has made the read model.
+            TableTakenError, ReadModelInUseError: A table belongs to another projector, or is needed by others.
             CheckpointMissingError, CheckpointMismatchError, ReadModelIncompleteError: The read model does not fit.
-            StoreError, sqlalchemy.exc.SQLAlchemyError: The store or the database does not answer.
+            ReadModelDatabaseError: The database refuses what is asked of it.
+            StoreError: The store cannot go on.
         """
         try:
             await self._run()
         except asyncio.CancelledError:
-            await self._save_what_passed_by()
-            self._tell(state="stopped")
+            try:
+                await self._save_what_passed_by()
+            finally:
+                self._tell(state="stopped")
             raise
         except Exception as error:
             self._tell(state="failed", error=error)
             log.error("projector.failed", projector=self._projector.name, error=str(error))  # noqa: TRY400  raised too
             raise
 
+    def end(self) -> None:
+        """
+        Say that it has stopped if it was cancelled before it began.
+        """
+        if self.progress.state not in {"stopped", "failed"}:
+            self._tell(state="stopped")
+
     async def _run(self) -> None:
         while True:
             try:
+                if self._emptying is not None:
+                    await self._empty(self._emptying)
+                    self._emptying = None
                 await self._run_once()
-            except _MustStartOver:
-                await self._start_over()
+            except _MustStartOver as asked:
+                self._emptying = asked.emptying
+            except Exception as error:
+                if not (passes(error) or (self._is_preparing and is_made_meanwhile(error))):
+                    if isinstance(error, SQLAlchemyError):
+                        raise ReadModelDatabaseError(self._database.name, describe(error)) from error
+                    raise
+                await self._wait_for_recovery(error)
+
+    async def _wait_for_recovery(self, error: Exception) -> None:
+        pause_s = _PAUSES_S[min(self._faults, len(_PAUSES_S) - 1)]
+        self._faults += 1
+        log.warning("projector.retrying", projector=self._projector.name, error=describe(error), pause_s=pause_s)
+        self._tell(state="retrying", error=error)
+        await asyncio.sleep(pause_s)
 
     async def _run_once(self) -> None:
-        self._saved = await self._database.write(self._prepare)
+        self._is_preparing = True
+        stored = await self._database.write(self._prepare)
+        self._is_preparing = False
+        self._saved, self._epoch = stored.checkpoint, stored.epoch
         await self._look_at_erasures()
-        checkpoint = self._saved or START
+        checkpoint = self._saved
         stream = await subscribe(self._store, self._projector.subject, checkpoint)
         if stream is None:
             raise CheckpointMismatchError(self._projector.name, event_id=checkpoint.event_id)
@@ -200,6 +270,7 @@ class ProjectorRun:
         self._tell_taken(page, after)
 
     def _tell_taken(self, page: Page, after: Checkpoint) -> None:
+        self._faults = 0
         was_live = self.progress.state == "live"
         if not was_live and page.caught_up:
             log.info("projector.caught_up", projector=self._projector.name, finished=after.events)
@@ -213,7 +284,7 @@ class ProjectorRun:
         """
         name = self._projector.name
         self._notes = await self._database.read(lambda tx: load_notes(tx, name))
-        if self._saved is None:
+        if self._saved == START:
             # Before the first event is read: all that was erased by now will be read as erased.
             known = await last_erasure(self._store, self._projector.subject)
             if known != self._notes.known_event_id:
@@ -236,35 +307,44 @@ class ProjectorRun:
         if not all(map(self._projector.lets_go, emptied)):
             if not self._projector.tables:
                 raise ErasedDataRemainsError(self._projector.name, event_id=erasure.id, subject=erased_subject(erasure))
-            raise _MustStartOver
+            raise _MustStartOver(_Emptying("erased data"))
         if self._projector.wants(erasure):
             emptied.append(erasure)
         after = checkpoint_after(self.progress.checkpoint, page)
         try:
             await self._write(emptied, after, notes=attrs.evolve(self._notes, needs_cleaning=True))
         except _HandlerRaised as raised:
-            raise self._failed(erasure, raised.cause) from raised.cause
-        self._saved = after
-        self._saved_at = time.monotonic()
+            await self._fail(raised, at=erasure)
         log.info("projector.let_go", projector=self._projector.name, events=len(emptied))
         # First, so that whoever waits for this event may look into the files.
         await self._clean()
         self._tell_taken(page, after)
 
-    async def _start_over(self) -> None:
+    async def _empty(self, emptying: _Emptying) -> None:
         """
-        Empty the read model, to be filled again from events of which some are erased now.
+        Empty the read model, to be filled again from the first event.
         """
+        if emptying.reason != "asked for":
+            log.warning("projector.starting_over", projector=self._projector.name, reason=emptying.reason)
+        self._is_preparing = True
+        await self._database.write(lambda tx: self._reset(tx, emptying))
+        self._is_preparing = False
+        if emptying.reason != "asked for":
+            self._tell(state="catching up", checkpoint=START)
 
-        def reset_mine(tx: Connection) -> None:
-            if not move_checkpoint(tx, self._projector.name, before=self._saved, to=self._saved or START):
-                raise ProjectorSupersededError(self._projector.name)
-            reset(self._projector, tx)
-            save_notes(tx, self._projector.name, ErasureNotes(needs_cleaning=True))
-
-        log.info("projector.starting_over", projector=self._projector.name)
-        await self._database.write(reset_mine)
-        self._tell(state="catching up", checkpoint=START)
+    def _reset(self, tx: Connection, emptying: _Emptying) -> None:
+        name = self._projector.name
+        stored = self._load(tx)
+        if emptying.reason == "unfinished effects" and stored is not None and not stored.unfinished:
+            # Another worker has begun anew.
+            return
+        if emptying.reason == "erased data" and Batch(name, self._epoch, self._saved).begin(tx) is None:
+            raise self._superseded(tx)
+        claim(tx, self._projector)
+        empty(tx, self._projector, wrote=stored.writer if stored else None)
+        store_checkpoint(tx, name, self._writer, epoch=stored.epoch + 1 if stored else 1)
+        if emptying.reason == "erased data":
+            save_notes(tx, name, ErasureNotes(needs_cleaning=True))
 
     async def _clean(self) -> None:
         if await self._database.clean():
@@ -280,13 +360,14 @@ class ProjectorRun:
 
     async def _save_what_passed_by(self) -> None:
         """
-        Save the checkpoint of events that needed no transaction, so that nobody takes them for unread.
+        Save the checkpoint of events that needed no transaction, so that they are not taken for unread.
         """
         reached = self.progress.checkpoint
-        if reached.position > (self._saved or START).position:
+        if reached.position > self._saved.position and self.progress.state != "retrying":
             # Tried once: what it fails at, the next run reads again. A transaction that was under way has moved it.
-            with suppress(ProjectorSupersededError, SQLAlchemyError):
-                await self._database.write(lambda tx: self._apply(tx, (), reached))
+            with suppress(ProjectionError, SQLAlchemyError, TimeoutError):
+                async with asyncio.timeout(_LAST_SAVE_S):
+                    await self._database.write(lambda tx: self._pass_over(tx, reached))
 
     def _tell(self, *, state: State, checkpoint: Checkpoint | None = None, error: Exception | None = None) -> None:
         self.progress.move(state=state, checkpoint=checkpoint, error=error)
@@ -299,84 +380,132 @@ class ProjectorRun:
             try:
                 await self._write(wanted, after)
             except _HandlerRaised as raised:
+                if raised.has_ended:
+                    await self._fail(raised)
                 failure = raised
                 # The transaction is gone, so what came before the failing event is applied once more, without it.
                 wanted = wanted[: raised.index]
                 after = checkpoint_after(self.progress.checkpoint, part_before(raised.event, page))
             else:
                 break
-        self._saved = after
-        self._saved_at = time.monotonic()
         if failure is not None:
             self.progress.move(state=self.progress.state, checkpoint=after)
-            raise self._failed(failure.event, failure.cause) from failure.cause
+            await self._fail(failure)
 
-    def _failed(self, event: RecordedEvent, cause: Exception) -> ProjectorFailedError:
-        return ProjectorFailedError(
+    async def _fail(self, raised: _HandlerRaised, *, at: RecordedEvent | None = None) -> NoReturn:
+        """
+        Stop before the event whose handler raised, or before the one that it was handled for.
+        """
+        if raised.has_ended:
+            await self._database.write(lambda tx: mark_unfinished(tx, self._projector.name))
+        event, cause = at or raised.event, raised.cause
+        raise ProjectorFailedError(
             self._projector.name, event_id=event.id, event_type=event.type, subject=event.subject, cause=cause
-        )
+        ) from cause
 
     async def _write(
         self, wanted: Sequence[RecordedEvent], after: Checkpoint, *, notes: ErasureNotes | None = None
     ) -> None:
-        def change(tx: Connection) -> None:
-            self._apply(tx, wanted, after)
+        def change(tx: BatchConnection) -> None:
+            if wanted:
+                self._apply(tx, wanted, after)
+            else:
+                self._pass_over(tx, after)
             if notes is not None:
                 save_notes(tx, self._projector.name, notes)
 
-        for pause_s in _DATABASE_PAUSES_S:
-            try:
-                await self._database.write(change)
-            except OperationalError as error:
-                log.warning("projector.database_unavailable", projector=self._projector.name, error=str(error.orig))
-                await asyncio.sleep(pause_s)
-            else:
-                break
-        else:
-            await self._database.write(change)
-        self._notes = notes or self._notes
+        written = Written[None]()
+        try:
+            await self._database.write_into(written, change)
+        except _HandlerRaised as raised:
+            if passes(raised.cause) and not raised.has_ended:
+                raise raised.cause from raised.cause.__cause__
+            raise
+        except asyncio.CancelledError:
+            if written.is_done:
+                # It was too late to roll it back.
+                self.progress.move(state=self.progress.state, checkpoint=after)
+            raise
+        finally:
+            if written.is_done:
+                self._saved = after
+                self._saved_at = time.monotonic()
+                self._notes = notes or self._notes
 
-    def _apply(self, tx: Connection, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+    def _apply(self, tx: BatchConnection, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
+        name = self._projector.name
+        batch = Batch(name, self._epoch, self._saved)
         # First, or handlers would fail on what another worker has applied, and it would look like their defect.
-        if not move_checkpoint(tx, self._projector.name, before=self._saved, to=after):
-            raise ProjectorSupersededError(self._projector.name)
+        transaction = batch.begin(tx)
+        if transaction is None:
+            raise self._superseded(tx)
         handle = self._projector.handle
-        for index, recorded in enumerate(wanted):
-            try:
-                handle(recorded, tx)
-            except Exception as error:
-                raise _HandlerRaised(index, recorded, error) from error
+        with tx.sealed(name):
+            for index, recorded in enumerate(wanted):
+                tx.work.check()
+                try:
+                    handle(recorded, tx)
+                    tx.check()
+                except Exception as error:
+                    cause = tx.verdict_on(error)
+                    raised = _HandlerRaised(index, recorded, cause)
+                    raised.has_ended = tx.has_ended
+                    raise raised from cause
+        if not batch.finish(tx, after, transaction):
+            # Committed and begun again within a handler: which one cannot be told any more.
+            misuse = HandlerTransactionError(name, "ended the transaction")
+            raised = _HandlerRaised(0, wanted[0], misuse)
+            raised.has_ended = True
+            raise raised
 
-    def _prepare(self, tx: Connection) -> Checkpoint | None:
+    def _pass_over(self, tx: Connection, after: Checkpoint) -> None:
+        if not Batch(self._projector.name, self._epoch, self._saved).pass_over(tx, after):
+            raise self._superseded(tx)
+
+    def _superseded(self, tx: Connection) -> ProjectionError:
+        stored = load_stored(tx, self._projector.name)
+        if stored is not None and stored.writer.version > self._writer.version:
+            return ProjectorOutdatedError(
+                self._projector.name, version=self._writer.version, newer=stored.writer.version
+            )
+        return ProjectorSupersededError(self._projector.name)
+
+    def _load(self, tx: Connection) -> StoredCheckpoint | None:
+        """
+        Make the tables of checkpoints if they are not there, and see that this version may write.
+        """
         create_checkpoint_table(tx)
         create_notes_table(tx)
-        checkpoint = load_checkpoint(tx, self._projector.name)
-        existing = inspect(tx)
-        for table in self._projector.tables:
-            if not existing.has_table(table.name, schema=table.schema):
-                if checkpoint is not None:
-                    raise ReadModelIncompleteError(self._projector.name, table=table.name)
-                table.create(tx)
-            elif checkpoint is None and tx.execute(select(1).select_from(table).limit(1)).first():
-                raise CheckpointMissingError(self._projector.name, table=table.name)
-            elif column := _missing_column(existing, table):
-                raise ReadModelIncompleteError(self._projector.name, table=table.name, column=column)
-        return checkpoint
+        create_owners_table(tx)
+        stored = load_stored(tx, self._projector.name)
+        if stored is not None and stored.writer.version > self._writer.version:
+            raise ProjectorOutdatedError(
+                self._projector.name, version=self._writer.version, newer=stored.writer.version
+            )
+        return stored
 
-
-def reset(projector: Projector, tx: Connection) -> None:
-    """
-    Empty the read model and forget its checkpoint.
-    """
-    create_checkpoint_table(tx)
-    create_notes_table(tx)
-    for table in reversed(projector.tables):
-        table.drop(tx, checkfirst=True)
-    for table in projector.tables:
-        table.create(tx)
-    forget_checkpoint(tx, projector.name)
-
-
-def _missing_column(existing: Inspector, table: Table) -> str | None:
-    there = {column["name"] for column in existing.get_columns(table.name, schema=table.schema)}
-    return next((column.name for column in table.columns if column.name not in there), None)
+    def _prepare(self, tx: Connection) -> StoredCheckpoint:
+        projector = self._projector
+        stored = self._load(tx)
+        claim(tx, projector)
+        if stored is None:
+            existing = inspect(tx)
+            for table in projector.tables:
+                is_there = existing.has_table(table.name, schema=table.schema)
+                if is_there and tx.execute(select(1).select_from(table).limit(1)).first():
+                    raise CheckpointMissingError(projector.name, table=table.name)
+            create_missing(tx, projector.tables)
+            require(tx, projector)
+            store_checkpoint(tx, projector.name, self._writer, epoch=0)
+            return StoredCheckpoint(START, self._writer, 0, unfinished=False)
+        if changes := changes_between(stored.writer, self._writer):
+            raise ProjectorChangedError(projector.name, changes=changes)
+        if stored.unfinished:
+            if not projector.tables:
+                raise UnfinishedEffectsError(projector.name)
+            raise _MustStartOver(_Emptying("unfinished effects"))
+        require(tx, projector)
+        if stored.writer != self._writer:
+            # Filled by a release that did not note its declaration.
+            store_checkpoint(tx, projector.name, self._writer, epoch=stored.epoch, checkpoint=stored.checkpoint)
+        return stored

@@ -8,8 +8,9 @@ import asyncio
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Self
 
+from eventsource.errors import TableTakenError
 from eventsource.projections.database import ReadModelDatabase
-from eventsource.projections.run import ProjectorRun, reset
+from eventsource.projections.run import ProjectorRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,8 @@ class Worker:
         on_progress: Called after each page a projector has taken.
 
     Raises:
+        ReadModelDatabaseUrlError: The URL names no database that read models can be kept in.
+        TableTakenError: Two of the projectors name the same table.
         ExceptionGroup: On leaving the block, of the errors of the projectors that failed.
     """
 
@@ -58,7 +61,9 @@ class Worker:
         self._store = store
         self._owns_database = isinstance(database, str)
         self.database = ReadModelDatabase(database) if isinstance(database, str) else database
+        _check_tables(projectors, folds_case=self.database.dialect.name == "sqlite")
         self._projectors = projectors
+        self._from_start = False
         self._on_progress = on_progress
         self._runs: list[ProjectorRun] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,7 +77,9 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         self._runs = [
-            ProjectorRun(projector, self._store, self.database, on_progress=self._on_progress)
+            ProjectorRun(
+                projector, self._store, self.database, on_progress=self._on_progress, from_start=self._from_start
+            )
             for projector in self._projectors
         ]
         self._tasks = [
@@ -110,6 +117,8 @@ class Worker:
 
     async def _finish(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in self._runs:
+            run.end()
         if self._owns_database:
             await self.database.aclose()
 
@@ -130,14 +139,30 @@ async def rebuild(
     """
     Empty the read model of *projector* and fill it again from the first event.
 
+    Emptying deletes the rows and drops nothing. New columns are added; a table whose columns, keys or constraints
+    are others is made anew if nothing of others hangs on it.
+
     A worker that runs the same projector meanwhile stops with `ProjectorSupersededError`. If this
     is interrupted, the next worker goes on where it was.
 
     Raises:
+        ProjectorOutdatedError: A newer version has made the read model.
+        ReadModelInUseError: Rows or objects of others are in the way. Nothing was changed.
         ProjectionError: The projector failed.
     """
     async with ReadModelDatabase(database) if isinstance(database, str) else nullcontext(database) as opened:
-        await opened.write(lambda tx: reset(projector, tx))
-        async with Worker(store, opened, [projector], on_progress=on_progress) as worker:
+        worker = Worker(store, opened, [projector], on_progress=on_progress)
+        worker._from_start = True  # noqa: SLF001  of this module
+        async with worker:
             await worker.caught_up()
             return worker.progress[projector.name]
+
+
+def _check_tables(projectors: Sequence[Projector], *, folds_case: bool) -> None:
+    owners: dict[str, str] = {}
+    for projector in projectors:
+        for table in projector.tables:
+            key = f"{table.schema or ''}.{table.name}"
+            owner = owners.setdefault(key.lower() if folds_case else key, projector.name)
+            if owner != projector.name:
+                raise TableTakenError(projector.name, table=str(table), owner=owner)

@@ -6,7 +6,7 @@ chosen and left out in ``docs/compatibility.md``.
 """
 
 from eventsource.server.app import Application, make_app
-from eventsource.server.running import serve
+from eventsource.server.running import listen, serve
 from eventsource.server.settings import ServerLimits, ServerSettings, read_tokens
 from eventsource.server.tokens import Role, Tokens
 
@@ -16,6 +16,7 @@ __all__ = [
     "ServerLimits",
     "ServerSettings",
     "Tokens",
+    "listen",
     "make_app",
     "read_tokens",
     "serve",

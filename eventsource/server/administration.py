@@ -27,11 +27,13 @@ async def erase(service: Service, exchange: Exchange) -> None:
     """
     body = read_body(EraseBody, await exchange.read_body(service.settings.limits.body_bytes))
     try:
-        erased = await service.store.erase(body.subject)
+        erased = await service.store.erase(body.subject, including=body.including)
     finally:
         # Also where bytes are left in the files: nobody shall read the data any more.
         service.tails.forget()
-    await exchange.answer_json({"success": True, "erased": erased})
+    # Whoever asks for types is told that they were taken: other servers drop what they do not know.
+    taken = {"including": sorted(set(body.including))} if body.including else {}
+    await exchange.answer_json({"success": True, "erased": erased, **taken})
 
 
 async def register_schema(service: Service, exchange: Exchange) -> None:

@@ -9,6 +9,7 @@ import re
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from eventsource.errors import ForbiddenError, RequestRefusedError, UnauthenticatedError
 from eventsource.log import get_logger
@@ -19,6 +20,8 @@ from eventsource.server.service import Service
 from eventsource.wire.failures import to_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from eventsource.server.exchange import Receive, Scope, Send
     from eventsource.server.settings import ServerSettings
     from eventsource.store.interface import EventStore
@@ -87,12 +90,11 @@ class Application:
             exchange.answer_headers += self._cors
         route: Route | None = None
         try:
-            path: str = exchange.scope["path"]
             method: str = exchange.scope["method"]
             if method == "OPTIONS":
                 await _answer_preflight(exchange)
                 return
-            route = self._find(path, "GET" if method == "HEAD" else method)
+            route = self._find(exchange.scope, "GET" if method == "HEAD" else method)
             if route.role is not None:
                 self._check_role(route, exchange)
             await route.endpoint(self._service, exchange)
@@ -103,11 +105,8 @@ class Application:
         if self._service.metrics:
             self._service.metrics.answered(route.path if route else "none", exchange.status, began)
 
-    def _find(self, path: str, method: str) -> Route:
-        methods = self._routes.get(path)
-        if methods is None and "//" in path:
-            # Most SDKs put their path behind a base address that may end in a slash.
-            methods = self._routes.get(re.sub("/{2,}", "/", path))
+    def _find(self, scope: Scope, method: str) -> Route:
+        methods = self._methods_at(scope)
         if methods is None:
             text = "there is nothing at this address; the version of the API is v1"
             raise RequestRefusedError(text, status=404, refusal="not-found")
@@ -116,6 +115,21 @@ class Application:
             text = f"this address takes {' and '.join(methods)}"
             raise RequestRefusedError(text, status=405, refusal="method-not-allowed")
         return route
+
+    def _methods_at(self, scope: Scope) -> dict[str, Route] | None:
+        """
+        The routes at the address of a request, by method; None if there are none.
+        """
+        path: str = scope["path"]
+        methods = self._routes.get(path)
+        if methods is not None and not scope.get("root_path"):
+            return methods
+        for candidate in _paths_below_root(path, scope.get("root_path", "")):
+            # Most SDKs put their path behind a base address that may end in a slash.
+            found = self._routes.get(re.sub("/{2,}", "/", candidate).rstrip("/"))
+            if found is not None:
+                return found
+        return None
 
     def _check_role(self, route: Route, exchange: Exchange) -> None:
         role = self._service.settings.tokens.role_of(exchange.headers.get(b"authorization"))
@@ -135,7 +149,7 @@ class Application:
             return
         headers = _ERROR_HEADERS.get(failure.status, ())
         if failure.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = ", ".join(self._routes.get(re.sub("/{2,}", "/", exchange.scope["path"]), ()))
+            allowed = ", ".join(self._methods_at(exchange.scope) or ())
             headers = ((b"allow", allowed.encode()),)
         await exchange.answer_json(failure.body, status=failure.status, headers=headers)
 
@@ -167,11 +181,27 @@ def make_app(store: EventStore, settings: ServerSettings) -> Application:
     return Application(Service(store, settings))
 
 
+def _paths_below_root(path: str, root_path: str) -> Iterator[str]:
+    """
+    What the path of a request may be below the place where the application is mounted.
+
+    Source:
+        ASGI says that ``path`` has the ``root_path`` in it, and servers and frameworks of today do so; older ones
+        cut it off.
+    """
+    root = root_path.rstrip("/")
+    if root and (path == root or path.startswith(f"{root}/")):
+        yield path[len(root) :]
+    yield path
+
+
 def _openapi(routes: list[Route]) -> Route:
     described = document(routes)
 
     async def answer(_: Service, exchange: Exchange) -> None:
-        await exchange.answer_json(described)
+        root: str = exchange.scope.get("root_path", "").rstrip("/")
+        # Relative to the address of the document, without the name of a host that a proxy may have changed.
+        await exchange.answer_json({**described, "servers": [{"url": quote(root)}]} if root else described)
 
     return Route("GET", "/openapi.json", None, answer, versioned=False)
 

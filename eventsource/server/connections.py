@@ -15,7 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn._types import ASGISendEvent
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
     from eventsource.server.settings import ServerLimits
@@ -150,6 +152,8 @@ class GuardedProtocol(HttpToolsProtocol):
             msg = "headers too large"
             raise httptools.HttpParserError(msg)
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0" and self.cycle is not None:
+            _end_by_closing(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """
@@ -200,6 +204,28 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._is_free() or not self.cycle.response_started:
             self.transport.write(answer)
         self.transport.close()
+
+
+def _end_by_closing(cycle: RequestResponseCycle) -> None:
+    """
+    Let the answer to a request of HTTP/1.0 end with its connection: there is no chunked coding.
+    """
+    send = cycle.send
+
+    async def send_plainly(message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.start" and cycle.chunked_encoding is None:
+            names = {name.lower() for name, _ in message.get("headers", ())}
+            # uvicorn chooses a coding where none is said, and counts bytes where there is none.
+            if b"content-length" not in names:
+                cycle.chunked_encoding = False
+                cycle.expected_content_length = 0
+                is_counted[0] = False
+        elif message["type"] == "http.response.body" and not is_counted[0]:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    is_counted = [True]
+    cycle.send = send_plainly  # type: ignore[method-assign]  # of this request alone
 
 
 def guarded_protocol(limits: ServerLimits) -> type[GuardedProtocol]:

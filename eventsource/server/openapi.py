@@ -191,6 +191,15 @@ def _describe(route: Route) -> dict[str, Any]:
                 "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
             }
         ]
+    if route.path == "/subjects":
+        described["parameters"] = [
+            {
+                "name": "under",
+                "in": "query",
+                "description": "Lists the subjects at and below this one alone.",
+                "schema": {"type": "string", "default": "/"},
+            }
+        ]
     return described
 
 

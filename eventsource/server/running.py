@@ -38,6 +38,7 @@ async def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    listening: socket.socket | None = None,
     certificate: str | PathLike[str] | None = None,
     key: str | PathLike[str] | None = None,
     grace_s: float = 5.0,
@@ -53,6 +54,9 @@ async def serve(
 
         port: The port; 0 takes a free one.
 
+        listening: From `listen`, in place of *host* and *port*: for those who want the address before
+            they open the store. It is closed at the end.
+
         certificate: A file with a TLS certificate and those that vouch for it, PEM; with *key*.
 
         key: The file with its private key, PEM.
@@ -65,7 +69,7 @@ async def serve(
         OSError: The certificate or the key cannot be read or does not fit.
     """
     app = make_app(store, settings)
-    listening = _listen(host, port)
+    listening = listening or listen(host, port)
     with contextlib.closing(listening):
         server = _Server(
             uvicorn.Config(
@@ -156,7 +160,16 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """
+    Take an address; clients that connect wait until somebody serves.
+
+    Args:
+        host, port: As for `serve`.
+
+    Raises:
+        AddressUnavailableError: Another program listens there, or the address is none of this machine.
+    """
     if not 0 <= port <= _LAST_PORT:
         # The system would take the rest of a division.
         raise AddressUnavailableError(host, port, f"a port is 0 to {_LAST_PORT}")

@@ -11,8 +11,10 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
-from eventsource.errors import EventSourceError
+from eventsource.domain.subject import Subject
+from eventsource.errors import EventSourceError, InvalidRequestError, InvalidSubjectError
 from eventsource.log import get_logger
 from eventsource.server.exchange import NDJSON, TEXT, print_json
 from eventsource.server.metrics import CONTENT_TYPE
@@ -96,9 +98,16 @@ async def audit(service: Service, exchange: Exchange) -> None:
 
 async def subjects(service: Service, exchange: Exchange) -> None:
     """
-    ``GET /subjects``.
+    ``GET /subjects``, and ``GET /subjects?under=/accounts`` for those at and below one.
     """
-    await _answer_texts(exchange, await service.store.subjects())
+    try:
+        asked = parse_qs(
+            exchange.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=8
+        )
+        scope = Subject(asked.get("under", ["/"])[0])
+    except (ValueError, InvalidSubjectError) as error:
+        raise InvalidRequestError(str(error), place="under") from None
+    await _answer_texts(exchange, await service.store.subjects(scope))
 
 
 async def event_types(service: Service, exchange: Exchange) -> None:

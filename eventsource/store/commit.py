@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar, assert_never
 
 import attrs
 
-from eventsource.domain.event import RecordedEvent
+from eventsource.domain.event import RecordedEvent, checked_new_events
+from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes, referenced_event_hash
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.errors import EventTooLargeError, PreconditionFailedError, SchemaViolationError
@@ -64,14 +65,18 @@ class CommitRequest:
 
         Raises:
             ValueError: There are no events, or *key* is no idempotency key.
+            NotAnEventError: One is no `NewEvent`.
+            GuardError: A precondition is none.
             EventTooLargeError: One is larger than a Genesis DB takes.
             SchemaViolationError: One breaks the schema of its type, and there is no key.
             InvalidSchemaError, MissingExtraError: A schema cannot be checked.
         """
+        events = checked_new_events(events)
         check_events(events, source=source)
+        preconditions = checked_rules(preconditions)
         if key is None:
             schemas.check(events)
-            return cls(tuple(events), tuple(preconditions), source)
+            return cls(events, preconditions, source)
         own_key = IdempotencyKey.of(key, events, preconditions)
         violation = None
         try:
@@ -79,7 +84,7 @@ class CommitRequest:
         except SchemaViolationError as error:
             # The commit may have been made before there was the schema, and this is the repeat.
             violation = error
-        return cls(tuple(events), tuple(preconditions), source, own_key, violation)
+        return cls(events, preconditions, source, own_key, violation)
 
 
 def check_events(events: Sequence[NewEvent], *, source: str) -> None:

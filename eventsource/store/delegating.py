@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -127,8 +127,9 @@ class DelegatingEventStore:
     async def audit(self) -> AuditReport:
         return await self._inner.audit()
 
-    async def erase(self, subject: str) -> int:
-        return await self._inner.erase(subject)
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
+        # A store of somebody else's may know nothing of types.
+        return await (self._inner.erase(subject, including=including) if including else self._inner.erase(subject))
 
     def backup(self) -> AsyncGenerator[dict[str, Any]]:
         return self._inner.backup()

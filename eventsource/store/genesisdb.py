@@ -9,8 +9,9 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from eventsource.domain.event import check_event_type
+from eventsource.domain.event import check_event_type, checked_new_events
 from eventsource.domain.event_data import to_canonical_json
+from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
 from eventsource.domain.subject import Subject, prefix_below
@@ -54,7 +55,7 @@ from eventsource.wire.ndjson import read_value
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import httpx
@@ -76,13 +77,16 @@ class GenesisDBEventStore:
     Args:
         url: Of the server, such as ``http://localhost:8080``.
 
-        token: By default what ``GENESISDB_AUTH_TOKEN`` says; without any none is sent.
+        token: By default what ``GENESISDB_AUTH_TOKEN`` says.
 
         source: The CloudEvents source of events that name none.
 
         read_only: Refuse to commit, whatever the token allows.
 
         limits, http, tls, mark_commits: As of `eventsource.genesisdb.Client`.
+
+    Raises:
+        InvalidStoreUrlError, ClientSettingError: No URL or token, or one that cannot be used.
     """
 
     def __init__(
@@ -99,7 +103,9 @@ class GenesisDBEventStore:
     ) -> None:
         self._source = source
         self._read_only = read_only
-        self.client = Client(url, auth_token=token, limits=limits, http=http, tls=tls, mark_commits=mark_commits)
+        self.client = Client(
+            api_url=url, auth_token=token, limits=limits, http=http, tls=tls, mark_commits=mark_commits
+        )
         self._exchange = self.client.exchange
 
     def __repr__(self) -> str:
@@ -121,11 +127,13 @@ class GenesisDBEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_writable()
+        events = checked_new_events(events)
         check_events(events, source=self._source)
+        preconditions = checked_rules(preconditions)
         if idempotency_key is not None:
             # It becomes a header, so it is checked before it is sent.
             IdempotencyKey.of(idempotency_key, events, preconditions)
-        attempt = self._attempt(events, tuple(preconditions), idempotency_key)
+        attempt = self._attempt(events, preconditions, idempotency_key)
         return _recorded(await self.client.committer.commit(attempt))
 
     async def resolve(self, error: CommitOutcomeUnknownError) -> tuple[RecordedEvent, ...] | None:
@@ -227,7 +235,7 @@ class GenesisDBEventStore:
 
     async def subjects(self, under: str = "/") -> tuple[str, ...]:
         scope = Subject(under)
-        found = await self.client.subjects()
+        found = await self.client.subjects(scope)
         return tuple(sorted(subject for subject in found if _covers(scope, subject)))
 
     async def event_types(self) -> tuple[str, ...]:
@@ -252,9 +260,9 @@ class GenesisDBEventStore:
     async def schemas(self) -> dict[str, dict[str, Any]]:
         return dict(sorted((await self.client.schemas()).items()))
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_writable()
-        return await self.client.erase(Subject(subject)) or 0
+        return await self.client.erase(Subject(subject), including=including) or 0
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
         async with aclosing(self.client.backup()) as events:

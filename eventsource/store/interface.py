@@ -11,7 +11,16 @@ import attrs
 from eventsource.store.query import QueryLimits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Callable,
+        Collection,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
     from typing import Any
 
@@ -100,7 +109,8 @@ class AuditReport:
         problems: What was found, in order of position, those of the whole store first; at most 100.
 
         imported: Of how many events only the links were checked: they were restored from a backup of
-            another kind of store, whose formula for hashes is not ours.
+            another kind of store, whose formula for hashes is not ours; or their data was erased though it was
+            not stored by reference.
     """
 
     events: int
@@ -398,9 +408,13 @@ class EventStore(Protocol):
         """
         ...
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         """
         Erase the data of those events of *subject* that were committed with ``store_data_as_reference``.
+
+        Of events of the types in *including* it also erases data that was not stored by reference, with its
+        metadata. The hashes of such events cover the data itself, so from then on an audit can check their links
+        only, as it does for imported events.
 
         The events stay, with their ids, times and hashes; of their data only the shape is left: texts
         are ``""``, numbers 0, booleans false. It is no event: observers and projectors are not told,
@@ -411,6 +425,11 @@ class EventStore(Protocol):
         store. Whoever reads from another process may keep the files from being cleaned; the store then
         tries again for half a minute.
 
+        Args:
+            subject: Exactly this one.
+
+            including: Stored types whose data is erased however it was stored.
+
         Returns:
             How many events were emptied by this call; 0 when all were before.
 
@@ -420,6 +439,8 @@ class EventStore(Protocol):
                 files: somebody is in the way, or the disk failed. Erase again to finish it.
             CommitOutcomeUnknownError: It may be erased, or not. Erase again after reopening the store.
             InvalidSubjectError: *subject* is none.
+            NotSupportedError: There are types in *including*, and the server erases by reference only, as
+                Genesis DB does. What was stored by reference is erased all the same.
             StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
         """
         ...

@@ -6,9 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final, runtime_checkable
 
+from eventsource.wire.backup import DECLARATIONS, DECLARATIONS_MEMBER, RECORD_MEMBER
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable
+
     from eventsource.domain.data_reference import DataReference
     from eventsource.domain.event import RecordedEvent
+    from eventsource.wire.backup import CommitKey, Declarations
 
 
 # What a backup has beside the members of an event, for data stored by reference. CloudEvents allows such names.
@@ -42,6 +47,8 @@ class LogEntry(NamedTuple):
         lives, ``datasalt``.
         """
         members = self.event.to_cloud_event()
+        # Plain text: what takes it apart elsewhere knows no `Subject`.
+        members["subject"] = str(members["subject"])
         if self.imported_time is not None:
             members["time"] = self.imported_time
         if self.reference is not None:
@@ -62,3 +69,22 @@ class KeepsEntries(Protocol):
         The entries behind a position, in the order of the log, at most a page of them; empty at the end.
         """
         ...
+
+
+async def backup_items(
+    entries: AsyncIterable[tuple[LogEntry, CommitKey | None]], declarations: Declarations
+) -> AsyncGenerator[dict[str, Any]]:
+    """
+    The items of a backup: an event each, and records for declarations that find no event to go with.
+    """
+    parts = declarations.parts()
+    async for entry, key in entries:
+        members = entry.to_backup()
+        if key is not None:
+            members |= key.members()
+        part = next(parts, None)
+        if part is not None:
+            members[DECLARATIONS_MEMBER] = part
+        yield members
+    for part in parts:
+        yield {RECORD_MEMBER: DECLARATIONS, DECLARATIONS_MEMBER: part}

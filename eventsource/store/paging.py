@@ -82,9 +82,12 @@ class PagedLog(Protocol):
         """
         ...
 
-    async def position_of(self, event_id: str) -> int:
+    async def position_of(self, event_id: str, *, first: bool = False) -> int:
         """
         Where an event stands.
+
+        Args:
+            first: Of several events with that id the first, in place of the last.
 
         Raises:
             EventNotFoundError: It is not here.
@@ -155,7 +158,8 @@ def observe_log(
         raise ValueError(msg)
 
     async def pages() -> AsyncGenerator[Page]:
-        after = await log.head() if from_now else await _lower(log, lower_bound, include_lower_bound)
+        # Of several events with that id behind the first: who goes on from an event may have been at any of them.
+        after = await log.head() if from_now else await _lower(log, lower_bound, include_lower_bound, first=True)
         # One source reads history and what follows, by position: so there is no seam to lose an event at.
         source = log.open(Selection(scope, recursive, after, follows=True))
         while True:
@@ -167,8 +171,8 @@ def observe_log(
     return EventStream(pages())
 
 
-async def _lower(log: PagedLog, lower_bound: str | None, include: bool) -> int:  # noqa: FBT001  private, one caller each
+async def _lower(log: PagedLog, lower_bound: str | None, include: bool, *, first: bool = False) -> int:  # noqa: FBT001  private
     if lower_bound is None:
         return 0
-    position = await log.position_of(lower_bound)
+    position = await log.position_of(lower_bound, first=first)
     return position - 1 if include else position

@@ -6,18 +6,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast, final
 
 import attrs
 
 from eventsource.domain.data_reference import DataReference
-from eventsource.domain.event import NewEvent, RecordedEvent
+from eventsource.domain.event import NewEvent, RecordedEvent, check_event_type
 from eventsource.domain.hash_chain import GENESIS_HASH
-from eventsource.errors import BackupInvalidError, InvalidSubjectError, UnstorableDataError
+from eventsource.errors import (
+    BackupInvalidError,
+    EventSourceError,
+    InvalidSubjectError,
+    MissingExtraError,
+    UnstorableDataError,
+)
 from eventsource.gdbql import to_instant
 from eventsource.log import get_logger
 from eventsource.store.audit import own_hash
+from eventsource.store.idempotency import check_idempotency_key
 from eventsource.store.log_entry import DIGEST_MEMBER, SALT_MEMBER, LogEntry
+from eventsource.store.query import print_data_path, read_data_path
+from eventsource.store.schema import SchemaBook
+from eventsource.wire.backup import (
+    BACKUP_FORMAT,
+    BEGIN,
+    CHECK_MEMBER,
+    DECLARATIONS,
+    DECLARATIONS_MEMBER,
+    END,
+    KEY_DIGEST_MEMBER,
+    KEY_EVENTS_MEMBER,
+    KEY_MEMBER,
+    RECORD_MEMBER,
+    CommitKey,
+    Declarations,
+    is_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +50,12 @@ _log = get_logger(__name__)
 
 _FIXED: Final = {"specversion": "1.0", "datacontenttype": "application/json"}
 _TEXTS: Final = ("source", "subject", "type", "id", "time", "predecessorhash", "hash")
-_KNOWN: Final = frozenset([*_FIXED, *_TEXTS, "data", DIGEST_MEMBER, SALT_MEMBER])
+_KNOWN: Final = frozenset(
+    [
+        *(*_FIXED, *_TEXTS, "data", DIGEST_MEMBER, SALT_MEMBER),
+        *(KEY_MEMBER, KEY_DIGEST_MEMBER, KEY_EVENTS_MEMBER, DECLARATIONS_MEMBER, CHECK_MEMBER),
+    ]
+)
 
 _ID = re.compile(r"[!-~\u00a1-\ud7ff\ue000-\U0010ffff]{1,256}")
 _HASH = re.compile("[0-9a-f]{64}")
@@ -35,46 +64,172 @@ _HASH = re.compile("[0-9a-f]{64}")
 _LATEST_NS: Final = 2**63 - 2**60
 
 
+@final
+class RestoredEvent(NamedTuple):
+    """
+    An event of a backup.
+
+    Attributes:
+        index: Which item of the backup it is, from 0 on.
+
+        entry: The event.
+
+        key: The idempotency key of the commit that it is the first event of.
+
+        is_emptied: Its data is erased, and it belongs to the commit of a key whose digest is there all the same: the
+            erase came while the backup was made.
+    """
+
+    index: int
+    entry: LogEntry
+    key: CommitKey | None
+    is_emptied: bool
+
+
 class BackupReader:
     """
-    Takes the events of a backup in order and checks each against the one before it.
+    Takes the items of a backup in order and checks each against those before it.
+
+    Attributes:
+        events: How many events have come.
+
+        imported: How many of them have a hash that is not of our formula: another kind of store made it.
+
+        schemas: The schemas that have come.
+
+        indexes: Type and path of each declared index that has come.
+
+        repeated_ids: How many events have the id of an earlier one, which only other kinds of stores make. The
+            store that is restored counts them.
     """
 
     def __init__(self) -> None:
-        self.events = 0
-        self._imported = 0
+        self.events = self.imported = self.repeated_ids = 0
+        self.schemas = SchemaBook()
+        self.indexes: list[tuple[str, str]] = []
+        self._items = 0
         self._unknown: set[str] = set()
         self._hash, self._time_ns = GENESIS_HASH, 0
+        # The last event of the last commit that has a key.
+        self._key_until = 0
+        self._is_comparable = False
+        # Whether an end was announced, and whether it has come.
+        self._is_framed = self._has_ended = False
 
-    def read(self, members: Mapping[str, Any]) -> LogEntry:
+    def read(self, members: Mapping[str, Any]) -> RestoredEvent | None:
         """
-        Read the next event.
+        Read the next item.
+
+        Returns:
+            The event; None where the item is a record, of which this remembers what is to be known.
 
         Raises:
-            BackupInvalidError: It is none, or does not follow the one before it.
+            BackupInvalidError: It is no item of a backup, or does not follow those before it.
+            MissingExtraError: There is a schema, and what checks schemas is not installed.
         """
+        index = self._items
         try:
-            entry = self._read(members)
+            if self._has_ended:
+                _refuse("it comes behind the end of the backup")
+            restored = self._read_item(members)
         except _UnfitError as error:
-            raise BackupInvalidError(error.problem, index=self.events) from None
-        self.events += 1
-        self._hash, self._time_ns = entry.event.hash, entry.event.time_ns
-        return entry
+            raise BackupInvalidError(error.problem, index=index) from None
+        self._items += 1
+        return restored
 
-    def repeated_id(self, *, index: int, first: int) -> BackupInvalidError:
+    @property
+    def head(self) -> str:
         """
-        The error for an id that came before: a listener could not tell where it was.
+        The hash of the last event that has come; 64 zeros before the first.
         """
-        return BackupInvalidError(f"its id is that of event {first}", index=index)
+        return self._hash
+
+    def repeated_key(self, *, index: int) -> BackupInvalidError:
+        """
+        The error for an idempotency key that came before: it can stand for one commit only.
+        """
+        return BackupInvalidError(f"its {KEY_MEMBER} is that of an earlier event", index=index)
+
+    def complete(self) -> None:
+        """
+        Check that nothing is missing behind the last item. Call it before anything is kept.
+
+        Raises:
+            BackupInvalidError: Something is.
+        """
+        if self._key_until > self.events:
+            problem = "it is missing, though the commit of an earlier event has more events"
+        elif self._is_framed and not self._has_ended:
+            problem = "it is missing: the backup was cut, since it does not end as its beginning announces"
+        else:
+            return
+        raise BackupInvalidError(problem, index=self._items)
 
     def finish(self) -> None:
         """
         Tell the log what whoever restores should know. Call it once all is stored.
         """
-        if self._imported:
-            _log.warning("restore.hashes-not-ours", events=self.events, not_ours=self._imported)
+        if self.imported:
+            _log.warning("restore.hashes_not_ours", events=self.events, not_ours=self.imported)
+        if self.repeated_ids:
+            _log.warning("restore.ids_not_unique", events=self.events, repeated=self.repeated_ids)
         if self._unknown:
-            _log.warning("restore.members-left-out", members=sorted(self._unknown))
+            _log.warning("restore.members_left_out", members=sorted(self._unknown))
+
+    def _read_item(self, members: Mapping[str, Any]) -> RestoredEvent | None:
+        # Callers without a type checker, and bodies of requests.
+        if isinstance(members, Mapping) and is_record(members):
+            self._read_record(members)
+            return None
+        entry = self._read(members)
+        key = _key(members)
+        position = self.events + 1
+        if key is not None:
+            if position <= self._key_until:
+                _refuse(f"it has a {KEY_MEMBER}, though it belongs to the commit of an earlier event with one")
+            self._key_until = self.events + key.events
+            self._is_comparable = key.digest is not None
+        if DECLARATIONS_MEMBER in members:
+            self._declare(members[DECLARATIONS_MEMBER])
+        self.events = position
+        self._hash, self._time_ns = entry.event.hash, entry.event.time_ns
+        is_erased = entry.reference is not None and entry.reference.is_erased
+        is_emptied = is_erased and self._is_comparable and position <= self._key_until
+        return RestoredEvent(self._items, entry, key, is_emptied)
+
+    def _read_record(self, members: Mapping[str, Any]) -> None:
+        kind = members[RECORD_MEMBER]
+        if kind == BEGIN:
+            if self._items:
+                _refuse("it is the beginning of a backup, behind other items")
+            if members.get("format") != BACKUP_FORMAT:
+                _refuse("its format is not known here: a newer release of eventsource wrote the backup")
+            self._is_framed = True
+        elif kind == END:
+            if members.get("events") != self.events:
+                _refuse(f"it ends a backup of {members.get('events')!r} events, and {self.events} have come")
+            if self.events and members.get("head") != self._hash:
+                _refuse("it ends a backup whose last event has another hash")
+            self._has_ended = True
+        elif kind == DECLARATIONS:
+            self._declare(members.get(DECLARATIONS_MEMBER))
+        else:
+            _refuse(f"it is no event, and a record of a kind that is not known here: its {RECORD_MEMBER!r}")
+
+    def _declare(self, text: object) -> None:
+        if not isinstance(text, str):
+            _refuse(f"its {DECLARATIONS_MEMBER} is no text")
+        try:
+            schemas, indexes = Declarations.read(text)
+            for event_type, schema in schemas.items():
+                self.schemas.add(event_type, schema)
+            for event_type, path in indexes:
+                check_event_type(event_type)
+                self.indexes.append((event_type, print_data_path(read_data_path(path))))
+        except MissingExtraError:
+            raise
+        except (EventSourceError, ValueError) as error:
+            _refuse(f"its {DECLARATIONS_MEMBER} cannot be read: {error}")
 
     def _read(self, members: Mapping[str, Any]) -> LogEntry:
         texts = _texts(members)
@@ -99,7 +254,7 @@ class BackupReader:
         reference = _reference(members, event.data_json)
         # Times of our own strictly increase, so one that does not is none of ours.
         is_own = event.hash == own_hash(event, reference) and event.time_ns > self._time_ns
-        self._imported += not is_own
+        self.imported += not is_own
         self._unknown |= members.keys() - _KNOWN
         return LogEntry(event, reference, None if is_own else texts["time"])
 
@@ -149,6 +304,24 @@ def _texts(members: object) -> dict[str, str]:
 def _check_hash(name: str, text: object) -> None:
     if not isinstance(text, str) or not _HASH.fullmatch(text):
         _refuse(f"its {name} is not 64 lower-case hex digits")
+
+
+def _key(members: Mapping[str, Any]) -> CommitKey | None:
+    if KEY_MEMBER not in members:
+        for name in (KEY_DIGEST_MEMBER, KEY_EVENTS_MEMBER):
+            if name in members:
+                _refuse(f"it has a {name} but no {KEY_MEMBER}")
+        return None
+    text, digest, events = members[KEY_MEMBER], members.get(KEY_DIGEST_MEMBER), members.get(KEY_EVENTS_MEMBER)
+    try:
+        check_idempotency_key(text)
+    except (TypeError, ValueError):
+        _refuse(f"its {KEY_MEMBER} is not 1 to 255 visible ASCII characters")
+    if digest is not None:
+        _check_hash(KEY_DIGEST_MEMBER, digest)
+    if type(events) is not int or events < 1:
+        _refuse(f"its {KEY_EVENTS_MEMBER} is no number of events")
+    return CommitKey(text, None if digest is None else bytes.fromhex(digest), events)
 
 
 def _as_new_event(texts: Mapping[str, str], data: Any) -> NewEvent:

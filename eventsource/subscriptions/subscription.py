@@ -4,13 +4,19 @@ Subscriptions: the events of a store from a checkpoint on, then each new one.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+import attrs
+
 from eventsource.errors import EventNotFoundError
+from eventsource.store.interface import EventStream
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from eventsource.domain.event import RecordedEvent
-    from eventsource.store.interface import EventStore, EventStream
+    from eventsource.store.interface import EventStore, Page
     from eventsource.subscriptions.checkpoint import Checkpoint
 
 
@@ -37,12 +43,42 @@ async def subscribe(store: EventStore, subject: str, checkpoint: Checkpoint) -> 
         None when the checkpoint does not fit the store: its event is not there, or another one is
         there in its place.
     """
-    if not checkpoint.event_id:
+    event_id = checkpoint.event_id
+    if not event_id:
         return store.observe(subject)
     try:
-        last = await find_event(store, checkpoint.event_id)
+        last = await find_event(store, event_id)
     except EventNotFoundError:
         return None
-    if last.hash != checkpoint.event_hash:
-        return None
-    return store.observe(subject, lower_bound=checkpoint.event_id)
+    stream = store.observe(lower_bound=event_id, include_lower_bound=True)
+    try:
+        # Usually one event has the id. Of several, from another kind of store, these are the first to the last.
+        is_first = True
+        async for recorded in stream:
+            if recorded.hash == checkpoint.event_hash:
+                break
+            if recorded.hash == last.hash:
+                return None
+            is_first = False
+    finally:
+        await stream.aclose()
+    if is_first and last.hash == checkpoint.event_hash:
+        return store.observe(subject, lower_bound=event_id)
+    following = store.observe(subject, lower_bound=event_id, include_lower_bound=True)
+    return EventStream(_behind(following, checkpoint.event_hash))
+
+
+async def _behind(stream: EventStream, event_hash: str) -> AsyncGenerator[Page]:
+    """
+    The pages of *stream* without its events up to the one with that hash, which is in it.
+    """
+    is_behind = False
+    async with aclosing(stream.pages()) as pages:
+        async for page in pages:
+            if is_behind:
+                yield page
+                continue
+            hashes = [event.hash for event in page.events]
+            if event_hash in hashes:
+                is_behind = True
+                yield attrs.evolve(page, events=page.events[hashes.index(event_hash) + 1 :])

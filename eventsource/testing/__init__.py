@@ -9,6 +9,7 @@ import pytest
 # Else a failed assertion of the suite would not say what the values were.
 pytest.register_assert_rewrite("eventsource.testing.contract")
 
+from eventsource.domain.event_type import event_types  # noqa: E402  the line above comes first
 from eventsource.testing.clock import FixedClock, sequential_ids  # noqa: E402  the line above comes first
 from eventsource.testing.flaky_store import Fault, FlakyStore  # noqa: E402  likewise
 from eventsource.testing.scenario import (  # noqa: E402  likewise
@@ -18,8 +19,12 @@ from eventsource.testing.scenario import (  # noqa: E402  likewise
     Outcome,
     ProcessScenario,
     ProjectorScenario,
+    UncheckedScenarioError,
     at,
+    raise_for_unchecked,
 )
+
+event_types_scope = event_types.scope
 
 __all__ = [
     "AggregateScenario",
@@ -31,6 +36,9 @@ __all__ = [
     "Outcome",
     "ProcessScenario",
     "ProjectorScenario",
+    "UncheckedScenarioError",
     "at",
+    "event_types_scope",
+    "raise_for_unchecked",
     "sequential_ids",
 ]

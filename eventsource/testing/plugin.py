@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
+from eventsource.domain.event_type import event_types
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.testing.clock import FixedClock, sequential_ids
 from eventsource.testing.flaky_store import FlakyStore
 from eventsource.testing.scenario.differences import differences
+from eventsource.testing.scenario.unchecked import forget_unchecked, last_number, raise_for_unchecked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
 # Stands for the place of events that have none: both sides get the same.
 _NOWHERE = "/-"
@@ -47,6 +49,29 @@ def flaky_store(event_store: InMemoryEventStore) -> FlakyStore:
     A store that loses some answers and refuses some commits; what really happened is in `event_store`.
     """
     return FlakyStore(event_store, lost=0.1, conflicts=0.1, unavailable=0.05)
+
+
+@pytest.fixture
+def event_types_scope() -> Iterator[None]:
+    """
+    Forgets after the test which event classes and upcasters it has declared, so that another may use their names.
+    """
+    with event_types.scope():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """
+    Fail a test that runs a scenario and asserts nothing of it.
+    """
+    before = last_number()
+    try:
+        yield
+    except BaseException:
+        forget_unchecked(since=before)
+        raise
+    raise_for_unchecked(since=before)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:

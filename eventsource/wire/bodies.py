@@ -3,14 +3,20 @@ The bodies of requests, as the official SDKs send them.
 
 Members that are not known are ignored: the Go and Swift SDKs send ``id`` and ``time`` with each
 event, which the server decides itself. An option that is null is one that is not given.
+
+PHP writes an empty array as ``[]`` whatever it stands for, so where an object belongs an empty list
+is an empty object. Inside the data of an event a list stays a list: there it may be one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from eventsource.domain.event import NewEvent
 from eventsource.domain.event_data import quote_json
@@ -47,7 +53,14 @@ class Body(BaseModel):
 
 
 def _none_as_empty(value: object) -> object:
-    return {} if value is None else value
+    return {} if value is None or value == [] else value
+
+
+def _list_as_empty(value: object) -> object:
+    return {} if value == [] else value
+
+
+_Object = Annotated[dict[str, Any], BeforeValidator(_list_as_empty)]
 
 
 class EventOptions(Body):
@@ -69,8 +82,8 @@ class EventInput(Body):
     source: str = Field(min_length=1)
     subject: str = Field(min_length=1)
     type: str = Field(min_length=1)
-    data: dict[str, Any] | None = None
-    ref: dict[str, Any] | None = None
+    data: _Object | None = None
+    ref: _Object | None = None
     options: Annotated[EventOptions, BeforeValidator(_none_as_empty)] = EventOptions()
 
     def to_new_event(self) -> NewEvent:
@@ -202,9 +215,37 @@ class StreamOptions(Body):
 class ReadBody(Body):
     """
     What `StreamBody` and `ObserveBody` share.
+
+    The PHP SDK of 1.0.0 to 1.0.4 sends the options beside ``options``; they mean the same there.
     """
 
     subject: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        members = cast("dict[str, Any]", body)
+        names = _option_names(cls)
+        _refuse_misspelt(members, names)
+        inside = _none_as_empty(members.get("options"))
+        if not isinstance(inside, dict):
+            return members
+        options = cast("dict[str, Any]", inside)
+        _refuse_misspelt(options, names)
+        given = {name: value for name, value in options.items() if value is not None}
+        beside = {name: members[name] for name in members if name in names and members[name] is not None}
+        for name, value in beside.items():
+            alias = names[name]
+            others = [given[other] for other in given if names.get(other) == alias]
+            if any(type(other) is not type(value) or other != value for other in others):
+                # In the words of `InvalidRequestError`; pydantic adds nothing to it.
+                kind = "conflict"
+                raise PydanticCustomError(
+                    kind, "{name} stands beside the options and in them, with two values", {"name": alias}
+                )
+        return {**members, "options": {**beside, **given}}
 
     def to_subject(self) -> Subject:
         """
@@ -243,6 +284,31 @@ class ObserveBody(ReadBody):
     options: Annotated[ObserveOptions, BeforeValidator(_none_as_empty)] = ObserveOptions()
 
 
+@functools.cache
+def _option_names(form: type[ReadBody]) -> Mapping[str, str]:
+    """
+    The names of the options of a body, in both spellings, with what they are called on the wire.
+    """
+    options = cast("type[Body]", form.model_fields["options"].annotation)
+    return {spelling: to_camel(name) for name in options.model_fields for spelling in (name, to_camel(name))}
+
+
+def _refuse_misspelt(members: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """
+    Refuse an option in another spelling: left out, another part of the stream would be read.
+    """
+    for name in members:
+        if name in names or members[name] is None:
+            continue
+        plain = name.replace("_", "").replace("-", "").lower()
+        meant = next((alias for alias in names.values() if alias.lower() == plain), None)
+        if meant is not None:
+            kind = "misspelt"
+            raise PydanticCustomError(
+                kind, "an option {name} is not known; it is written {meant}", {"name": name, "meant": meant}
+            )
+
+
 class QueryBody(Body):
     """
     ``POST /q``, ``POST /query`` and ``POST /explain``.
@@ -257,6 +323,8 @@ class EraseBody(Body):
     """
 
     subject: str
+    # Not of Genesis DB: the types whose data is erased though it was not stored by reference.
+    including: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(default=[], max_length=1_000)
 
 
 class SchemaBody(Body):
@@ -266,7 +334,7 @@ class SchemaBody(Body):
 
     type: str = Field(min_length=1)
     # `schema` would hide a method of BaseModel's.
-    definition: dict[str, Any] = Field(alias="schema")
+    definition: _Object = Field(alias="schema")
 
 
 class IndexBody(Body):

@@ -19,7 +19,7 @@ from eventsource.errors import EventSourceError, PreconditionFailedError, Reques
 from eventsource.wire.bodies import precondition_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @attrs.frozen
@@ -97,14 +97,15 @@ _BY_CLASS = {row.error_class: row for row in _ROWS}
 _BY_CODE = {row.error_class.code: row for row in _ROWS}
 
 # What a status means by itself, for servers that send no code.
-_BY_STATUS: dict[int, type[EventSourceError]] = {
-    401: errors.UnauthenticatedError,
-    403: errors.ForbiddenError,
-    413: errors.RequestTooLargeError,
+_BY_STATUS: dict[int, Callable[[str], EventSourceError]] = {
+    401: lambda text: errors.UnauthenticatedError(text=text),
+    403: lambda text: errors.ForbiddenError(text=text),
+    413: lambda text: errors.RequestTooLargeError(text=text),
 }
 
-# As much of a text as is worth showing.
-_MAX_TEXT = 4096
+# As much of an answer as is worth reading, and of a text as is worth showing.
+_MAX_BYTES = 16_384
+_MAX_TEXT = 1_000
 
 
 def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ()) -> Failure:
@@ -133,7 +134,12 @@ def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ())
 
 
 def read_failure(
-    status: int, body: bytes, *, server: str, preconditions: Sequence[Precondition] = ()
+    status: int,
+    body: bytes,
+    *,
+    server: str,
+    preconditions: Sequence[Precondition | str] = (),
+    hide: Callable[[str], str] = str,
 ) -> EventSourceError:
     """
     The error that an answer stands for.
@@ -141,26 +147,57 @@ def read_failure(
     Args:
         server: What to call the server in messages, without secrets.
 
-        preconditions: Those that were sent, if it was a commit.
+        preconditions: Those that were sent, if it was a commit; of one that is not known its type.
+
+        hide: Takes secrets out of a text: a server may send back what it was sent.
     """
-    members = _read_object(body)
+    members = _without_secrets(_read_object(body), hide)
     code, text = members.get("code"), members.get("error")
+    if not isinstance(text, str):
+        text = hide(body[:_MAX_BYTES].decode(errors="replace"))
+    text = _to_one_line(text)
     if status == _PRECONDITION_FAILED:
-        return _read_precondition_failure(members, preconditions)
+        return _read_precondition_failure(members, text, preconditions)
     row = _BY_CODE.get(code) if isinstance(code, str) else None
     if row is not None:
         try:
             return _rebuild(row, members.get("details"), server)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, AttributeError):
             # Another version with other facts: what it says is still worth reading.
             pass
     if row is None and status in _BY_STATUS:
-        return _BY_STATUS[status]()
-    if code == errors.NotSupportedError.code and isinstance(text, str):
+        return _BY_STATUS[status](text)
+    if code == errors.NotSupportedError.code and text:
         return errors.NotSupportedError(text)
-    if not isinstance(text, str):
-        text = body[:_MAX_TEXT].decode(errors="replace").strip() or "no explanation"
-    return RequestRefusedError(text, status=status, refusal=code if isinstance(code, str) else "")
+    return RequestRefusedError(text or "no explanation", status=status, refusal=code if isinstance(code, str) else "")
+
+
+def _without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
+    """
+    A JSON value with secrets taken out of each text.
+    """
+    match value:
+        case str():
+            return hide(value)
+        case dict():
+            return {hide(name): _without_secrets(each, hide) for name, each in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_without_secrets(each, hide) for each in value]  # pyright: ignore[reportUnknownVariableType]  # mypy knows it
+        case _:
+            return value
+
+
+def _to_one_line(text: str) -> str:
+    r"""
+    What a server said, fit for a message: on one line, of bounded length, and nothing that a terminal would obey.
+
+    >>> _to_one_line("not so" + chr(10) + "fast" + chr(27))
+    'not so\\nfast\\x1b'
+    """
+    line = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text.strip()
+    )
+    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
 
 
 _PRECONDITION_FAILED = 412
@@ -183,9 +220,10 @@ def _precondition_failure(error: PreconditionFailedError, preconditions: Sequenc
 
 
 def _read_precondition_failure(
-    members: dict[str, Any], preconditions: Sequence[Precondition]
+    members: dict[str, Any], text: str, preconditions: Sequence[Precondition | str]
 ) -> PreconditionFailedError:
-    failed = _named_precondition(members.get("precondition"), preconditions)
+    index, kind = _told_precondition(members.get("precondition"), preconditions)
+    failed = preconditions[index] if index is not None and index < len(preconditions) else None
     details: Any = members.get("details")
     facts = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
 
@@ -202,28 +240,45 @@ def _read_precondition_failure(
         case SubjectIsAtVersion():
             counted = "1 event" if failed.version == 1 else f"{failed.version or 'no'} events"
             subject, expected = failed.subject, counted
-        case None:
+        case None | str():
             pass
         case _:
             subject = failed.subject
-    return PreconditionFailedError(
+    if failed is not None and not isinstance(failed, str):
+        kind = precondition_type(failed)
+    refusal = PreconditionFailedError(
         subject=subject,
-        precondition=type(failed).__name__ if failed is not None else "one of several",
+        precondition=_shown(failed),
         expected=expected,
         found=fact("found") or "that it does not",
         name=name,
         query=query,
         asked=fact("asked") if query else None,
+        index=index,
+        type=kind,
+        # The text of our own servers says the facts, which are in the message already.
+        text="" if "found" in facts else text,
     )
+    refusal.text = text
+    return refusal
 
 
-def _named_precondition(named: Any, preconditions: Sequence[Precondition]) -> Precondition | None:
-    if isinstance(named, dict):
-        index: Any = cast("dict[str, Any]", named).get("index")
-        if isinstance(index, int) and 0 <= index < len(preconditions):
-            return preconditions[index]
-    # A Genesis DB may not say which, but if there was one only it was that one.
-    return preconditions[0] if len(preconditions) == 1 else None
+def _shown(failed: Precondition | str | None) -> str:
+    if failed is None:
+        return "one of several"
+    return failed if isinstance(failed, str) else type(failed).__name__
+
+
+def _told_precondition(told: Any, preconditions: Sequence[Precondition | str]) -> tuple[int | None, str | None]:
+    """
+    The place and the type of the precondition that a server names.
+    """
+    named = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    index, kind = named.get("index"), named.get("type")
+    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(preconditions):
+        # A Genesis DB may not say which, but if there was one only it was that one.
+        index = 0 if len(preconditions) == 1 else None
+    return index, kind if isinstance(kind, str) else None
 
 
 def _read_object(body: bytes) -> dict[str, Any]:

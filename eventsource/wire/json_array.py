@@ -29,38 +29,56 @@ async def read_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
     Raises:
         InvalidJsonError: It is none, or not to its end; the items before that have been given out.
     """
+    async for _, item in read_numbered_array(blocks):
+        yield item
+
+
+async def read_numbered_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[tuple[int, Any]]:
+    """
+    The same with the line that each item begins on, counted from 1.
+
+    Raises:
+        InvalidJsonError: As from `read_array`; its reason names the line.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     text = ""
     # What may come next: the opening bracket, an item, or what stands between two items.
     awaited = "["
-    async for block in blocks:
-        text += _decoded(decoder, block)
-        start = 0
-        while True:
-            start = _skip_spaces(text, start)
-            if start == len(text):
-                break
-            if awaited == "[":
-                _expect(text[start], "[")
-                start, awaited = start + 1, "first item"
-            elif awaited == "end":
-                _refuse("more after its end")
-            elif awaited == "first item" and text[start] == "]":
-                start, awaited = start + 1, "end"
-            elif awaited == ",":
-                _expect(text[start], ",]")
-                awaited = "item" if text[start] == "," else "end"
-                start += 1
-            else:
-                end = _item_end(text, start)
-                if end is None:
+    line = 1
+    try:
+        async for block in blocks:
+            text += _decoded(decoder, block)
+            start = 0
+            while True:
+                before, start = start, _skip_spaces(text, start)
+                line += text.count("\n", before, start)
+                if start == len(text):
                     break
-                yield read_json(text[start:end].encode())
-                start, awaited = end, ","
-        text = text[start:]
-    _decoded(decoder, b"", final=True)
-    if awaited != "end":
-        _refuse("it ends too early")
+                if awaited == "[":
+                    _expect(text[start], "[")
+                    start, awaited = start + 1, "first item"
+                elif awaited == "end":
+                    _refuse("more after its end")
+                elif awaited == "first item" and text[start] == "]":
+                    start, awaited = start + 1, "end"
+                elif awaited == ",":
+                    _expect(text[start], ",]")
+                    awaited = "item" if text[start] == "," else "end"
+                    start += 1
+                else:
+                    end = _item_end(text, start)
+                    if end is None:
+                        break
+                    yield line, read_json(text[start:end].encode())
+                    line += text.count("\n", start, end)
+                    start, awaited = end, ","
+            text = text[start:]
+        _decoded(decoder, b"", final=True)
+        if awaited != "end":
+            _refuse("it ends too early")
+    except InvalidJsonError as error:
+        reason = f"{error.reason} (line {line})"
+        raise InvalidJsonError(reason) from None
 
 
 def _item_end(text: str, start: int) -> int | None:

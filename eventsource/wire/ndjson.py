@@ -57,6 +57,19 @@ class LineSplitter:
             self._check_length(self._size, self._number + 1)
         return found
 
+    @property
+    def line_count(self) -> int:
+        """
+        How many lines were complete, those left out included.
+        """
+        return self._number
+
+    def rest(self) -> tuple[int, bytes]:
+        """
+        The line that has begun and has no end, with its number.
+        """
+        return self._number + 1, _content(b"".join(self._parts))
+
     def finish(self) -> None:
         """
         Say that nothing more comes.
@@ -75,7 +88,7 @@ class LineSplitter:
         for line in complete:
             self._number += 1
             self._check_length(len(line), self._number)
-            content = line.removeprefix(b"data:").strip()
+            content = _content(line)
             if content and not (self._skips_heartbeats and is_heartbeat(content)):
                 yield self._number, content
 
@@ -83,6 +96,10 @@ class LineSplitter:
         if size > self._max_line_bytes:
             reason = f"it is longer than {self._max_line_bytes} bytes"
             raise DamagedLineError(number, reason)
+
+
+def _content(line: bytes) -> bytes:
+    return line.removeprefix(b"data:").strip()
 
 
 def is_heartbeat(line: bytes) -> bool:

@@ -68,7 +68,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         check_amount(cents)
         self.emit(
             MoneyDeposited(delta_cents=cents, booked_on=on, text="Deposit", against="cash"),
-            guarded_by=self._open_for_business(on),
+            rules=self._open_for_business(on),
         )
 
     def take_loan(self, cents: int, *, loan: str, on: date) -> None:
@@ -82,7 +82,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         check_amount(cents)
         self.emit(
             MoneyDeposited(delta_cents=cents, booked_on=on, text=f"Loan {loan}", against="clearing"),
-            guarded_by=self._open_for_business(on),
+            rules=self._open_for_business(on),
         )
 
     def withdraw(self, cents: int, *, customer: str, on: date) -> None:
@@ -100,7 +100,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         allowance = rules.allowance_of(customer, on)
         self.emit(
             MoneyWithdrawn(delta_cents=-cents, booked_on=on, text="Withdrawal", against="cash", allowance=allowance),
-            guarded_by=[
+            rules=[
                 *self._open_for_business(on),
                 rules.covers(self.subject, cents),
                 rules.is_within_daily_limit(allowance, cents),
@@ -120,7 +120,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         check_amount(cents)
         self.emit(
             TransferSent(delta_cents=-cents, booked_on=on, text=f"Transfer to {to}", to_account=to),
-            guarded_by=[*self._open_for_business(on), rules.covers(self.subject, cents)],
+            rules=[*self._open_for_business(on), rules.covers(self.subject, cents)],
         )
 
     def receive(self, cents: int, *, sender: str, on: date) -> None:
@@ -136,7 +136,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         check_amount(cents)
         self.emit(
             TransferReceived(delta_cents=cents, booked_on=on, text=f"Transfer from {sender}", from_account=sender),
-            guarded_by=self._open_for_business(on),
+            rules=self._open_for_business(on),
         )
 
     def close(self, *, on: date) -> None:
@@ -150,7 +150,7 @@ class Account(Aggregate, subject="/accounts/{id}"):
         Raises:
             UnsavedError: Something else is to be committed with it.
         """
-        self.emit(AccountClosed(closed_on=on), guarded_by=[*self._open_for_business(on), rules.is_empty(self.subject)])
+        self.emit(AccountClosed(closed_on=on), rules=[*self._open_for_business(on), rules.is_empty(self.subject)])
 
     def _open_for_business(self, day: date) -> list[Precondition]:
         # Rules see nothing of the commit they guard: a second command in it would be decided as if the first were not.

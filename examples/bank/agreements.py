@@ -18,7 +18,6 @@ from examples.bank.events import (
     LoanRefused,
     LoanRequested,
     OrderEnded,
-    PaymentDue,
     PaymentMade,
     PaymentMissed,
     StandingOrderPlaced,
@@ -56,9 +55,9 @@ loan_table = Table(
 
 _ORDER = insert_into(order_table)
 _OF_ORDER = update_of(order_table).where(order_table.c.order_id == bindparam("of_order"))
-_DUE = _OF_ORDER.values(due=bindparam("now_due"))
-_PAID = _OF_ORDER.values(paid=order_table.c.paid + 1, refused_by="")
-_MISSED = _OF_ORDER.values(refused_by=bindparam("rule"))
+# Each day of an order is paid or missed, or ends it.
+_PAID = _OF_ORDER.values(due=order_table.c.due + 1, paid=order_table.c.paid + 1, refused_by="")
+_MISSED = _OF_ORDER.values(due=order_table.c.due + 1, refused_by=bindparam("rule"))
 _OVER = _OF_ORDER.values(state=bindparam("now"))
 _LOAN = insert_into(loan_table)
 _OF_LOAN = update_of(loan_table).where(loan_table.c.loan == bindparam("of_loan"))
@@ -69,18 +68,12 @@ _REFUSED = _OF_LOAN.values(state="refused", refused_by=bindparam("rule"))
 class Agreements(Projector, name="agreements", tables=[order_table, loan_table]):
     """
     Keeps what customers and the bank agreed on, and what became of it.
-
-    What a process tells stands at its own subject, ``/process/standing-order/...``.
     """
 
     @handles
     def _placed(self, event: StandingOrderPlaced, recorded: RecordedEvent, tx: Connection) -> None:
         row = event.model_dump() | {"order_id": _id_in(recorded), "due": 0, "paid": 0}
         tx.execute(_ORDER, row | {"state": "running", "refused_by": ""})
-
-    @handles
-    def _due(self, event: PaymentDue, recorded: RecordedEvent, tx: Connection) -> None:
-        tx.execute(_DUE, {"of_order": _id_in(recorded), "now_due": event.number})
 
     @handles
     def _paid(self, _: PaymentMade, recorded: RecordedEvent, tx: Connection) -> None:

@@ -90,6 +90,32 @@ class StopStandingOrder(Command, subject="/orders/{order}"):
     order: str
 
 
+class NotePayment(Command, subject="/orders/{order}"):
+    """
+    Put on record that a standing order was paid.
+    """
+
+    order: str
+
+
+class NoteMissedPayment(Command, subject="/orders/{order}"):
+    """
+    Put on record that a standing order was not paid this month, since *rule* refused it.
+    """
+
+    order: str
+    rule: str
+
+
+class EndOrder(Command, subject="/orders/{order}"):
+    """
+    Pay a standing order never again, since *rule* will always refuse it.
+    """
+
+    order: str
+    rule: str
+
+
 # --- Loans ---
 
 

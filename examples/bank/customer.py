@@ -41,7 +41,7 @@ class Customer(Aggregate, subject="/customers/{id}"):
             raise EmailRefusedError
         key = None if email is None else email_key(email)
         guards = [] if key is None else [rules.is_unique_email(key)]
-        self.emit(CustomerRegistered(registered_on=on, email_key=key), guarded_by=[SubjectIsNew(self.subject), *guards])
+        self.emit(CustomerRegistered(registered_on=on, email_key=key), rules=[SubjectIsNew(self.subject), *guards])
         self.emit(CustomerNamed(name=name))
         if email is not None:
             self.emit(EmailGiven(email=email))

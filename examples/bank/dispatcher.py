@@ -12,7 +12,10 @@ from examples.bank.account import Account, transfer
 from examples.bank.commands import (
     CloseAccount,
     Deposit,
+    EndOrder,
     GrantLoan,
+    NoteMissedPayment,
+    NotePayment,
     OpenAccount,
     OpenAnotherAccount,
     PayOutLoan,
@@ -105,6 +108,18 @@ def _handle_orders(dispatcher: Dispatcher) -> None:
     @dispatcher.handles
     async def stop(command: StopStandingOrder, work: UnitOfWork) -> None:
         (await work.load_or_new(Order, command.order)).stop()
+
+    @dispatcher.handles
+    async def note_payment(command: NotePayment, work: UnitOfWork) -> None:
+        (await work.load(Order, command.order)).note_payment()
+
+    @dispatcher.handles
+    async def note_missed_payment(command: NoteMissedPayment, work: UnitOfWork) -> None:
+        (await work.load(Order, command.order)).note_missed_payment(command.rule)
+
+    @dispatcher.handles
+    async def end(command: EndOrder, work: UnitOfWork) -> None:
+        (await work.load(Order, command.order)).end(command.rule)
 
 
 def _handle_loans(dispatcher: Dispatcher) -> None:

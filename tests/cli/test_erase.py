@@ -53,6 +53,7 @@ def test_a_dry_run_tells_and_changes_nothing(people: Shop, command: Command) -> 
     assert told.output.splitlines() == [
         "/people/2: 1 event to be erased, 1 to be kept",
         "  1 io.example.shop.named",
+        "  not known whether personal: io.example.shop.joined (see --events)",
         "  not touched: /people/2/relatives/1",
         "  names lets go of it",
     ]
@@ -60,6 +61,8 @@ def test_a_dry_run_tells_and_changes_nothing(people: Shop, command: Command) -> 
         "subject": "/people/2",
         "events": {"io.example.shop.named": 1},
         "kept": 1,
+        "remaining": {},
+        "unknown": ["io.example.shop.joined"],
         "unrecorded": 0,
         "below": ["/people/2/relatives/1"],
         "projectors": {"names": "lets go"},
@@ -82,6 +85,39 @@ def test_it_erases_and_records_who_did(people: Shop, command: Command) -> None:
     assert json.loads(record)["data"]["_meta"] == {"actor": "officer-7"}
     again = command("erase", "/people/2", "--yes")
     assert (again.exit_code, again.output) == (0, "/people/2: 0 events erased\n")
+
+
+def test_personal_data_that_is_left_is_a_finding(people: Shop, command: Command) -> None:
+    """
+    A name that was not stored by reference is known by its class, planned for, left and named; then included.
+    """
+    people.commit([NewEvent(subject="/people/2", type="io.example.shop.named", data={"name": f"{PLANTED} I"})])
+    modules = ("--events", "person_projectors")
+
+    planned = command("erase", "/people/2", *modules, "--dry-run")
+    left = command("erase", "/people/2", *modules, "--yes")
+    assert "  personal data would be left: 1 io.example.shop.named (see --including)" in planned.output.splitlines()
+    assert left.exit_code == 1
+    assert "1 of type 'io.example.shop.named'" in left.errors
+    assert PLANTED not in left.errors
+    assert _holders(people) != []
+
+    done = command("erase", "/people/2", *modules, "--including", "io.example.shop.named", "--yes")
+    assert done.exit_code == 0, done.errors
+    assert done.output.startswith("/people/2: 1 event erased")
+    assert _holders(people) == []
+
+
+@pytest.mark.usefixtures("people")
+def test_types_that_nobody_knows_are_named(command: Command) -> None:
+    """
+    Without their classes it cannot be told what is personal, and that is said.
+    """
+    result = command("erase", "/people/2", "--yes")
+
+    assert result.exit_code == 0, result.errors
+    assert "io.example.shop.joined" in result.errors
+    assert "--events" in result.errors
 
 
 def test_it_does_not_erase_unasked(people: Shop, command: Command) -> None:

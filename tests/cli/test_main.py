@@ -143,7 +143,7 @@ def test_password_of_a_database_is_not_shown(command: Command) -> None:
 
 def test_full_disk_is_told(shop: Shop) -> None:
     """
-    Results that cannot be written end the command with 1 and a sentence.
+    Results that cannot be written end the command with 3, which is no finding, and a sentence.
     """
     shop.commit([paid(5)])
     with open("/dev/full", "w") as full:  # noqa: PTH123  a device
@@ -157,5 +157,5 @@ def test_full_disk_is_told(shop: Shop) -> None:
             check=False,
         )
 
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert result.stderr == "eventsource: cannot write to standard output: No space left on device\n"

@@ -121,6 +121,21 @@ def test_parked_process_is_listed_and_let_go_on(shop: Shop, command: Command, mo
     assert rows(command("process", "parked", "--json", PARCELS)) == []
 
 
+def test_a_run_to_the_end_with_parked_processes_is_no_success(shop: Shop, command: Command) -> None:
+    """
+    While a process is parked ``run --once`` ends with 1 and names it, also when that happened in an earlier run.
+    """
+    shop.commit([posted("heavy"), posted("a")])
+
+    first = command("process", "run", "--once", PARCELS, *DISPATCHER)
+    second = command("process", "run", "--once", "--json", PARCELS, *DISPATCHER)
+
+    assert (first.exit_code, second.exit_code) == (1, 1)
+    assert "processes are parked and wait for you: 1 of parcels" in first.errors
+    assert json.loads(second.errors)["error"]["code"] == "processes-parked"
+    assert carried(shop) == ["/parcels/a"]
+
+
 def test_all_that_are_parked_can_be_let_go_on(shop: Shop, command: Command) -> None:
     """
     And they are parked again if nothing has changed.
@@ -138,7 +153,7 @@ def test_all_that_are_parked_can_be_let_go_on(shop: Shop, command: Command) -> N
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "code"),
     [
-        (["retry", PARCELS, "a"], 1, "process-not-parked"),
+        (["retry", PARCELS, "a"], 2, "process-not-parked"),
         (["retry", PARCELS, "z"], 2, "process-not-found"),
         (["retry", PARCELS], 2, "usage"),
         (["retry", PARCELS, "a", "--all"], 2, "usage"),

@@ -69,7 +69,7 @@ class Ledger(PeriodAggregate, subject="/ledgers/{id}/{period}", closed_by=BooksC
         """
         Move money under rules that the store decides.
         """
-        self.emit(Moved(delta_cents=cents), guarded_by=rules)
+        self.emit(Moved(delta_cents=cents), rules=rules or None, unversioned=not rules)
 
     def close_books(self, *, fee_cents: int = 0) -> BooksOpened:
         """

@@ -48,7 +48,7 @@ def note(work: UnitOfWork) -> None:
     """
     Commit a note, once.
     """
-    work.emit(Noted(), at="/notes/1", guarded_by=[SubjectIsNew("/notes/1")])
+    work.emit(Noted(), at="/notes/1", rules=[SubjectIsNew("/notes/1")])
 
 
 async def light(command: LightLamp, work: UnitOfWork) -> None:

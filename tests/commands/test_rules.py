@@ -67,19 +67,19 @@ class Purse(Aggregate, subject="/purses/{id}"):
         """
         Put coins in; it only has to be there.
         """
-        self.emit(CoinsMoved(coins=coins), guarded_by=[SubjectExists(self.subject)])
+        self.emit(CoinsMoved(coins=coins), rules=[SubjectExists(self.subject)])
 
     def take(self, coins: int) -> None:
         """
         Take coins out, if there are enough when the store comes to it.
         """
-        self.emit(CoinsMoved(coins=-coins), guarded_by=[enough(self.subject, coins)])
+        self.emit(CoinsMoved(coins=-coins), rules=[enough(self.subject, coins)])
 
     def lose(self, coins: int) -> None:
         """
         Whatever is or is not in it.
         """
-        self.emit(CoinsMoved(coins=-coins), guarded_by=())
+        self.emit(CoinsMoved(coins=-coins), unversioned=True)
 
     @handles
     def _made(self, _: PurseMade) -> None:
@@ -208,7 +208,7 @@ async def test_named_rule_about_the_version_keeps_its_name(purses: Repository[Pu
     await make_purse(purses, 5)
     untouched = QueryIsTrue(SubjectIsAtVersion("/purses/1", 1).query, name="untouched")
     purse = Purse("1")
-    purse.emit(CoinsMoved(coins=1), guarded_by=[untouched])
+    purse.emit(CoinsMoved(coins=1), rules=[untouched])
 
     with pytest.raises(PreconditionFailedError) as excinfo:
         await purses.save(purse)

@@ -198,11 +198,11 @@ async def test_concurrent_writers_leave_no_wrong_snapshot() -> None:
                             await baskets.execute("1", Basket.remove, own.choice("abc"))
                         case 1:
                             blind = Basket("1")
-                            blind.emit(ItemAdded(name="d", count=2), guarded_by=())
+                            blind.emit(ItemAdded(name="d", count=2), unversioned=True)
                             await baskets.save(blind)
                         case 2:
                             loaded = await baskets.load("1")
-                            loaded.emit(ItemAdded(name="e", count=3), guarded_by=())
+                            loaded.emit(ItemAdded(name="e", count=3), unversioned=True)
                             await asyncio.sleep(0)
                             await baskets.save(loaded)
                         case _:

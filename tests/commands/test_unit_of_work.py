@@ -436,7 +436,7 @@ async def test_rule_is_broken_only_for_who_knows_all(store: ObservedStore) -> No
 
     async def sell(work: UnitOfWork) -> None:
         seen.append((await work.read(SeatsTaken.of("7"))).events_folded)
-        work.emit(SeatTaken(seat="A1"), at="/shows/7", guarded_by=[one_seat])
+        work.emit(SeatTaken(seat="A1"), at="/shows/7", rules=[one_seat])
 
     with pytest.raises(RuleBrokenError, match="one seat"):
         await decide(store, sell)

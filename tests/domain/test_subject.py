@@ -182,7 +182,7 @@ def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(InvalidSubjectError) as excinfo:
         Subject(42)  # type: ignore[arg-type]  # the mistake under test
 
-    assert "no text" in excinfo.value.reason
+    assert "a subject is a text such as '/accounts/42', and this is a value of type int" in str(excinfo.value)
 
 
 def test_refusal_is_a_value_error_of_this_package() -> None:

@@ -1,7 +1,7 @@
 """
 A program that erases a person, and is killed at a step of it.
 
-Called with the directory of the files and the name of the step. It prints nothing.
+Called with the directory of the files, the name of the step, and the form the events are stored in. It prints nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from eventsource import EmbeddedEventStore, ReadModelDatabase, Worker, erase_subject
 from eventsource.store.delegating import DelegatingEventStore
-from tests.erasure.people import Directory, Names
+from tests.erasure.people import Directory, Names, PersonNamed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from eventsource import NewEvent, Precondition, RecordedEvent
 
@@ -42,11 +42,11 @@ class Deadly(DelegatingEventStore):
         super().__init__(inner)
         self._step = step
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         """
         The data is gone, and nothing else is done.
         """
-        events = await super().erase(subject)
+        events = await super().erase(subject, including=including)
         if self._step == "erased":
             die()
         return events
@@ -111,7 +111,7 @@ class DeadlyDatabase(ReadModelDatabase):
         return is_clean
 
 
-async def main(folder: Path, step: str) -> None:
+async def main(folder: Path, step: str, form: str) -> None:
     """
     Erase, with a worker beside.
     """
@@ -123,8 +123,10 @@ async def main(folder: Path, step: str) -> None:
         store = Deadly(inner, step)
         async with Worker(store, database, projectors) as worker:
             await worker.caught_up()
-            await erase_subject(store, "/people/2", purge=[Snapshots(folder, step)], wait_for=projectors)
+            including = [PersonNamed] if form == "older" else []
+            snapshots = Snapshots(folder, step)
+            await erase_subject(store, "/people/2", purge=[snapshots], wait_for=projectors, including=including)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:4]))

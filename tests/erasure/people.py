@@ -111,6 +111,16 @@ async def fill(store: EventStore) -> None:
         await store.commit(registered(person, name))
 
 
+async def fill_in_older_form(store: EventStore) -> None:
+    """
+    The same three people, as they were stored when their names were not personal by their class.
+    """
+    for person, name in (("1", "Ada"), ("2", PLANTED), ("3", "Grace")):
+        subject = f"/people/{person}"
+        named = NewEvent(subject=subject, type=PersonNamed.event_type, data={"name": name})
+        await store.commit([*registered(person), named])
+
+
 async def rows(database: ReadModelDatabase, table: Table) -> list[Any]:
     """
     All rows of a table, as tuples.

@@ -43,6 +43,8 @@ from tests.erasure.people import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from eventsource import EventStore, RecordedEvent
 
 
@@ -271,11 +273,11 @@ class Unfinished(DelegatingEventStore):
     Its files cannot be cleaned.
     """
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         """
         Emptied for every reader, though.
         """
-        events = await super().erase(subject)
+        events = await super().erase(subject, including=including)
         name, reason = "store.db", "somebody is reading from it"
         raise ErasureUnfinishedError(name, subject=subject, events=events, reason=reason)
 

@@ -9,6 +9,8 @@ telling a watcher. What the watcher raises is what SQLite gets: ``apsw.IOError``
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -82,6 +84,36 @@ def watched_disk(watch: Callable[[Change], None]) -> Generator[None]:
         yield
     finally:
         disk.unregister()
+
+
+class DeadlyDisk:
+    """
+    A watcher that kills this process just before a change is made.
+
+    What a killed process leaves in its files depends on nothing but how many changes it has made: with each number
+    tried once, every moment is.
+
+    Attributes:
+        changes: How many there were since the last `start`.
+    """
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._at = 0
+
+    def start(self, at: int) -> None:
+        """
+        Count from here on, and die before change number *at*; with 0 never.
+        """
+        self.changes, self._at = 0, at
+
+    def __call__(self, _: Change) -> None:
+        """
+        Let a change pass, or die.
+        """
+        self.changes += 1
+        if self.changes == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Disk(apsw.VFS):

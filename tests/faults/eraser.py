@@ -1,9 +1,9 @@
 """
-A program that erases or restores, to be killed while it does.
+A program that erases or restores, and is killed while it does.
 
-It reads ``erase PATH`` or ``restore PATH COUNT`` from standard input. For each line it starts a
-child, which prints ``begin``, does it, and prints ``done``. At the next line the program kills the
-child, if it still runs, and prints ``ended``.
+It reads ``erase PATH AT`` or ``restore PATH COUNT AT`` from standard input. For each line it starts a child, which does
+it and dies: before change number AT of its files, or when it is done, after it printed ``done CHANGES``. Then the
+program prints ``ended``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from eventsource import EmbeddedEventStore, InMemoryEventStore, NewEvent
+from tests.faults.disk import DeadlyDisk, watched_disk
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 TYPE = "io.example.faults.named"
+ROOT = Path(__file__).parents[2]
 
 
 class Eraser:
@@ -32,21 +35,17 @@ class Eraser:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def begin(self, command: str) -> None:
+    def run(self, *command: object) -> int | None:
         """
-        Have a child begin with it.
+        Have a child do it and die; returns how many changes it made, if it was done before.
         """
-        self._send(command)
-        assert self._line() == "begin"
-
-    def kill(self) -> bool:
-        """
-        Kill the child; returns whether it was done before.
-        """
-        self._send("kill")
-        is_done = (line := self._line()) == "done"
-        assert (self._line() if is_done else line) == "ended"
-        return is_done
+        self._send(" ".join(map(str, command)))
+        changes = None
+        while (line := self._line()) != "ended":
+            word, number = line.split()
+            assert word == "done"
+            changes = int(number)
+        return changes
 
     def _send(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -65,9 +64,8 @@ def eraser() -> Generator[Eraser]:
     """
     Run the program.
     """
-    with subprocess.Popen(
-        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-m", __name__]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Eraser(process)
         assert process.stdin is not None
         process.stdin.close()
@@ -77,21 +75,29 @@ def _tell(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-async def _erase(path: str) -> None:
-    async with EmbeddedEventStore(path) as store:
-        _tell("begin")
-        await store.erase("/people/1")
-        _tell("done")
-        await asyncio.Event().wait()
+def _done(disk: DeadlyDisk) -> NoReturn:
+    _tell(f"done {disk.changes}")
+    # Nothing is closed.
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
-async def _restore(path: str, count: str) -> None:
-    async with InMemoryEventStore() as source, EmbeddedEventStore(path) as store:
-        await source.commit([NewEvent(subject="/a", type=TYPE, data={"number": each}) for each in range(int(count))])
-        _tell("begin")
-        await store.restore(source.backup())
-        _tell("done")
-        await asyncio.Event().wait()
+async def _erase(path: str, at: str) -> None:
+    with watched_disk(disk := DeadlyDisk()):
+        async with EmbeddedEventStore(path) as store:
+            disk.start(int(at))
+            await store.erase("/people/1")
+            _done(disk)
+
+
+async def _restore(path: str, count: str, at: str) -> None:
+    with watched_disk(disk := DeadlyDisk()):
+        async with InMemoryEventStore() as source, EmbeddedEventStore(path) as store:
+            data = [NewEvent(subject="/a", type=TYPE, data={"number": each}) for each in range(int(count))]
+            await source.commit(data)
+            disk.start(int(at))
+            await store.restore(source.backup())
+            _done(disk)
 
 
 def _main() -> None:
@@ -100,8 +106,7 @@ def _main() -> None:
         child = os.fork()
         if child == 0:
             asyncio.run(_erase(*arguments) if action == "erase" else _restore(*arguments))
-        sys.stdin.readline()
-        os.kill(child, signal.SIGKILL)
+            os._exit(1)
         os.waitpid(child, 0)
         _tell("ended")
 

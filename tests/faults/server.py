@@ -1,10 +1,10 @@
 """
-A program whose children are servers, to be killed while they serve.
+A program whose children are servers, and are killed while they serve.
 
-For each line of arguments that it reads from standard input it starts a child, which runs
-``eventsource serve`` with them and prints where it listens. At the next line of input the program
-kills the child and prints ``dead``, or ``gone`` if it had ended by itself. The parent kills, since
-only it can be sure whose process id it is.
+For each line of arguments that it reads from standard input it starts a child, which runs ``eventsource serve`` with
+them and prints where it listens. The first argument says before which change of its store's files the child dies,
+counted from when it listens; with 0 it is killed at the next line of input. Then the program prints ``dead``, or
+``gone`` if the child had ended in another way.
 
 Forking saves the start of an interpreter for each child. It is safe since there are no threads yet.
 """
@@ -13,21 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import uvloop
 
 import eventsource.server
+from eventsource.cli import serve
 from eventsource.cli.app import run
+from eventsource.cli.output import write_lines
+from tests.faults.disk import DeadlyDisk, watched_disk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
 # So that children find them imported.
 _ = eventsource.server, uvloop
+
+# How often the program looks whether its child has died, in seconds.
+_LOOK_S = 0.002
 
 
 class Server:
@@ -38,21 +45,27 @@ class Server:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def start(self, *arguments: str) -> None:
+    async def start(self, at: int, *arguments: str) -> None:
         """
-        Have a child serve; returns when it does.
+        Have a child serve that dies before change *at* of its files; returns when it listens.
         """
-        await self._send(" ".join(arguments))
+        await self._send(" ".join((str(at), *arguments)))
         line = await self._line()
         assert line.startswith("Serving"), line
 
-    async def kill(self) -> None:
+    async def wait_until_dead(self) -> None:
         """
-        Kill the child.
+        Return when the child has died.
         """
-        await self._send("kill")
         line = await self._line()
         assert line == "dead", f"the server had ended by itself: {line}"
+
+    async def kill(self) -> None:
+        """
+        Kill a child that does not die by itself.
+        """
+        await self._send("kill")
+        await self.wait_until_dead()
 
     async def _send(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -88,24 +101,41 @@ async def server_program(token: str) -> AsyncGenerator[Server]:
         await process.wait()
 
 
+def _serve(at: int, arguments: list[str]) -> NoReturn:
+    with watched_disk(disk := DeadlyDisk()):
+
+        def tell(lines: Iterable[str]) -> None:
+            # What a start changes does not count: the server has to be there first.
+            disk.start(at)
+            write_lines(lines)
+
+        serve.write_lines = tell  # type: ignore[attr-defined]  # its only lines say that it listens
+        os._exit(run(["serve", *arguments]))
+
+
+def _end_of(child: int) -> str:
+    """
+    Wait until the child has died, or kill it when there is a line to read, or none any more.
+    """
+    while True:
+        process, status = os.waitpid(child, os.WNOHANG)
+        if process:
+            return "dead" if os.WIFSIGNALED(status) else "gone"
+        if select.select([sys.stdin], [], [], _LOOK_S)[0]:
+            sys.stdin.readline()
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "dead"
+
+
 def _main() -> None:
-    child = 0
-    try:
-        for number, line in enumerate(sys.stdin):
-            if number % 2 == 0:
-                child = os.fork()
-                if child == 0:
-                    os._exit(run(["serve", *line.split()]))
-                continue
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            child = 0
-            sys.stdout.write("dead\n" if os.WIFSIGNALED(status) else "gone\n")
-            sys.stdout.flush()
-    finally:
-        # The test has failed meanwhile.
-        if child:
-            os.kill(child, signal.SIGKILL)
+    while line := sys.stdin.readline():
+        at, *arguments = line.split()
+        child = os.fork()
+        if child == 0:
+            _serve(int(at), arguments)
+        sys.stdout.write(f"{_end_of(child)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

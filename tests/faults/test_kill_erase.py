@@ -4,7 +4,7 @@ Killing a process while it erases or restores: either nothing happened or all of
 
 from __future__ import annotations
 
-import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from eventsource import EmbeddedEventStore, NewEvent
@@ -13,6 +13,7 @@ from tests.faults.eraser import TYPE, eraser
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
     from pathlib import Path
 
 SECRETS = [f"<the {number}. secret of Ada {'.' * (number % 50)}>" for number in range(400)]
@@ -25,33 +26,51 @@ def has_secrets(folder: Path) -> bool:
     return any(b"secret of" in file.read_bytes() for file in folder.iterdir())
 
 
-async def test_an_erase_that_is_killed_has_happened_or_not(tmp_path: Path, rng: random.Random) -> None:
+def moments(changes: int, rng: random.Random, count: int) -> Sequence[int]:
     """
-    After a kill at any time all of the data is there or none; if none, opening the store removes the last byte.
+    Before which of so many changes of files to kill: some of each part of them, the first and the last.
+    """
+    if changes <= count:
+        return range(1, changes + 1)
+    parts = [changes * part // (count - 2) for part in range(count - 1)]
+    return sorted({1, *(rng.randint(low + 1, high) for low, high in pairwise(parts)), changes})
+
+
+async def make_secrets(path: Path, rng: random.Random) -> None:
+    """
+    Make a store with an index on the names of its people, to be erased.
+    """
+    async with EmbeddedEventStore(path) as store:
+        await store.create_index(TYPE, "data.name")
+        await store.commit(
+            [
+                NewEvent(
+                    subject="/people/1",
+                    type=TYPE,
+                    data={"name": secret, "text": secret * rng.choice([1, 300])},
+                    store_data_as_reference=True,
+                )
+                for secret in SECRETS
+            ]
+        )
+
+
+async def test_an_erase_that_is_killed_has_happened_or_not(quick_folder: Path, rng: random.Random) -> None:
+    """
+    After a kill at any moment all of the data is there or none; if none, opening the store removes the last byte.
     """
     outcomes = set[bool]()
     with eraser() as program:
-        for cycle in range(rounds(15, 400)):
-            folder = tmp_path / str(cycle)
-            folder.mkdir()
-            path = folder / "store.db"
-            async with EmbeddedEventStore(path) as store:
-                await store.create_index(TYPE, "data.name")
-                await store.commit(
-                    [
-                        NewEvent(
-                            subject="/people/1",
-                            type=TYPE,
-                            data={"name": secret, "text": secret * rng.choice([1, 300])},
-                            store_data_as_reference=True,
-                        )
-                        for secret in SECRETS
-                    ]
-                )
+        await make_secrets(whole := quick_folder / "whole.db", rng)
+        changes = program.run("erase", whole, 0)
+        assert changes
 
-            program.begin(f"erase {path}")
-            await asyncio.sleep(rng.uniform(0, 0.1))
-            is_done = program.kill()
+        for at in (*moments(changes, rng, rounds(14, 400)), 0):
+            folder = quick_folder / str(at)
+            folder.mkdir()
+            await make_secrets(path := folder / "store.db", rng)
+
+            is_done = program.run("erase", path, at) is not None
 
             assert not (is_done and has_secrets(folder))
             async with EmbeddedEventStore(path) as store:
@@ -62,21 +81,22 @@ async def test_an_erase_that_is_killed_has_happened_or_not(tmp_path: Path, rng: 
                 assert is_erased or not is_done
                 assert has_secrets(folder) == (not is_erased)
             outcomes.add(is_erased)
-    # Otherwise the kills came all too early or all too late.
     assert outcomes == {True, False}
 
 
-async def test_a_restore_that_is_killed_leaves_an_empty_store(tmp_path: Path, rng: random.Random) -> None:
+async def test_a_restore_that_is_killed_leaves_an_empty_store(quick_folder: Path, rng: random.Random) -> None:
     """
-    After a kill at any time the store has all events of the backup or none, and works.
+    After a kill at any moment the store has all events of the backup or none, and works.
     """
     counts = set[int]()
     with eraser() as program:
-        for cycle in range(rounds(5, 100)):
-            path = tmp_path / f"{cycle}.db"
-            program.begin(f"restore {path} 4000")
-            await asyncio.sleep(rng.uniform(0, 0.6))
-            is_done = program.kill()
+        changes = program.run("restore", quick_folder / "whole.db", 4_000, 0)
+        assert changes
+
+        for at in (*moments(changes, rng, rounds(6, 100)), 0):
+            path = quick_folder / f"{at}.db"
+
+            is_done = program.run("restore", path, 4_000, at) is not None
 
             async with EmbeddedEventStore(path) as store:
                 count = await store.count()
@@ -85,4 +105,4 @@ async def test_a_restore_that_is_killed_leaves_an_empty_store(tmp_path: Path, rn
                 (event,) = await store.commit([NewEvent(subject="/a", type=TYPE, data={})])
                 assert event.position == count + 1
                 assert (await store.audit()).is_intact
-    assert 0 in counts
+    assert counts == {0, 4_000}

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from eventsource.errors import QueryError, QueryLimitError
 from eventsource.gdbql import evaluate, parse, print_query
 from eventsource.gdbql.limits import MAX_DEPTH, MAX_DIGITS, MAX_ITEMS, MAX_NESTING, MAX_TEXT_BYTES
 from tests.gdbql.case_files import complete_event
+from tests.gdbql.steps import at_most
 
 START = "STREAM e FROM events MAP "
 ROOM = MAX_TEXT_BYTES - len(START)
@@ -93,15 +93,12 @@ def test_what_is_within_the_limits_works(text: str) -> None:
 )  # fmt: skip
 def test_hostile_text_is_decided_quickly(piece: str, end: str) -> None:
     """
-    16 KiB of anything are refused, or read, in well under a second of computing.
+    16 KiB of anything are refused, or read, in a few steps for each byte.
     """
     text = START + piece * (ROOM // len(piece.encode()) - 1) + end
-    start = time.process_time()
 
-    with contextlib.suppress(QueryError):
+    with at_most(30 * MAX_TEXT_BYTES), contextlib.suppress(QueryError):
         parse(text)
-
-    assert time.process_time() - start < 1
 
 
 def test_many_keys_are_decided_quickly() -> None:
@@ -109,12 +106,11 @@ def test_many_keys_are_decided_quickly() -> None:
     A thousand keys and a thousand paths are not compared each with each.
     """
     keys = ",".join(f"e.data.k{number}" for number in range(550))
-    start = time.process_time()
 
-    query = parse(f"STREAM e FROM events GROUP BY {keys} MAP [{keys}]")
-    list(evaluate(query, [complete_event({}, 0)]))
-
-    assert time.process_time() - start < 1
+    # Each with each would be 300,000 comparisons, of several lines.
+    with at_most(250_000):
+        query = parse(f"STREAM e FROM events GROUP BY {keys} MAP [{keys}]")
+        list(evaluate(query, [complete_event({}, 0)]))
 
 
 def test_deepest_tree_leaves_room_on_the_stack() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,9 @@ from tests.genesisdb.stub import Request, Talk, event, lines, serving
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from eventsource.store.interface import EventStream, Page
 
 QUICK = Limits(liveness_s=0.2, read_s=1, connect_s=1, tries=2)
 HEARTBEAT = '{"payload":""}\n'
@@ -33,10 +36,18 @@ HEARTBEAT = '{"payload":""}\n'
 class Log:
     """
     A log that is streamed, queried for its newest event and observed; *misbehave* may break off an observation.
+
+    Attributes:
+        is_observed: Whether a live stream is open: what is added from now on comes.
+
+        observers: How many were opened; each of them sets *has_observer*.
     """
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self.events: list[dict[str, Any]] = []
+        self.is_observed = asyncio.Event()
+        self.has_observer = asyncio.Event()
+        self.observers = 0
         self._rng = rng
         self._grown = asyncio.Event()
 
@@ -73,6 +84,9 @@ class Log:
     async def _observe(self, talk: Talk, place: int) -> None:
         await talk.begin()
         await talk.chunk(HEARTBEAT)
+        self.is_observed.set()
+        self.observers += 1
+        self.has_observer.set()
         while True:
             text = lines(*self.events[place:]).encode() or HEARTBEAT.encode()
             place = len(self.events)
@@ -96,12 +110,32 @@ async def take(events: AsyncIterator[Any], count: int) -> list[str]:
     The ids of the first events.
     """
     found: list[str] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for each in events:
             found.append(each["id"])
             if len(found) == count:
                 break
     return found
+
+
+async def take_ids(stream: EventStream, count: int) -> list[str]:
+    """
+    The ids of the first events of a store's stream.
+    """
+    return await take_from(stream.pages(), count)
+
+
+async def take_from(pages: AsyncGenerator[Page], count: int) -> list[str]:
+    """
+    The ids of the first events of pages.
+    """
+    found: list[str] = []
+    async with asyncio.timeout(60), aclosing(pages):
+        async for page in pages:
+            found += [each.id for each in page.events]
+            if len(found) >= count:
+                break
+    return found[:count]
 
 
 def ids(first: int, last: int) -> list[str]:
@@ -113,17 +147,18 @@ def ids(first: int, last: int) -> list[str]:
 
 async def test_without_a_bound_only_what_follows_comes() -> None:
     """
-    As with Genesis DB itself; but the place is fixed, so that nothing is lost when the connection goes.
+    As with Genesis DB itself the live stream is opened first, without a bound.
     """
     log = Log()
     log.add(3)
     async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
         seen = asyncio.create_task(take(client.observe_events("/a"), 2))
-        await asyncio.sleep(0.1)
+        await log.is_observed.wait()
         log.add(2)
 
         assert await seen == ids(4, 5)
-        assert stub.of("/observe")[0].json() == {"subject": "/a", "options": {"lowerBound": "id-3"}}
+        assert stub.requests[0].path.endswith("/observe")
+        assert stub.of("/observe")[0].json() == {"subject": "/a"}
 
 
 async def test_a_lower_bound_gives_what_lies_behind_it_and_what_follows() -> None:
@@ -134,7 +169,7 @@ async def test_a_lower_bound_gives_what_lies_behind_it_and_what_follows() -> Non
     log.add(5)
     async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
         seen = asyncio.create_task(take(client.observe_events("/a", {"lower_bound": "id-2"}), 5))
-        await asyncio.sleep(0.1)
+        await log.is_observed.wait()
         log.add(2)
 
         assert await seen == ids(3, 7)
@@ -142,9 +177,9 @@ async def test_a_lower_bound_gives_what_lies_behind_it_and_what_follows() -> Non
 
 async def test_an_event_committed_between_history_and_live_stream_is_not_lost() -> None:
     """
-    The first event of an empty store may come at any moment of the opening.
+    Whoever reads history first gets the first event of an empty store at whatever moment of the opening it comes.
     """
-    for moment in ("/q", "/stream", "/observe"):
+    for moment in ("/stream", "/observe"):
         for before in (True, False):
             log = Log()
             is_first = True
@@ -159,17 +194,58 @@ async def test_an_event_committed_between_history_and_live_stream_is_not_lost() 
                 if is_the_moment and before:
                     log.add()
                 if is_the_moment and not before:
-                    asyncio.get_running_loop().call_later(0.02, log.add)
+                    asyncio.get_running_loop().call_soon(log.add)
                 await log(request, talk)
 
-            async with serving(behave) as stub, Client(stub.url, limits=QUICK) as client:
-                seen = asyncio.create_task(take(client.observe_events("/a"), 1))
-                await asyncio.sleep(0.1)
-                if not log.events or (moment, before) == ("/q", True):
-                    # What was there when it asked is history.
-                    log.add()
+            async with serving(behave) as stub, GenesisDBEventStore(stub.url, limits=QUICK) as store:
+                assert await take_ids(store.observe("/a"), 1) == ["id-1"]
 
-                assert await seen == ([log.events[-1]["id"]] if (moment, before) == ("/q", True) else ["id-1"])
+
+@pytest.mark.parametrize(
+    "queries", ["are not known", "give something else", "give an event of elsewhere", "give events"]
+)
+@pytest.mark.parametrize("count", [0, 3])
+async def test_a_connection_lost_before_the_first_event_loses_none(queries: str, count: int) -> None:
+    """
+    What is committed while the first connection is gone comes by the next, whatever the server knows of queries.
+    """
+    log = Log()
+    log.add(count)
+    cut, asked = asyncio.Event(), 0
+
+    async def cutting_once(request: Request, talk: Talk) -> None:
+        nonlocal asked
+        if request.path.endswith("/q") and queries != "give events":
+            match queries:
+                case "are not known":
+                    await talk.answer("404 page not found", status="404 Not Found")
+                case "give something else":
+                    await talk.answer('{"count": 7}\n')
+                case _:
+                    await talk.answer(lines(event(99, subject="/elsewhere")))
+            return
+        asked += request.path.endswith("/observe")
+        if request.path.endswith("/observe") and asked == 1:
+            await talk.begin()
+            await talk.chunk(HEARTBEAT)
+            await cut.wait()
+            talk.cut()
+            return
+        await log(request, talk)
+
+    async with serving(cutting_once) as stub, GenesisDBEventStore(stub.url, limits=QUICK) as store:
+        pages = store.observe("/a", from_now=True).pages()
+        begun = await anext(pages)
+        assert (begun.events, begun.caught_up) == ((), True)
+        log.add(2)
+        cut.set()
+        found: list[str] = []
+        async with asyncio.timeout(60):
+            while len(found) < 2:
+                found += [each.id for each in (await anext(pages)).events]
+        await pages.aclose()
+
+        assert found == ids(count + 1, count + 2)
 
 
 async def test_connections_cut_at_random_lose_and_repeat_nothing(rng: random.Random) -> None:
@@ -179,10 +255,12 @@ async def test_connections_cut_at_random_lose_and_repeat_nothing(rng: random.Ran
     for _ in range(rounds(6, 200)):
         log = Log(rng)
         log.add(rng.choice([0, 1, 10]))
-        async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
+        async with serving(log) as stub, GenesisDBEventStore(stub.url, limits=QUICK) as store:
             first = len(log.events) + 1
-            seen = asyncio.create_task(take(client.observe_events("/a"), 40))
-            await asyncio.sleep(0.05)
+            pages = store.observe("/a", from_now=True).pages()
+            # From here on nothing may be lost.
+            await anext(pages)
+            seen = asyncio.create_task(take_from(pages, 40))
             while not seen.done():
                 log.add(rng.randrange(4))
                 await asyncio.sleep(rng.choice([0, 0.005]))
@@ -204,31 +282,43 @@ async def test_silence_beyond_the_limit_is_a_lost_connection() -> None:
             asked += 1
             if asked == 1:
                 await talk.begin()
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
         await log(request, talk)
 
     async with serving(silent_once) as stub, Client(stub.url, limits=QUICK) as client:
         seen = asyncio.create_task(take(client.observe_events("/a"), 1))
-        await asyncio.sleep(0.1)
+        await log.is_observed.wait()
         log.add()
 
         assert await seen == ["id-3"]
-        assert asked == 2
+        assert asked >= 2
 
 
 async def test_silence_with_heartbeats_is_none() -> None:
     """
-    As long as the server is alive nothing is opened again.
-    """
-    log = Log()
-    log.add()
-    async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
-        seen = asyncio.create_task(take(client.observe_events("/a"), 1))
-        await asyncio.sleep(0.6)
-        log.add()
+    As long as the server says that it is alive nothing is opened again.
 
-        assert await seen == ["id-2"]
-        assert len(stub.of("/observe")) == 1
+    Each heartbeat is sent when the one before it was counted, so a machine that stalls is no silence.
+    """
+    beats = 0
+
+    async def beating(request: Request, talk: Talk) -> None:
+        nonlocal beats
+        if not request.path.endswith("/observe"):
+            await talk.answer("")
+            return
+        await talk.begin()
+        while beats < 20:
+            beats += 1
+            await talk.chunk(HEARTBEAT)
+            await asyncio.sleep(0.1)
+        await talk.chunk(lines(event(1)))
+        await asyncio.Event().wait()
+
+    # Together the heartbeats last longer than the limit, and two of them are far closer than it.
+    limits = Limits(liveness_s=1.5, read_s=30, connect_s=30)
+    async with serving(beating) as stub, Client(stub.url, limits=limits) as client:
+        assert await take(client.observe_events("/a"), 1) == ["id-1"]
 
 
 async def test_a_busy_server_is_asked_again_after_what_it_says() -> None:
@@ -249,7 +339,7 @@ async def test_a_busy_server_is_asked_again_after_what_it_says() -> None:
 
     async with serving(restarting) as stub, Client(stub.url, limits=QUICK) as client:
         seen = asyncio.create_task(take(client.observe_events("/a"), 1))
-        await asyncio.sleep(0.1)
+        await log.is_observed.wait()
         log.add()
 
         assert await seen == ["id-2"]
@@ -311,7 +401,7 @@ async def test_closing_the_client_ends_a_waiting_observer() -> None:
     log.add()
     async with serving(log) as stub, Client(stub.url, limits=QUICK) as client:
         seen = asyncio.create_task(take(client.observe_events("/a"), 1))
-        await asyncio.sleep(0.05)
+        await log.is_observed.wait()
         await client.aclose()
 
         with pytest.raises(StoreClosedError):
@@ -326,7 +416,10 @@ async def test_observers_take_no_place_of_commits() -> None:
     log.add()
     async with serving(log) as stub, Client(stub.url, limits=QUICK, max_connections=2) as client:
         observers = [asyncio.create_task(take(client.observe_events("/a"), 1)) for _ in range(10)]
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            while log.observers < 10:
+                await log.has_observer.wait()
+                log.has_observer.clear()
 
         assert len(await client.stream_events("/a")) == 1
         log.add()
@@ -341,6 +434,7 @@ class AwayForAWhile(Log):
     def __init__(self) -> None:
         super().__init__()
         self.observed = self.streamed = 0
+        self.is_streamed_again = asyncio.Event()
 
     async def __call__(self, request: Request, talk: Talk) -> None:
         """
@@ -348,12 +442,13 @@ class AwayForAWhile(Log):
         """
         self.streamed += request.path.endswith("/stream")
         self.observed += request.path.endswith("/observe")
+        if self.streamed >= 8:
+            self.is_streamed_again.set()
         if request.path.endswith("/stream") and 2 < self.streamed < 8:
             talk.cut()
         elif request.path.endswith("/observe") and self.observed == 1:
             await talk.begin()
             await talk.chunk(HEARTBEAT)
-            await asyncio.sleep(0.05)
             talk.cut()
         else:
             await super().__call__(request, talk)
@@ -372,10 +467,9 @@ async def test_observer_of_an_empty_stream_waits_where_history_cannot_be_read_ag
             return ""
 
         seen = asyncio.create_task(first())
-        async with asyncio.timeout(20):
-            while log.streamed < 8:  # noqa: ASYNC110  the stub tells nobody
-                await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            await log.is_streamed_again.wait()
         log.add()
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await seen == "id-1"

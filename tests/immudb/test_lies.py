@@ -373,7 +373,7 @@ async def test_server_that_calls_itself_another_is_compared_with_the_same_trust(
             await client.verified_set(b"key", b"value")
 
     assert caught.value.check == Check.HISTORY
-    assert "immudb.server-changed" in caplog.text
+    assert "immudb.server_changed" in caplog.text
 
 
 async def test_two_clients_that_are_shown_two_histories_find_out(server: ImmudbTestServer) -> None:

@@ -1,5 +1,5 @@
 """
-A program whose children run a notary and kill themselves at a given point, or are killed after a given time.
+A program whose children run a notary and kill themselves at a given point, or before a given change of their files.
 
 For each line of JSON that it reads it forks a child and prints how that ended: ``died 9`` or ``done``. Forking saves
 the start of an interpreter for each child; it is safe since there are no threads yet.
@@ -13,12 +13,12 @@ import json
 import os
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from eventsource import EmbeddedEventStore
 from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, publishing
 from eventsource.notary.merkle_log import MerkleLog
+from tests.faults.disk import DeadlyDisk, watched_disk
 from tests.notary.scene import KEY, NAME
 
 if TYPE_CHECKING:
@@ -113,10 +113,9 @@ async def _notarise(order: dict[str, Any]) -> None:
 def _live(order: dict[str, Any]) -> None:
     if "point" in order:
         _die_at(order["point"], order["times"])
-    else:
-        # Its threads are its own, so is its death.
-        threading.Timer(order["seconds"], _die).start()
-    asyncio.run(_notarise(order))
+    with watched_disk(disk := DeadlyDisk()):
+        disk.start(order.get("change", 0))
+        asyncio.run(_notarise(order))
     os._exit(0)
 
 

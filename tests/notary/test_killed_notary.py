@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 KILLS_AT_EACH_POINT = rounds(4, 100)
 KILLS_AT_RANDOM = rounds(15, 500)
-# Up to here into its work a notary is killed from inside, in seconds.
-LONGEST_LIFE_S = 0.08
+# A notary makes so many changes to its files before it dies, at the most; opening them takes some twenty.
+MOST_CHANGES = 120
 
 
 @attrs.frozen
@@ -121,10 +121,12 @@ async def test_killed_at_any_step_of_a_batch(nursery: Nursery, point: str) -> No
 
 async def test_killed_at_any_moment(nursery: Nursery) -> None:
     """
-    Killed whenever it happens to be, it goes on where it was.
+    Killed before any change of its files, it goes on where it was.
     """
+    died = 0
     for _ in range(KILLS_AT_RANDOM):
         await nursery.commit()
-        await nursery.run(seconds=nursery.chance.uniform(0, LONGEST_LIFE_S))
+        died += await nursery.run(change=nursery.chance.randint(1, MOST_CHANGES)) == "died 9"
 
+    assert died > KILLS_AT_RANDOM // 2
     await nursery.check()

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from eventsource import Event, EventStore, NewEvent, ProcessWorker, RecordedEvent, RetryPolicy, event_types
+from eventsource.domain.processes.process_events import ProcessNoted
 from eventsource.testing.clock import FixedClock
 from tests.processes.lending import (
     AccountClosed,
@@ -93,9 +94,9 @@ class Bank:
 
     async def events(self, subject: str = "/") -> list[Event]:
         """
-        What happened there and below.
+        What happened there and below; what processes noted is read as they emitted it.
         """
-        return [recorded.decode() async for recorded in self.store.stream(subject)]
+        return [_emitted(recorded) async for recorded in self.store.stream(subject)]
 
     async def names(self, subject: str = "/") -> list[str]:
         """
@@ -108,6 +109,13 @@ class Bank:
         How often something happened.
         """
         return Counter(await self.names(subject))[event_class.__name__]
+
+
+def _emitted(recorded: RecordedEvent) -> Event:
+    event = recorded.decode()
+    if isinstance(event, ProcessNoted):
+        return recorded._replace(type=event.type).decode()
+    return event
 
 
 async def assert_exactly_once(store: EventStore) -> None:

@@ -6,6 +6,7 @@ A row too many or too few shows an event applied twice or never, and so does the
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -206,11 +207,15 @@ def run_sql(path: Path, sql: str) -> None:
 
 def dump(path: Path) -> str:
     """
-    All that is in a SQLite file, as SQL text.
+    All that is in a SQLite file, as SQL text; of the checkpoints only how far they are.
     """
     connection = sqlite3.connect(path, timeout=10)
     try:
-        return "\n".join(connection.iterdump())
+        lines = [line for line in connection.iterdump() if not line.startswith('INSERT INTO "eventsource_checkpoints"')]
+        with contextlib.suppress(sqlite3.OperationalError):
+            places = "SELECT listener, event_id, event_hash, position, events FROM eventsource_checkpoints"
+            lines += map(str, connection.execute(places))
+        return "\n".join(lines)
     finally:
         connection.close()
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from eventsource import EventStore, ReadModelDatabase, connect
+from tests.postgres import Postgres, postgres, postgres_server
+
+__all__ = ["postgres", "postgres_server"]
 
 
 @pytest.fixture(params=["memory", "embedded"])
@@ -44,3 +47,14 @@ async def database(read_path: Path) -> AsyncGenerator[ReadModelDatabase]:
     """
     async with ReadModelDatabase(f"sqlite:///{read_path}") as opened:
         yield opened
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, read_path: Path) -> str:
+    """
+    The URL of an empty read-model database of each kind in turn.
+    """
+    if request.param == "sqlite":
+        return f"sqlite:///{read_path}"
+    database: Postgres = request.getfixturevalue("postgres")
+    return database.url

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,17 @@ import attrs
 import pytest
 
 from eventsource import EventStore, ReadModelDatabase, Worker, connect, rebuild, watch
+from eventsource.testing.contract.chance import seeded_random
 from tests.projections.bank import Balances, assert_applied_exactly_once, dump, greeted, letter, moved, opened, query
-from tests.projections.worker_nursery import POINTS, SUPERSEDED
+from tests.projections.worker_nursery import ANYWHERE, POINTS, SUPERSEDED
 
 ROOT = Path(__file__).parents[2]
 IS_LONG = os.environ.get("EVENTSOURCE_LONG") == "1"
 KILLS_AT_EACH_POINT = 30 if IS_LONG else 3
 KILLS_AT_RANDOM = 500 if IS_LONG else 25
-# Up to here into its work a worker is killed from outside, in seconds.
-LONGEST_LIFE_S = 0.15
-# How long the one lives that is watched: long enough for a slow machine, in seconds.
-WATCHED_LIFE_S = 3.0
+# A worker is killed so many statements and commits into its work at the most. Starting takes some thirty, and the
+# history some thousands.
+LONGEST_LIFE = 5_000
 
 
 @attrs.frozen
@@ -47,6 +48,27 @@ class Scene:
         Run a worker until it is dead, and write meanwhile.
         """
         assert await self._write_during(order) == f"died {signal.SIGKILL:d}"
+
+    async def kill_a_worker_anywhere(self) -> None:
+        """
+        Run a worker until it is dead, early or late in its work, and write meanwhile.
+        """
+        longest = self.source.choice([60, 300, LONGEST_LIFE])
+        await self.kill_a_worker(point=ANYWHERE, times=self.source.randint(1, longest))
+
+    @asynccontextmanager
+    async def running_worker(self) -> AsyncGenerator[None]:
+        """
+        Within the block a worker runs, and is killed at its end.
+        """
+        answer = asyncio.create_task(asyncio.to_thread(self._ask, {}))
+        try:
+            yield
+        finally:
+            assert self.nursery.stdin
+            self.nursery.stdin.write("kill\n")
+            self.nursery.stdin.flush()
+            assert await answer == f"died {signal.SIGKILL:d}"
 
     async def freeze_a_worker(self, **order: Any) -> None:
         """
@@ -116,7 +138,7 @@ async def scene(tmp_path: Path, nursery: "subprocess.Popen[str]") -> AsyncGenera
     async with connect(f"sqlite:{store_path}") as store:
         await store.commit([opened(str(account)) for account in range(5)])
         await store.commit([moved("1", 1)] * 1_500)
-        yield Scene(store, store_path, tmp_path / "read.db", nursery, random.Random())  # noqa: S311  no secret
+        yield Scene(store, store_path, tmp_path / "read.db", nursery, seeded_random())
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -133,10 +155,10 @@ async def test_worker_killed_at_any_point_of_a_transaction(scene: Scene, point: 
 
 async def test_worker_killed_at_any_moment(scene: Scene) -> None:
     """
-    Killed from outside whenever it happens to be, each event is applied once.
+    Killed between any two statements, early and late, each event is applied once.
     """
     for _ in range(KILLS_AT_RANDOM):
-        await scene.kill_a_worker(seconds=scene.source.uniform(0, LONGEST_LIFE_S))
+        await scene.kill_a_worker_anywhere()
 
     await scene.check()
 
@@ -148,7 +170,7 @@ async def test_rebuild_killed_at_any_point(scene: Scene, point: str) -> None:
     """
     for times in range(1, KILLS_AT_EACH_POINT + 1):
         await scene.kill_a_worker(rebuild=True, point=point, times=times)
-        await scene.kill_a_worker(seconds=scene.source.uniform(0, LONGEST_LIFE_S))
+        await scene.kill_a_worker_anywhere()
 
     await scene.check()
 
@@ -160,13 +182,12 @@ async def test_worker_in_another_process_can_be_watched(scene: Scene) -> None:
     projector = Balances()
     async with ReadModelDatabase(f"sqlite:///{scene.read_path}") as database:
         watch(projector, scene.store, database)
-        worker = asyncio.create_task(scene.kill_a_worker(seconds=WATCHED_LIFE_S))
-        for _ in range(3):
-            (recorded,) = await scene.store.commit([moved("1", 1)])
-            await projector.seen(recorded.id, timeout_s=WATCHED_LIFE_S)
+        async with scene.running_worker():
+            for _ in range(3):
+                (recorded,) = await scene.store.commit([moved("1", 1)])
+                await projector.seen(recorded.id)
 
-            assert (recorded.id,) in query(scene.read_path, "SELECT event_id FROM applied")
-        await worker
+                assert (recorded.id,) in query(scene.read_path, "SELECT event_id FROM applied")
 
 
 @pytest.mark.parametrize("point", ["before begin", "after commit", "after page"])

@@ -4,7 +4,6 @@ Projectors on a store whose positions have gaps and tell nothing of other subjec
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from eventsource import RecordedEvent
-
-PATIENCE_S = 5
 
 
 def placed(event: RecordedEvent) -> RecordedEvent:
@@ -70,7 +67,7 @@ async def test_it_catches_up(database: ReadModelDatabase) -> None:
     """
     Having its own stream is enough, whatever came after it elsewhere.
     """
-    async with SparseStore() as store, asyncio.timeout(PATIENCE_S):
+    async with SparseStore() as store:
         await store.commit([opened("1"), moved("1", 5), greeted("7")])
 
         async with Worker(store, database, [Balances()]) as worker:
@@ -85,7 +82,7 @@ async def test_a_store_without_events_of_its_own_is_caught_up_with(database: Rea
     """
     Where there is nothing for it, there is nothing to wait for.
     """
-    async with SparseStore() as store, asyncio.timeout(PATIENCE_S):
+    async with SparseStore() as store:
         await store.commit([greeted("7")])
 
         async with Worker(store, database, [Balances()]) as worker:
@@ -96,7 +93,7 @@ async def test_it_goes_on_where_it_was(database: ReadModelDatabase) -> None:
     """
     A second worker applies what is new, once.
     """
-    async with SparseStore() as store, asyncio.timeout(PATIENCE_S):
+    async with SparseStore() as store:
         await store.commit([opened("1"), moved("1", 5)])
         for _ in range(3):
             async with Worker(store, database, [Balances()]) as worker:
@@ -114,7 +111,7 @@ async def test_events_are_seen_also_those_of_other_subjects(database: ReadModelD
     Waiting ends for events in its stream, of long ago, and for those that never come to it.
     """
     projector, watcher = Balances(), Balances()
-    async with SparseStore() as store, asyncio.timeout(PATIENCE_S):
+    async with SparseStore() as store:
         first, last, other = await store.commit([opened("1"), moved("1", 5), greeted("7")])
         async with Worker(store, database, [projector]):
             watch(watcher, store, database)
@@ -128,7 +125,7 @@ async def test_an_event_of_long_ago_is_seen_at_once_by_a_new_worker(database: Re
     """
     Where nothing new comes, the checkpoint itself says what is finished.
     """
-    async with SparseStore() as store, asyncio.timeout(PATIENCE_S):
+    async with SparseStore() as store:
         first, _ = await store.commit([opened("1"), moved("1", 5)])
         async with Worker(store, database, [Balances()]) as worker:
             await worker.caught_up()

@@ -3,8 +3,8 @@ A program that runs workers to be killed or frozen at the worst moment.
 
 Each line it reads is one JSON object: ``store`` and ``database`` are paths; with ``rebuild`` the
 read model is made anew first; ``point`` and ``times`` say where the worker sends itself ``signal``,
-when it has come there so many times; without a point it is killed from outside after ``seconds``.
-With ``resume`` the frozen worker goes on instead. One line is written when the worker has died, was
+when it has come there so many times; without a point it is killed when the next line comes. With
+``resume`` the frozen worker goes on instead. One line is written when the worker has died, was
 frozen or has ended: what happened, and the signal or exit code. A worker is a fork, since a fresh
 start takes a hundred times as long.
 
@@ -17,7 +17,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from typing import Any, NoReturn
 
 from sqlalchemy import Engine, event
@@ -26,9 +25,6 @@ from sqlalchemy.pool import Pool
 from eventsource import ProjectorSupersededError, Worker, connect, rebuild
 from eventsource.projections import RunningProgress
 from tests.projections.bank import Balances
-
-# A worker to which nothing has happened within this time never comes to its point, in seconds.
-PATIENCE_S = 20.0
 
 # The exit code of a worker that another one took the place of.
 SUPERSEDED = 3
@@ -45,6 +41,8 @@ STATEMENTS = {
 }
 # Before the database commits; when it has, and nobody was told; when the worker knows.
 POINTS = [*STATEMENTS, "before commit", "after commit", "after page"]
+# All of them, and every other statement: the times count them together.
+ANYWHERE = "anywhere"
 
 
 def main() -> None:
@@ -61,7 +59,7 @@ def main() -> None:
             if worker == 0:
                 be_worker(order)
             if "point" not in order:
-                time.sleep(order["seconds"])
+                sys.stdin.readline()
                 os.kill(worker, signal.SIGKILL)
         sys.stdout.write(f"{wait_for(worker)}\n")
         sys.stdout.flush()
@@ -71,17 +69,10 @@ def wait_for(worker: int) -> str:
     """
     Wait until something has happened to the worker.
     """
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        process, status = os.waitpid(worker, os.WNOHANG | os.WUNTRACED)
-        if process and os.WIFSTOPPED(status):
-            return f"frozen {os.WSTOPSIG(status)}"
-        if process:
-            return f"died {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}"
-        time.sleep(0.001)
-    os.kill(worker, signal.SIGKILL)
-    os.waitpid(worker, 0)
-    return "came to no point 0"
+    _, status = os.waitpid(worker, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        return f"frozen {os.WSTOPSIG(status)}"
+    return f"died {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}"
 
 
 def be_worker(order: dict[str, Any]) -> NoReturn:
@@ -99,6 +90,15 @@ def be_worker(order: dict[str, Any]) -> NoReturn:
         # A connection goes back to its pool between the commit and its report.
         event.listen(Pool, "checkin", lambda *_: countdown.tick())
 
+    elif point == ANYWHERE:
+        for target, moment in [
+            (Engine, "before_cursor_execute"),
+            (Engine, "after_cursor_execute"),
+            (Engine, "commit"),
+            (Pool, "checkin"),
+        ]:
+            event.listen(target, moment, lambda *_: countdown.tick())
+
     try:
         asyncio.run(work(order, countdown))
     except* ProjectorSupersededError:
@@ -113,7 +113,7 @@ async def work(order: dict[str, Any], countdown: "Countdown") -> None:
     """
 
     def taken(_: RunningProgress) -> None:
-        if order.get("point") == "after page":
+        if order.get("point") in {"after page", ANYWHERE}:
             countdown.tick()
 
     url = f"sqlite:///{order['database']}"

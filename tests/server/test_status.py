@@ -83,6 +83,20 @@ async def test_audit_tells_what_was_tampered_with(tmp_path: Path) -> None:
     assert response.content.isascii()
 
 
+async def test_subjects_can_be_asked_for_below_one(served_each: Served) -> None:
+    """
+    `/subjects?under=` lists the subjects at and below one; a text that is no subject is refused.
+    """
+    await served_each.commit(event("/a"), event("/a/ü"), event("/ab"), event("/b"))
+
+    assert (await served_each.get("/subjects?under=/a")).json() == ["/a", "/a/ü"]
+    assert (await served_each.get("/subjects?under=%2Fa%2F%C3%BC")).json() == ["/a/ü"]
+    assert (await served_each.get("/subjects?under=/nothing")).json() == []
+    assert (await served_each.get("/subjects?under=/")).json() == ["/a", "/a/ü", "/ab", "/b"]
+    for wrong in ("under=", "under=a", "under=/a/", "under=/%FF", "&".join(["under=/a"] * 9)):
+        assert (await served_each.get(f"/subjects?{wrong}")).status_code == 400
+
+
 async def test_subjects_and_types_are_lists(served_each: Served) -> None:
     """
     A JSON array, sorted; NDJSON for who asks for it.

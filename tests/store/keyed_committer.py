@@ -1,7 +1,8 @@
 """
-A program that commits with idempotency keys as fast as it can, to be killed while it does.
+A program that commits with idempotency keys as fast as it can, and is killed while it does.
 
-It prints ``sent NUMBER`` before each commit and ``stored NUMBER IDS`` after its answer.
+It is called with the path of the store, the first number, and before which change of its files it dies. It prints
+``sent NUMBER`` before each commit and ``stored NUMBER IDS`` after its answer.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import sys
 
 from eventsource import EmbeddedEventStore, EventStore, NewEvent, Precondition, RecordedEvent, SubjectIsNew
+from tests.faults.disk import DeadlyDisk, watched_disk
 
 TASKS = 8
 
@@ -24,7 +26,7 @@ async def commit(store: EventStore, number: int) -> tuple[RecordedEvent, ...]:
     return await store.commit([event] * (number % 3 + 1), conditions, idempotency_key=f"k-{number}")
 
 
-async def _main(path: str, first: int) -> None:
+async def _main(path: str, first: int, at: int) -> None:
     numbers = itertools.count(first)
 
     async def work(store: EmbeddedEventStore) -> None:
@@ -33,9 +35,11 @@ async def _main(path: str, first: int) -> None:
             recorded = await commit(store, number)
             print("stored", number, *(event.id for event in recorded), flush=True)  # noqa: T201
 
-    async with EmbeddedEventStore(path) as store:
-        await asyncio.gather(*(work(store) for _ in range(TASKS)))
+    with watched_disk(disk := DeadlyDisk()):
+        disk.start(at)
+        async with EmbeddedEventStore(path) as store:
+            await asyncio.gather(*(work(store) for _ in range(TASKS)))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # What takes a format back to the one before it.
 _BACK = {
+    5: "ALTER TABLE events DROP COLUMN subjects;",
     4: "DROP INDEX events_command_id;",
     3: "DROP TABLE commit_keys; DROP TABLE schemas; DROP TABLE data_references; DROP TABLE imported_events; "
     "DROP TABLE unfinished_erasures;",

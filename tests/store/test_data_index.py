@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, StoreCorruptedError, connect
-from eventsource.store import IndexState
+from eventsource.store.query import IndexState
+from tests.small_sizes import turn_down
 from tests.store.older_files import make_older
 from tests.store.query_stores import STORES, fill, happened, rows
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from eventsource.store import DataIndex
+    from eventsource.store.query import DataIndex
 
 FIND = "STREAM e FROM events WHERE e.type == 'registered' AND e.data.email == 'b@example.com' MAP e.subject"
 
@@ -105,6 +106,75 @@ async def test_query_survives_that_its_index_is_dropped(tmp_path: Path) -> None:
         await store.drop_index("registered", "data.email")
 
         assert [first, *[row async for row in result]] == [f"/c/{n}" for n in range(3000)]
+
+
+RANGES = {
+    "e.data.n >= 600 AND e.data.n <= 602": [600, 601, 602],
+    "e.data.n > 600 AND e.data.n < 603": [601, 602],
+    "e.data.n BETWEEN 600 AND 602": [600, 601, 602],
+    "602 >= e.data.n AND 600 < e.data.n": [601, 602],
+    "e.data.n >= 1198": [1198, 1199],
+    "e.data.n <= 1": [0, 1],
+    "e.data.n < 1": [0],
+    "e.data.text >= 'n-1198'": [1198, 1199],
+    "e.data.text > 'n-1198'": [1199],
+    "e.data.text <= 'n-0001'": [0, 1],
+    "e.data.text BETWEEN 'n-0600' AND 'n-0602'": [600, 601, 602],
+}
+
+
+@pytest.mark.parametrize("condition", RANGES)
+async def test_range_over_a_declared_index_has_its_edges(tmp_path: Path, condition: str) -> None:
+    """
+    A narrow range of values is read from the index: what equals a bound is in it or not, as the operator says.
+    """
+    query = f"STREAM e FROM events WHERE e.type == 'counted' AND {condition}"
+    async with EmbeddedEventStore(tmp_path / "store.db") as store:
+        await fill(store, [happened("/c", "counted", n=n, text=f"n-{n:04}") for n in range(1_200)])
+        await store.create_index("counted", "data.n")
+        await store.create_index("counted", "data.text")
+
+        explanation = await store.explain(f"{query} MAP e.data.n")
+
+        assert f"counted (data.{'text' if 'text' in condition else 'n'})" in str(explanation)
+        assert await rows(store, f"{query} MAP e.data.n") == RANGES[condition]
+        assert await rows(store, f"{query} ORDER BY e.time DESC MAP e.data.n") == RANGES[condition][::-1]
+        assert await rows(store, f"{query} MAP COUNT()") == [len(RANGES[condition])]
+
+
+@pytest.mark.parametrize("order", ["", "ORDER BY e.time DESC"], ids=["oldest first", "newest first"])
+@pytest.mark.parametrize("read_first", [1, 8, 20])
+@pytest.mark.parametrize(
+    "condition",
+    ["e.data.email == 'b@example.com'", "e.data.email >= 'b@example.com' AND e.data.email < 'c'"],
+    ids=["one value", "a range"],
+)
+async def test_index_may_be_dropped_under_a_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str, read_first: int, order: str
+) -> None:
+    """
+    Whatever was read by then, in either order, the rest of the result follows without a gap and without a repeat.
+    """
+    turn_down(monkeypatch)
+    expected = [f"/c/{n}" for n in range(40)]
+    if order:
+        expected.reverse()
+    async with EmbeddedEventStore(tmp_path / "store.db") as store:
+        for n in range(0, 40, 2):
+            # Two that stand side by side in the log, and others around them.
+            await store.commit([happened(f"/c/{each}", "registered", email="b@example.com") for each in (n, n + 1)])
+            await store.commit([happened("/c", "registered", email="d@example.com")] * 10)
+        await store.create_index("registered", "data.email")
+        query = f"STREAM e FROM events WHERE e.type == 'registered' AND {condition} {order} MAP e.subject"
+        assert "registered (data.email)" in str(await store.explain(query))
+        result = store.query(query)
+        found = [await anext(result) for _ in range(read_first)]
+
+        await store.drop_index("registered", "data.email")
+        # Where the id of an index were used again, its entries would be taken for those of the one that is gone.
+        await store.create_index("registered", "data.other")
+
+        assert [*found, *[row async for row in result]] == expected
 
 
 async def eventually(store: EventStore, condition: Callable[[DataIndex], bool]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore, StoreUnavailableError
+from eventsource import EmbeddedEventStore, PreconditionFailedError, StoreUnavailableError, SubjectIsNew
 from eventsource.store.embedded.file import FORMAT
 from eventsource.testing.contract.samples import NOTED, commit_each, noted, read
 from tests.store.older_files import describe, make_older
@@ -80,7 +80,7 @@ async def test_a_file_that_cannot_be_brought_up_to_date_stays_as_it_was(path: Pa
     make_older(path, earlier)
     # In the way of the last step's last statement.
     connection = apsw.Connection(str(path))
-    connection.execute("CREATE TABLE events_command_id (other)")
+    connection.execute("CREATE TRIGGER in_the_way BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'in the way'); END")
     connection.close()
     before = describe(path)
 
@@ -89,3 +89,20 @@ async def test_a_file_that_cannot_be_brought_up_to_date_stays_as_it_was(path: Pa
             pass
 
     assert describe(path) == before
+
+
+@EARLIER
+async def test_subjects_are_counted_on_in_an_earlier_file(path: Path, earlier: int) -> None:
+    """
+    The number of subjects is right before and after a file is brought up to date, and after refused commits.
+    """
+    make_older(path, earlier)
+    async with EmbeddedEventStore(path, read_only=True) as store:
+        assert (await store.status()).subjects == 2
+
+    async with EmbeddedEventStore(path) as store:
+        assert (await store.status()).subjects == 2
+        await store.commit([noted("/c"), noted("/a"), noted("/d"), noted("/c")])
+        with pytest.raises(PreconditionFailedError):
+            await store.commit([noted("/e")], [SubjectIsNew("/a")])
+        assert (await store.status()).subjects == len(await store.subjects()) == 4

@@ -235,17 +235,19 @@ async def test_a_server_restarted_under_an_observer_loses_and_repeats_nothing(in
                     return
 
         watching = asyncio.create_task(watch())
-        await asyncio.sleep(0.1)
         await inner.commit([noted("/a")] * 10)
-        await asyncio.wait_for(reached.wait(), 10)
+        await reached.wait()
     for _ in range(4):
         await inner.commit([noted("/a")] * 5)
         async with serving(inner, port=port):
             await inner.commit([noted("/a")] * 5)
-            await asyncio.sleep(0.3)
+            reached.clear()
+            while len(seen) < await inner.count():
+                await reached.wait()
+                reached.clear()
     await inner.commit([noted("/a")] * 10)
     async with serving(inner, port=port):
-        await asyncio.wait_for(watching, 20)
+        await watching
     await store.aclose()
 
     assert seen == await read(inner)
@@ -277,10 +279,12 @@ async def test_an_observer_of_an_empty_store_misses_no_first_event(inner: EventS
             seen: list[int] = []
             subject = f"/moment/{moment}"
             async with observed(store, subject, seen, 3) as watching:
-                await asyncio.sleep(moment * 0.002)
+                # So many turns of the loop in which client and server talk.
+                for _ in range(5 * moment):
+                    await asyncio.sleep(0)
                 for number in range(3):
                     await inner.commit([noted(subject, number)])
-                await asyncio.wait_for(watching, 10)
+                await watching
 
             assert seen == [0, 1, 2]
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ from eventsource.gdbql import (
 )
 from eventsource.gdbql import Path as EventPath
 from tests.gdbql.strategies import NAMES, queries, scalars
+from tests.small_sizes import turn_down
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -246,16 +248,23 @@ async def answers(store: EventStore, log: Sequence[Stored], query: Query, indexe
         return outcome
 
 
-def compare(log: Sequence[Stored], query: Query, indexed: Sequence[tuple[str, str]] = ()) -> None:
+def compare(
+    log: Sequence[Stored], query: Query, indexed: Sequence[tuple[str, str]] = (), *, is_small: bool = False
+) -> None:
     """
     Assert that both stores say the same.
+
+    Args:
+        is_small: Whether the log is long for the sizes of pages, groups and the planner, which are turned down.
     """
 
     def options() -> dict[str, Any]:
         clock, ids = itertools.count(START_NS, 1_000_000_000), itertools.count()
         return {"clock": lambda: next(clock), "new_id": lambda: f"id-{next(ids)}"}
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if is_small:
+            turn_down(patch)
         embedded = asyncio.run(answers(EmbeddedEventStore(Path(folder) / "store.db", **options()), log, query, indexed))
     memory = asyncio.run(answers(InMemoryEventStore(**options()), log, query, ()))
     event(f"rows: {min(len(memory[0]), 3) if isinstance(memory[0], list) else memory[0]}")
@@ -263,31 +272,31 @@ def compare(log: Sequence[Stored], query: Query, indexed: Sequence[tuple[str, st
     assert repr(embedded) == repr(memory), print_query(query)
 
 
-@given(logs, queries)
+@given(logs, queries, st.booleans())
 @settings(max_examples=80)
-def test_any_query_gives_the_rows_of_the_reference(log: list[Stored], query: Query) -> None:
+def test_any_query_gives_the_rows_of_the_reference(log: list[Stored], query: Query, is_small: bool) -> None:  # noqa: FBT001
     """
     Whatever is asked, both stores give the same rows in the same order.
     """
-    compare(log, query)
+    compare(log, query, is_small=is_small)
 
 
-@given(logs, plain())
+@given(logs, plain(), st.booleans())
 @settings(max_examples=120)
-def test_events_found_by_sql_are_those_of_the_reference(log: list[Stored], query: Query) -> None:
+def test_events_found_by_sql_are_those_of_the_reference(log: list[Stored], query: Query, is_small: bool) -> None:  # noqa: FBT001
     """
     Conditions and orders that SQL decides give what the reference gives.
     """
-    compare(log, query)
+    compare(log, query, is_small=is_small)
 
 
-@given(logs, grouped())
+@given(logs, grouped(), st.booleans())
 @settings(max_examples=120)
-def test_groups_computed_by_sql_are_those_of_the_reference(log: list[Stored], query: Query) -> None:
+def test_groups_computed_by_sql_are_those_of_the_reference(log: list[Stored], query: Query, is_small: bool) -> None:  # noqa: FBT001
     """
     Groups and aggregates that SQL computes are what the reference computes.
     """
-    compare(log, query)
+    compare(log, query, is_small=is_small)
 
 
 INDEXED = [("t1", "data.a"), ("t1", "data.order"), ("t2", "data.a")]
@@ -323,10 +332,10 @@ same_types = st.lists(
 )
 
 
-@given(same_types, indexable())
-@settings(max_examples=80)
-def test_declared_indexes_change_no_answer(log: list[Stored], query: Query) -> None:
+@given(same_types, indexable(), st.booleans())
+@settings(max_examples=160)
+def test_declared_indexes_change_no_answer(log: list[Stored], query: Query, is_small: bool) -> None:  # noqa: FBT001
     """
     With an index on the data asked for, the rows and their order are the same as without.
     """
-    compare(log, query, INDEXED)
+    compare(log, query, INDEXED, is_small=is_small)

@@ -31,6 +31,6 @@ async def test_whoever_restores_is_told_of_hashes_that_cannot_be_checked(
             await store.restore(events)
 
     assert [record.getMessage() for record in caplog.records] == [
-        "restore.hashes-not-ours events=3 not_ours=3",
-        "restore.members-left-out members=['traceparent']",
+        "restore.hashes_not_ours events=3 not_ours=3",
+        "restore.members_left_out members=['traceparent']",
     ]

@@ -5,9 +5,11 @@ The write-ahead log stays small, whoever reads.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, ClassVar
 
 import apsw
+import pytest
 
 from eventsource import EmbeddedEventStore
 from eventsource.testing.contract.samples import noted
@@ -73,6 +75,57 @@ async def test_the_log_shrinks_once_a_reader_lets_go(tmp_path: Path) -> None:
 
         assert grown > 64 * MEBIBYTE
         assert (await store.audit()).events == 73 * 17
+
+
+class AskedConnection(apsw.Connection):
+    """
+    A connection that notes when SQLite would wait for others, and goes on without.
+    """
+
+    waits: ClassVar[list[str]] = []
+
+    def set_busy_timeout(self, milliseconds: int, /) -> None:
+        """
+        Note in place of waiting so long.
+        """
+
+        def ask(_: int) -> bool:
+            self.waits.append(f"would wait for {milliseconds} ms")
+            return False
+
+        self.set_busy_handler(ask if milliseconds else None)
+
+
+@pytest.mark.parametrize("truncate_pages", [5, 10**9], ids=["log to be cut", "log to be moved"])
+async def test_no_commit_waits_for_a_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truncate_pages: int
+) -> None:
+    """
+    While a reader holds a transaction, commits are answered and the log is to be emptied: never is it waited for.
+    """
+    path = tmp_path / "store.db"
+    monkeypatch.setattr("eventsource.store.embedded.writer._CHECKPOINT_PAGES", 3)
+    monkeypatch.setattr("eventsource.store.embedded.writer._TRUNCATE_PAGES", truncate_pages)
+    monkeypatch.setattr(AskedConnection, "waits", [])
+    with monkeypatch.context() as patch:
+        patch.setattr(apsw, "Connection", AskedConnection)
+        store = EmbeddedEventStore(path)
+        await store.__aenter__()
+    await write(store, 1)
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchall()
+
+        # Alone and together, so that both ways to a transaction are taken.
+        for number in range(20):
+            await store.commit([noted("/a", data={"text": TEXT})])
+            await asyncio.gather(*(store.commit([noted(f"/{number}")]) for _ in range(3)))
+        # All that commits have left to be done is done before this is.
+        await store.create_index("any", "data.any")
+
+        assert AskedConnection.waits == []
+        assert size_bytes(path) > 20 * len(TEXT)
+    await store.aclose()
 
 
 async def test_closing_leaves_one_file(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class Book(Aggregate, subject="/books/{id}"):
         Lend it to somebody who has no other book: the store decides that.
         """
         has_none = (events(BookLent).where(reader=reader).count() == 0).named("one book for each reader")
-        self.emit(BookLent(reader=reader), guarded_by=[has_none])
+        self.emit(BookLent(reader=reader), rules=[has_none])
 
     @handles
     def _bought(self, _: BookBought) -> None:

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import json
 import types
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import Event, event_types
+from eventsource.testing import event_types_scope
 from eventsource.testing.golden import check_golden_events
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from eventsource import Event
     from eventsource.testing.golden.check import Mode
 
 PROGRAM = "golden_program"
@@ -39,12 +41,14 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.module = types.ModuleType(PROGRAM)
+        self.release = ExitStack()
 
     def run(self, source: str) -> None:
         """
         Forget the classes of the release before, and declare those of the next.
         """
-        forget()
+        self.release.close()
+        self.release.enter_context(event_types_scope())
         self.module = types.ModuleType(PROGRAM)
         exec(source, vars(self.module))  # noqa: S102  the test's own text
 
@@ -63,19 +67,6 @@ class Program:
         return content
 
 
-def forget() -> None:
-    """
-    Take what a program declared out of the registry.
-    """
-    for name, event_class in list(event_types._classes.items()):
-        if event_class.__module__ == PROGRAM:
-            del event_types._classes[name]
-    for name, own in list(event_types._upcasters.items()):
-        if any(upcaster.function.__module__ == PROGRAM for upcaster in own.values()):
-            del event_types._upcasters[name]
-    event_types._forget_what_was_found()
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Generator[Program]:
     """
@@ -84,8 +75,8 @@ def program(tmp_path: Path) -> Generator[Program]:
     program = Program(tmp_path / "golden")
     program.run(FIRST)
     program.check("Sent(weight_g=5)", mode="add")
-    yield program
-    forget()
+    with program.release:
+        yield program
 
 
 def test_an_example_is_written_when_it_is_new(program: Program) -> None:
@@ -258,3 +249,21 @@ def test_a_file_that_is_none_is_named(program: Program) -> None:
 
     with pytest.raises(ValueError, match=r"v1\.json is no golden file"):
         program.check()
+
+
+def test_an_example_that_would_not_come_back_is_found(program: Program) -> None:
+    """
+    An example that is read as another event, or is of a class that cannot be stored, fails with its name.
+    """
+    program.run(FIRST.replace('note: str = ""', "note: object = None"))
+    with pytest.raises(AssertionError, match=r"an example of Sent is not stored: .*note"):
+        program.check("Sent(weight_g=5, note=(1, 2))", mode="add")
+
+    program.run(
+        FIRST.replace("class Sent", "from pydantic import BaseModel, Field\n\nclass Sent").replace(
+            'note: str = ""', 'note: "Note | None" = None'
+        )
+        + "\nclass Note(BaseModel):\n    text: str = Field('', serialization_alias='words')\n"
+    )
+    with pytest.raises(AssertionError, match="cannot be stored"):
+        program.check("Sent(weight_g=5)")

@@ -69,8 +69,8 @@ def rules_of_an_event_are_preconditions(account: Account) -> None:
     What guards an event is any number of preconditions, guards among them.
     """
     opened = AccountOpened(owner="Ada")
-    account.emit(opened, guarded_by=[SubjectExists("/customers/1"), events(AccountOpened).count() == 0])
-    account.emit(opened, guarded_by=())
+    account.emit(opened, rules=[SubjectExists("/customers/1"), events(AccountOpened).count() == 0])
+    account.emit(opened, unversioned=True)
     assert_type(account.preconditions, tuple[Precondition, ...])
-    account.emit(opened, guarded_by=events(AccountOpened).exists())  # type: ignore[arg-type]
-    account.emit(opened, guarded_by=["funds"])  # type: ignore[list-item]
+    account.emit(opened, rules=events(AccountOpened).exists())  # type: ignore[arg-type]
+    account.emit(opened, rules=["funds"])  # type: ignore[list-item]

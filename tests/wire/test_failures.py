@@ -144,8 +144,12 @@ async def test_failed_precondition_is_the_same_on_the_other_side(precondition: P
 
     assert failure.status == 412
     assert failure.body["precondition"]["index"] == 1
-    assert vars(again) == vars(local.value)
-    assert str(again) == str(local.value)
+    assert isinstance(again, PreconditionFailedError)
+    assert (again.index, again.type) == (1, failure.body["precondition"]["type"])
+    assert again.text == failure.body["error"]
+    of_the_wire = dict.fromkeys(("index", "type", "text"))
+    assert vars(again) | of_the_wire == vars(local.value) | of_the_wire
+    assert str(again) == f"{local.value} (precondition 1, counted from 0, {again.type})"
 
 
 def test_first_of_two_equal_preconditions_is_named() -> None:
@@ -173,6 +177,47 @@ def test_server_that_does_not_say_which_failed(body: bytes) -> None:
     assert (alone.precondition, alone.subject) == ("SubjectIsNew", "/a")
     assert isinstance(several, PreconditionFailedError)
     assert several.subject is None
+    assert several.index is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"),
+    [
+        (400, errors.RequestRefusedError),
+        (401, errors.UnauthenticatedError),
+        (403, errors.ForbiddenError),
+        (404, errors.RequestRefusedError),
+        (409, errors.RequestRefusedError),
+        (412, PreconditionFailedError),
+        (413, errors.RequestTooLargeError),
+        (422, errors.RequestRefusedError),
+        (429, errors.RequestRefusedError),
+        (502, errors.RequestRefusedError),
+    ],
+)
+@pytest.mark.parametrize(
+    "form", ["{}", '{{"error": "{}"}}', "<p>{}"], ids=["plain text", "a JSON object", "a page of a proxy"]
+)
+def test_words_of_a_server_are_kept(status: int, error_class: type[EventSourceError], form: str) -> None:
+    """
+    They are in the message, on one line, shortened, without secrets and without what a terminal would obey.
+    """
+    escape = r"\u001b" if "error" in form else "\x1b"
+    body = form.format(f"no room for t0ken, {escape}[31m sorry ")
+    more = "" if "error" in form else "x" * 50_000
+    error = read_failure(
+        status,
+        (body + more).encode(),
+        server="x",
+        preconditions=["a", "b"],
+        hide=lambda text: text.replace("t0ken", "…"),
+    )
+
+    assert type(error) is error_class
+    assert "no room for …, " in str(error)
+    assert str(error).isprintable()
+    assert len(str(error)) < 2_000
+    assert vars(error)["text"] in str(error)
 
 
 @pytest.mark.parametrize(

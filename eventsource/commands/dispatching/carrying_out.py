@@ -17,7 +17,8 @@ import attrs
 
 from eventsource.commands.beside import taken_beside
 from eventsource.commands.context import current_metadata, with_metadata
-from eventsource.commands.decide import decide
+from eventsource.commands.decide import LentUnitOfWork, decide
+from eventsource.commands.dispatching.command_digest import digest_of, own_events
 from eventsource.commands.dispatching.result import CommandResult, find_events
 from eventsource.domain.guards.command_guard import not_carried_out
 from eventsource.domain.guards.rule import rules_of_command
@@ -30,6 +31,7 @@ from eventsource.errors import (
     EventSourceError,
     PreconditionFailedError,
     StoreError,
+    UnitOfWorkClosedError,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def metadata_within(command: Command) -> Metadata:
         current,
         command_id=None,
         command_subject=None,
+        command_digest=None,
         causation_id=command.command_id,
         correlation_id=current.correlation_id or command.command_id,
     )
@@ -80,6 +83,7 @@ class CarryingOut:
         Decide by *handling* and commit, or find what was committed before.
 
         Raises:
+            CommandIdReusedError: Another command was carried out under its id.
             CommandLeavesNoTraceError: Its events would not tell a repeat.
             CommitOutcomeUnknownError: It is committed, or not.
             Exception: Whatever *handling* and the commit raise: it is refused, and was not carried out before.
@@ -92,7 +96,7 @@ class CarryingOut:
                 except CommitOutcomeUnknownError as error:
                     doubt = error
                 except Exception as refusal:
-                    found = await self._find(command, refusal, doubt)
+                    found = own_events(command, await self._find(command, refusal, doubt))
                     if found:
                         return CommandResult(found, is_repeat=True)
                     if doubt is not None:
@@ -119,9 +123,6 @@ class CarryingOut:
             nonlocal last
             work.require(rules)
             value = await handling(command, work)
-            if work.recorded:
-                msg = f"the handler of {type(command).__name__} has committed: leave that to the dispatcher"
-                raise DeclarationError(msg)
             emitted = work.emitted
             # Personal events carry no metadata.
             carrying = [not event.event_is_personal for event, _ in emitted]
@@ -132,6 +133,9 @@ class CarryingOut:
                 raise CommandLeavesNoTraceError(type(command).__name__, subject=subject)
             if emitted and beside is not None:
                 beside(work)
+            assert isinstance(work, LentUnitOfWork)  # noqa: S101  `decide` makes such
+            digest = digest_of(command, is_about_person=not all(carrying))
+            work.carry(attrs.evolve(metadata, command_digest=digest))
             last = work, carrying
             return value
 
@@ -147,7 +151,7 @@ class CarryingOut:
         """
         What was committed for a command that is refused now.
         """
-        if isinstance(refusal, (CommandError, DeclarationError)):
+        if isinstance(refusal, (CommandError, DeclarationError, UnitOfWorkClosedError)):
             # It could not have been carried out.
             return ()
         if isinstance(refusal, StoreError) and not isinstance(refusal, PreconditionFailedError):

@@ -15,12 +15,14 @@ from eventsource.domain.guards.rule import collect_command_rules
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from eventsource.domain.subject import Subject
 
 # As much as the indexes of our stores hold of a text, and what needs no escapes in a query.
 CommandId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 
-_RESERVED: Final = frozenset({"subject", "subject_template"})
+_RESERVED: Final = frozenset({"subject", "subject_template", "personal_fields"})
 
 
 class Command(BaseModel):
@@ -42,13 +44,20 @@ class Command(BaseModel):
     ``abstract=True`` declares a base for other commands; it has no subject. Rules that the store decides
     are declared with `rule`, on methods without parameters.
 
+    An id names one command: its class and its content. A digest of both is stored beside the id, so that another
+    command with the same id is refused. It outlives erasing, so fields about a person are left out of it; say which
+    these are: ``class Register(Command, subject="/customers/{number}", personal=["name", "email"])``. If the class says
+    nothing and a personal event is emitted, none of the fields counts; ``personal=[]`` says that none is personal.
+
     Attributes:
+        personal_fields: The fields that are about a person; None if the class does not say.
+
         command_id: What tells it from all others: 1 to 200 visible ASCII characters, drawn at random
             unless given. It is stored with each event, so let it not be personal.
 
     Raises:
         DeclarationError: When the class is made: the subject is missing or none, a segment of it is no
-            field, or a rule takes an event.
+            field, a personal field is none or is part of the subject, or a rule takes an event.
         ValidationError: When a command is made: a field does not fit, or the subject is none with it.
     """
 
@@ -61,26 +70,39 @@ class Command(BaseModel):
     )
 
     subject_template: ClassVar[str] = ""
+    personal_fields: ClassVar[frozenset[str] | None] = None
     _template: ClassVar[SubjectTemplate | None] = None
 
     command_id: CommandId = Field(default_factory=lambda: str(uuid.uuid4()))
 
     if TYPE_CHECKING:
 
-        def __init_subclass__(cls, *, subject: str = "", abstract: bool = False) -> None: ...
+        def __init_subclass__(
+            cls, *, subject: str = "", personal: Collection[str] | None = None, abstract: bool = False
+        ) -> None: ...
 
     else:
 
-        def __init_subclass__(cls, *, subject: str = "", abstract: bool = False, **config: object) -> None:
+        def __init_subclass__(
+            cls,
+            *,
+            subject: str = "",
+            personal: Collection[str] | None = None,
+            abstract: bool = False,
+            **config: object,
+        ) -> None:
             super().__init_subclass__(**config)
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, subject: str = "", abstract: bool = False, **config: Any) -> None:
+    def __pydantic_init_subclass__(
+        cls, *, subject: str = "", personal: Collection[str] | None = None, abstract: bool = False, **config: Any
+    ) -> None:
         super().__pydantic_init_subclass__(**config)
         if taken := sorted(_RESERVED & cls.model_fields.keys()):
             msg = f"{cls.__qualname__} declares {taken[0]!r}, which Command itself uses: choose another name"
             raise DeclarationError(msg)
         collect_command_rules(cls)
+        cls._declare_personal(personal)
         if abstract:
             return
         cls.subject_template = subject or cls.subject_template
@@ -88,6 +110,25 @@ class Command(BaseModel):
             msg = f'{cls.__qualname__} has no subject: write class {cls.__name__}(Command, subject="/…/{{field}}")'
             raise DeclarationError(msg)
         cls._template = SubjectTemplate.of(cls.subject_template, fields=cls.model_fields, owner=cls.__qualname__)
+        segments = {name for name, is_field in cls._template.segments if is_field}
+        if clash := sorted(segments & (cls.personal_fields or frozenset())):
+            msg = (
+                f"{cls.__qualname__}: {clash[0]!r} is part of the subject, which is stored in the clear and never "
+                "erased, so it must not be personal"
+            )
+            raise DeclarationError(msg)
+
+    @classmethod
+    def _declare_personal(cls, personal: Collection[str] | None) -> None:
+        if personal is None:
+            return
+        if isinstance(personal, str) or not {*personal} <= {*cls.model_fields} - {"command_id"}:
+            msg = (
+                f'{cls.__qualname__}: personal is a list of names of fields, such as personal=["name"], '
+                f"and the fields are {', '.join(name for name in cls.model_fields if name != 'command_id')}"
+            )
+            raise DeclarationError(msg)
+        cls.personal_fields = (cls.personal_fields or frozenset()) | {*personal}
 
     @model_validator(mode="after")
     def _check_subject(self) -> Self:

@@ -76,8 +76,8 @@ class Dispatcher:
         result = await dispatcher.dispatch(Withdraw(command_id="7", account="42", cents=5_00))
 
     A command that comes again, with its id and under its subject, commits nothing and gets the events of
-    the first time. A handler that emits nothing leaves no record: it is simply run again. So is one whose
-    commit conflicts; what a handler does beside deciding, it may do several times.
+    the first time; another command with that id is an error. A handler that emits nothing leaves no record: it is
+    simply run again. So is one whose commit conflicts; what a handler does beside deciding, it may do several times.
 
     Args:
         store: Where the events are.
@@ -107,15 +107,21 @@ class Dispatcher:
         self._carrying_out = CarryingOut(store, retry or RetryPolicy(), loader)
         self._run = chained(self._middleware, self._carry_out)
 
-    def on(self, store: EventStore) -> Self:
+    def on(self, store: EventStore, *, loader: Loader | None = None) -> Self:
         """
         The same handlers, as they are registered now, with all they need, over another store: for tests.
+
+        Args:
+            store: The other store.
+
+            loader: Where aggregates come from; by default from the events in that store.
         """
         other = type(self)(
             store,
             middleware=self._middleware,
             dependencies=self._dependencies,
             retry=self._carrying_out.retry,
+            loader=loader,
         )
         other._handlings.update(self._handlings)  # noqa: SLF001  one of this class
         other._names.update(self._names)  # noqa: SLF001  likewise
@@ -189,6 +195,7 @@ class Dispatcher:
             CommandNotHandledError: Its class has no handler.
             RuleBrokenError: A rule did not hold.
             ConflictError: In the last of the attempts, too, others were first.
+            CommandIdReusedError: Another command, or one with other content, was carried out under its id.
             CommandLeavesNoTraceError: The handler emitted nothing that would tell a repeat.
             CommitOutcomeUnknownError: It may be committed, or not. Dispatch the same command again.
             ResultNotSeenError: It is committed, but a read model did not show it in time.

@@ -14,6 +14,7 @@ from eventsource.commands.dispatching.dependencies import name_of, parameters_of
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.aggregates.decider import Decider
 from eventsource.domain.event import Event
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def handling_of(
     if isinstance(handler, Decider):
         decider: Decider[Any] = handler  # pyright: ignore[reportUnknownVariableType]  mypy knows it
         return _deciding(command_class, decider, dependencies, around)
+    check_is_plain(handler, may_yield=True, may_await=True)
     parameters = parameters_of(handler, around)
     if not parameters:
         msg = f"{name_of(handler)} takes no command: it needs a parameter `command: {command_class.__name__}`"
@@ -53,6 +55,8 @@ def handling_of(
     needed = [parameter for parameter in others if parameter.name not in works]
     passed = resolve(handler, needed, dependencies)
     if works:
+        # With a unit of work it emits through that, so that nobody would take what it yields.
+        check_is_plain(handler, may_await=True)
         return functools.partial(_run_in_work, handler, passed, works[0])
     return functools.partial(_run_for_events, handler, passed)
 
@@ -60,7 +64,9 @@ def handling_of(
 async def _run_in_work(
     handler: Callable[..., object], passed: Mapping[str, Any], name: str, command: Command, work: UnitOfWork
 ) -> object:
-    return await _awaited(handler(command, **{name: work}, **passed))
+    returned = await _awaited(handler(command, **{name: work}, **passed))
+    check_has_run(returned, handler)
+    return returned
 
 
 async def _run_for_events(
@@ -99,6 +105,7 @@ async def _awaited(returned: object) -> object:
 
 
 def _events(handler: Callable[..., object], returned: object) -> list[Event]:
+    check_has_run(returned, handler, may_yield=True)
     kind = type(returned).__name__
     if returned is None:
         return []

@@ -4,6 +4,7 @@ What becomes of a command: its result, found again when the command comes again.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -50,9 +51,11 @@ async def find_events(store: EventStore, subject: Subject, command_id: str) -> t
         StoreError, QueryError: They cannot be read.
     """
     question = events_of_command(subject, command_id)
-    ids: list[str] = [row["id"] async for row in store.query(question, limits=_LIMITS)]
+    async with aclosing(store.query(question, limits=_LIMITS)) as rows:
+        ids: list[str] = [row["id"] async for row in rows]
     if not ids:
         return ()
     # A row of a query does not tell its position. Events of one commit stand side by side.
-    stream = store.stream(lower_bound=ids[0], include_lower_bound=True, upper_bound=ids[-1], include_upper_bound=True)
-    return tuple([event async for event in stream if event.id in ids])
+    found = store.stream(lower_bound=ids[0], include_lower_bound=True, upper_bound=ids[-1], include_upper_bound=True)
+    async with aclosing(found) as stream:
+        return tuple([event async for event in stream if event.id in ids])

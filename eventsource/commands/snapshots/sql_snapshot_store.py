@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from eventsource.commands.snapshots.snapshot_store import KEPT_FINGERPRINTS, FoundSnapshot
 from eventsource.domain.snapshots.code_description import digest
 from eventsource.domain.snapshots.snapshot import Snapshot
+from eventsource.subscriptions.checkpoint import create_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +160,7 @@ class SqlSnapshotStore:
 
     async def _make_tables(self) -> None:
         if not self._has_tables:
-            await self._database.write(_METADATA.create_all)
+            await self._database.write(lambda tx: create_tables(tx, _METADATA))
             self._has_tables = True
 
 

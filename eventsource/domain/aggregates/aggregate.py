@@ -5,28 +5,37 @@ Aggregates: consistency boundaries, rebuilt from the events of one subject.
 from __future__ import annotations
 
 import copy
+import inspect
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from eventsource.domain.aggregates.emitted_events import emitted_event_classes
 from eventsource.domain.aggregates.folding import check_unknown_events, fold_events
-from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
+from eventsource.domain.aggregates.handler import check_handlers, collect_erased_handlers, collect_handlers
 from eventsource.domain.aggregates.state_attributes import check_names, collect_mutable_defaults
+from eventsource.domain.event import check_is_event
+from eventsource.domain.event_content import EventContent
 from eventsource.domain.event_type import event_types, stored_types_of
+from eventsource.domain.guards.given_rules import check_given_rules
 from eventsource.domain.guards.guard import events
 from eventsource.domain.guards.rule import asked, collect_rules
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
-from eventsource.domain.subject import Subject
-from eventsource.errors import AggregateReadOnlyError, DeclarationError, InvalidSubjectError
+from eventsource.domain.subject import Subject, check_segment
+from eventsource.errors import AggregateInCommitError, AggregateReadOnlyError, DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Never
 
     from eventsource.domain.aggregates.folding import UnknownEvents
-    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.domain.event import Event, NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
 
+# Whether a commit of the pending events is under way, or has ended without an answer.
+CommitState: TypeAlias = Literal["settled", "committing", "unknown"]
+
 _ID = "{id}"
+_OF_PROCESSES = re.compile("/process/[^/]+/[^/]+")
 
 _OF_INSTANCES = (
     "_id",
@@ -38,6 +47,7 @@ _OF_INSTANCES = (
     "_rules",
     "_is_decided_by_rules",
     "_is_read_only",
+    "_commit_state",
     "_origin",
 )
 # Names that are set anew for each subclass, so it may have them.
@@ -76,8 +86,8 @@ class Aggregate:
 
     Raises:
         DeclarationError: When the class is made: the subject is missing or has not exactly one
-            ``{id}`` segment; an event passed to ``self.emit`` has no handler, or two; a
-            handler's event is not annotated; a state attribute takes a name that is in use here.
+            ``{id}`` segment; two methods handle one event; a handler's event is not annotated; a
+            state attribute takes a name that is in use here.
     """
 
     subject_template: ClassVar[str] = ""
@@ -101,13 +111,8 @@ class Aggregate:
         if abstract:
             return
         cls.subject_template = _check_template(cls, subject or cls.subject_template)
-        for method, event_class in emitted_event_classes(cls):
-            if event_class.event_type not in cls._handlers:
-                msg = (
-                    f"{cls.__qualname__}.{method} emits {event_class.__name__}, which has no handler: "
-                    f"add a method marked @handles with a parameter `event: {event_class.__name__}`"
-                )
-                raise DeclarationError(msg)
+        check_constructor(cls)
+        check_handlers(cls)
 
     def __init__(self, id: str) -> None:
         """
@@ -119,11 +124,13 @@ class Aggregate:
         # How many of the events counted in the version have no handler: others than 0 only where that is allowed.
         self._passed_over = 0
         self._last_event_id: str | None = None
-        self._pending: list[Event] = []
+        # What they said when they were emitted: the objects may change.
+        self._pending: list[EventContent] = []
         # The rules of all pending events, each once, and whether they stand in place of what was read.
         self._rules: dict[Precondition, None] = {}
         self._is_decided_by_rules = False
         self._is_read_only = False
+        self._commit_state: CommitState = "settled"
         # What whoever loaded it wants to remember of that.
         self._origin: Any = None
         for name, default in self._mutable_defaults.items():
@@ -135,10 +142,9 @@ class Aggregate:
         Where the aggregate with this id keeps its events.
 
         Raises:
-            InvalidSubjectError: The id is empty or cannot be one segment of a subject.
+            InvalidSubjectError: The id is no text, or cannot be one segment of a subject.
         """
-        if not id or "/" in id:
-            raise InvalidSubjectError(id, f"the id of {cls.__name__} must be one segment of a subject")
+        check_segment(id, owner=f"the id of {cls.__name__}")
         return Subject(cls.subject_template.replace(_ID, id))
 
     @property
@@ -172,7 +178,14 @@ class Aggregate:
     @property
     def pending_events(self) -> tuple[Event, ...]:
         """
-        Events emitted and not committed yet, oldest first.
+        Events emitted and not committed yet, oldest first, as they will be read from the store.
+        """
+        return tuple(content.to_event() for content in self._pending)
+
+    @property
+    def pending_contents(self) -> tuple[EventContent, ...]:
+        """
+        What will be committed, oldest first.
         """
         return tuple(self._pending)
 
@@ -191,13 +204,37 @@ class Aggregate:
 
     def check_writable(self) -> None:
         """
-        Check that it may be saved.
+        Check that it may emit and be saved.
 
         Raises:
             AggregateReadOnlyError: It is as of a past moment.
+            AggregateInCommitError: A commit of its events is under way, or ended without an answer.
         """
         if self._is_read_only:
             raise AggregateReadOnlyError(subject=self._subject, aggregate=type(self).__name__, version=self._version)
+        if self._commit_state != "settled":
+            raise AggregateInCommitError(
+                subject=self._subject, aggregate=type(self).__name__, is_unknown=self._commit_state == "unknown"
+            )
+
+    def begin_commit(self) -> None:
+        """
+        Say that its pending events are about to be sent to the store: until the outcome is known it changes no more.
+
+        Raises:
+            AggregateReadOnlyError, AggregateInCommitError: As `check_writable`.
+        """
+        self.check_writable()
+        self._commit_state = "committing"
+
+    def end_commit(self, *, is_unknown: bool) -> None:
+        """
+        Say that the commit of its pending events failed.
+
+        Args:
+            is_unknown: Whether it may have been written all the same. Then the aggregate stays as it is for good.
+        """
+        self._commit_state = "unknown" if is_unknown else "settled"
 
     @property
     def read_guard(self) -> Precondition | None:
@@ -228,38 +265,73 @@ class Aggregate:
         guard = self.read_guard
         return self.pending_rules if guard is None else (guard, *self.pending_rules)
 
-    def emit(self, event: Event, *, guarded_by: Iterable[Precondition] | None = None) -> None:
+    def emit(
+        self,
+        event: Event,
+        *,
+        rules: Iterable[Precondition] | None = None,
+        unversioned: bool = False,
+        **others: Never,
+    ) -> None:
         """
         Let *event* happen: it is taken into the state now and committed when the aggregate is saved.
 
+        What is stored is what the event says now, whatever happens to the object, or to a list in it, afterwards.
+
+        By default the commit fails if the aggregate is not at the version that was read any more.
+
         Args:
-            guarded_by: The rules that the store decides at the commit's place in the log, in place of
-                "still the version that was read"; where they fail, nothing is committed. A command
-                that leaves every decision to them needs no state, so it may run on an aggregate that
-                was not read: ``Account("42")``. With none at all the event is always committed.
+            rules: What the store decides at the commit's place in the log, in place of the version; where
+                one does not hold, nothing is committed. A command that leaves every decision to them
+                needs no state, so it may run on an aggregate that was not read: ``Account("42")``. An
+                empty list adds nothing: the version guards the commit.
 
                 What is declared with `rule` for the event counts among them, and is added to the
-                version where there is no *guarded_by*.
+                version where there are no *rules*.
 
                 Rules see what was committed before, nothing of this commit: a command that may run
                 twice before the aggregate is saved counts what is pending in.
 
+            unversioned: Commit whatever others have written since: neither the version nor a rule guards
+                the event, other than the rules that are declared for it.
+
+            others: There are no others.
+
         Raises:
             DeclarationError: No handler takes this event.
+            NotAnEventError: *event* is no event.
+            UnstorableEventError: It would not come back from the store as it is.
+            UnstorableDataError: A field holds what JSON cannot carry.
+            GuardError: *rules* holds something that is no rule, or *unversioned* is given beside them.
             AggregateReadOnlyError: The aggregate is as of a past moment.
+            AggregateInCommitError: A commit of its events is under way, or ended without an answer.
         """
         self.check_writable()
-        known = self._handlers.get(event.event_type)
-        if known is None:
-            msg = f"{type(self).__name__} has no handler for {type(event).__name__}"
-            raise DeclarationError(msg)
+        given = check_given_rules(rules, unversioned=unversioned, others=others)
+        handle = self._handler_for(event)
+        # What is done to the object later, or to something in it, changes nothing: the handler gets what a reader of
+        # the store will get.
+        content, event = EventContent.with_event(event)
         # Asked before the event is folded: a rule speaks of the state that the command saw.
         declared = [asked(method, self, event) for method in self._declared_rules.get(event.event_type, ())]
-        known[1](self, event)
-        self._is_decided_by_rules = guarded_by is not None and (self._is_decided_by_rules or not self._pending)
-        self._pending.append(event)
-        for rules in (guarded_by or (), *declared):
-            self._rules.update(dict.fromkeys(rules))
+        is_decided_by_rules = bool(given) or unversioned
+        check_has_run(handle(self, event), handle)
+        self._is_decided_by_rules = is_decided_by_rules and (self._is_decided_by_rules or not self._pending)
+        self._pending.append(content)
+        for each in (given, *declared):
+            self._rules.update(dict.fromkeys(each))
+
+    def _handler_for(self, event: Event) -> Callable[..., Any]:
+        check_is_event(event)
+        known = self._handlers.get(event.event_type)
+        if known is None:
+            name = type(event).__name__
+            msg = (
+                f"{type(self).__name__} has no handler for {name}: "
+                f"add a method marked @handles with a parameter `event: {name}`"
+            )
+            raise DeclarationError(msg)
+        return known[1]
 
     def fold(self, events: Iterable[RecordedEvent]) -> None:
         """
@@ -287,6 +359,12 @@ class Aggregate:
             self._version += count
             self._passed_over += passed_over
             self._last_event_id = last_event_id
+
+    def to_stored(self, event: NewEvent) -> NewEvent:
+        """
+        A pending event as it is committed.
+        """
+        return event
 
     @classmethod
     def guarded_types(cls) -> frozenset[str] | None:
@@ -317,9 +395,28 @@ class Aggregate:
         self._pending.clear()
         self._rules.clear()
         self._is_decided_by_rules = False
+        self._commit_state = "settled"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._subject} version {self._version}>"
+
+
+def check_constructor(cls: type[Aggregate], **arguments: str) -> None:
+    """
+    Check that *cls* can be made as the library makes aggregates: with an id, and with *arguments*.
+
+    Raises:
+        DeclarationError: Its own ``__init__`` takes other arguments.
+    """
+    try:
+        inspect.signature(cls.__init__).bind(None, "id", **arguments)
+    except TypeError as error:
+        wanted = ", ".join(("id", *(f"{name}=..." for name in arguments)))
+        msg = (
+            f"{cls.__qualname__}.__init__ cannot be called as loading calls it, {cls.__name__}({wanted}): {error}; "
+            "take these arguments and hand them on to super().__init__"
+        )
+        raise DeclarationError(msg) from None
 
 
 def _check_template(cls: type, template: str) -> str:
@@ -328,6 +425,9 @@ def _check_template(cls: type, template: str) -> str:
         raise DeclarationError(msg)
     if template.split("/").count(_ID) != 1 or re.search(r"[{}]", template.replace(_ID, "", 1)):
         msg = f"{cls.__qualname__}: the subject {template!r} needs exactly one segment '{{id}}'"
+        raise DeclarationError(msg)
+    if _OF_PROCESSES.fullmatch(template) and not hasattr(cls, "process_name"):
+        msg = f"{cls.__qualname__}: {template!r} is where process managers keep what they record; take another subject"
         raise DeclarationError(msg)
     try:
         Subject(template.replace(_ID, "x"))

@@ -13,6 +13,7 @@ from eventsource.domain.aggregates.decision_state import DecisionState
 from eventsource.domain.aggregates.handler import handles
 from eventsource.domain.event import Event
 from eventsource.domain.guards.guard import events as all_events
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Decider(Generic[State]):
         subject: Where the events are, with fields of the command in braces; by default the command's own.
 
     Raises:
-        DeclarationError: There are no events, or one is no event class with a type name.
+        DeclarationError: There are no events, or one is no event class with a type name; `decide` or `evolve`
+            is asynchronous, or `evolve` a generator.
     """
 
     events: tuple[type[Event], ...] = attrs.field(converter=_as_classes)
@@ -78,6 +80,8 @@ class Decider(Generic[State]):
     subject: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        check_is_plain(self.decide, may_yield=True)
+        check_is_plain(self.evolve)
         classes: tuple[Any, ...] = self.events
         for event_class in classes:
             if not (isinstance(event_class, type) and issubclass(event_class, Event) and event_class.event_type):
@@ -91,7 +95,18 @@ class Decider(Generic[State]):
         """
         What *events* make of the initial state.
         """
-        return functools.reduce(self.evolve, events, self.initial)
+        return functools.reduce(self.evolved, events, self.initial)
+
+    def evolved(self, state: State, event: Event) -> State:
+        """
+        The state that *event* leads to.
+
+        Raises:
+            DeclarationError: `evolve` has not run, but returned an awaitable or a generator.
+        """
+        after = self.evolve(state, event)
+        check_has_run(after, self.evolve)
+        return after
 
     def state_at(self, subject: str) -> FoldedState:
         """
@@ -118,7 +133,7 @@ class Decider(Generic[State]):
 @functools.lru_cache(maxsize=1024)
 def _folded_class(decider: Decider[Any]) -> type[FoldedState]:
     # One class for each decider: to a unit of work, two states of one class over equal selections are the same.
-    evolve = decider.evolve
+    evolve = decider.evolved
 
     def taken(self: FoldedState, event: Event) -> None:
         self.value = evolve(self.value, event)

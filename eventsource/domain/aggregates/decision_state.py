@@ -8,7 +8,7 @@ import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eventsource.domain.aggregates.folding import fold_events
-from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
+from eventsource.domain.aggregates.handler import check_handlers, collect_erased_handlers, collect_handlers
 from eventsource.domain.aggregates.state_attributes import check_names, collect_mutable_defaults
 from eventsource.errors import DeclarationError
 
@@ -63,6 +63,7 @@ class DecisionState:
         check_names(cls, DecisionState, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
         cls._handlers = collect_handlers(cls)
         cls._erased_handlers = collect_erased_handlers(cls)
+        check_handlers(cls)
         cls._mutable_defaults = collect_mutable_defaults(cls, DecisionState)
 
     def __init__(self, selection: EventSelection[Any]) -> None:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
-from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.evolution.erased import HELD_TEXT, Erased, may_be_erased
 from eventsource.domain.evolution.validation import decoding_error
+from eventsource.domain.plain_call import check_has_run
 from eventsource.errors import DeclarationError, UnknownEventTypeError
 
 if TYPE_CHECKING:
@@ -75,16 +76,19 @@ def fold_events(
             pass
         else:
             data_json = recorded.data_json
-            if "_" not in data_json or VERSION_TEXT not in data_json:
+            if "_" not in data_json or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json):
                 try:
                     event = decode_plain(data_json, extra="ignore", by_alias=True, by_name=False)
                 except ValidationError as error:
-                    raise decoding_error(recorded, error, handlers[recorded.type][0]) from None
-                handle(state, event)
-                count += 1
-                continue
+                    if not may_be_erased(recorded):
+                        raise decoding_error(recorded, error, handlers[recorded.type][0]) from None
+                else:
+                    if (returned := handle(state, event)) is not None:
+                        check_has_run(returned, handle)
+                    count += 1
+                    continue
         for method, made in handled(recorded, handlers, erased_handlers, reader=reader, unknown_events=unknown_events):
-            method(state, made)
+            check_has_run(method(state, made), method)
         count += 1
     return count, None if recorded is None else recorded.id
 
@@ -114,7 +118,7 @@ def handled(
         method = erased_handlers.get(name) if is_erased else handlers[name][1] if name in handlers else None
         if method is not None:
             found.append((method, event))
-        elif not (is_erased and name in handlers):
+        elif not is_erased:
             is_unknown = True
     if is_unknown and unknown_events == "error":
         raise UnknownEventTypeError(

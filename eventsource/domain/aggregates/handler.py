@@ -8,10 +8,11 @@ import inspect
 import sys
 import types
 from collections import ChainMap
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from eventsource.domain.event import Event
 from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.plain_call import check_is_plain
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ Method = TypeVar("Method", bound="Callable[..., object]")
 _MARK = "_handled_event_classes"
 _ERASED_MARK = "_handled_erased_classes"
 
-# Calling one of these runs nothing of it, so the event would be lost without a word.
-_CALLED_IN_VAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+# Where a class body keeps the methods that were declared in it, until the class is made.
+_DECLARED: Final = "__declared_methods__"
+
+_POSITIONAL: Final = frozenset({inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD})
 
 
 def handles(method: Method) -> Method:
@@ -36,10 +39,14 @@ def handles(method: Method) -> Method:
     debate.
 
     Raises:
-        DeclarationError: The parameter is missing, has no annotation, or one that is no event class, or
-            `Erased` of an event that is not personal; or the method is asynchronous or a generator.
+        DeclarationError: The parameter is missing, has no annotation, or one that is no event class; or the
+            method is asynchronous or a generator.
     """
     name = _name_of(method)
+    given: object = method
+    if not inspect.isroutine(given) or isinstance(given, (staticmethod, classmethod)):
+        msg = f"@handles stands right above the method, without brackets, and was given {method!r}"
+        raise DeclarationError(msg)
     check_is_plain(method)
     body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
     kinds = annotated_kinds(method, body)
@@ -47,20 +54,66 @@ def handles(method: Method) -> Method:
     present = tuple(_event_class(kind, name) for kind in kinds if not _is_erased(kind))
     setattr(method, _MARK, present)
     setattr(method, _ERASED_MARK, erased)
+    note_declared(method, body)
     return method
 
 
-def check_is_plain(method: Callable[..., object]) -> None:
+def note_declared(method: Callable[..., object], body: FrameType) -> None:
     """
-    Check that calling *method* runs it.
+    Remember in a class body that *method* was declared there, so that it is missed if it gets lost.
+    """
+    if "__qualname__" in body.f_locals and "__module__" in body.f_locals:
+        body.f_locals.setdefault(_DECLARED, []).append(method)
+
+
+def check_overrides(owner: type, *marks: str) -> None:
+    """
+    Check that no declared method of a class or its bases has got lost.
+
+    Args:
+        owner: The class that is made.
+
+        marks: The names of the attributes that tell declared methods.
 
     Raises:
-        DeclarationError: It is asynchronous or a generator.
+        DeclarationError: A method of a base that was declared is overridden by one that is not; or a method
+            was declared and then replaced in the class body, by another of the same name or by a decorator.
     """
-    if any(is_kind(method) for is_kind in _CALLED_IN_VAIN):
-        name = _name_of(method)
-        msg = f"{name} must be a plain function: a handler is called, and nobody awaits or iterates what it returns"
+    declared: dict[str, type] = {}
+    for base in owner.__mro__:
+        declared |= {name: base for name, each in vars(base).items() if _is_declared(each, marks)}
+    for name, base in declared.items():
+        attribute = inspect.getattr_static(owner, name)
+        if attribute is None or _is_declared(attribute, marks):
+            continue
+        overriding = next(each for each in owner.__mro__ if name in vars(each))
+        msg = (
+            f"{overriding.__qualname__}.{name} overrides a method of {base.__name__} that is declared with a "
+            "decorator such as @handles, and has none: repeat the decorator above it, or give it another name"
+        )
         raise DeclarationError(msg)
+    for base in owner.__mro__:
+        kept = [found for attribute in vars(base).values() for found in _wrapped(attribute)]
+        for method in vars(base).get(_DECLARED, ()):
+            if not any(method is each for each in kept):
+                msg = (
+                    f"{_name_of(method)} is declared with a decorator such as @handles and lost: a later method of the "
+                    "class has its name, or a decorator above hides it (functools.wraps keeps what is declared)"
+                )
+                raise DeclarationError(msg)
+
+
+def _wrapped(attribute: object) -> Iterator[object]:
+    """
+    An attribute of a class, and the functions that it is a wrapper of, innermost last.
+    """
+    while attribute is not None:
+        yield attribute
+        attribute = getattr(attribute, "__wrapped__", None)
+
+
+def _is_declared(attribute: object, marks: tuple[str, ...]) -> bool:
+    return inspect.isfunction(attribute) and any(hasattr(attribute, mark) for mark in marks)
 
 
 def event_classes_of(method: Callable[..., object], body: FrameType) -> tuple[type[Event], ...]:
@@ -85,6 +138,9 @@ def annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any
     """
     parameters = list(inspect.signature(method).parameters.values())
     name = _name_of(method)
+    if len(parameters) >= 2 and parameters[1].kind not in _POSITIONAL:  # noqa: PLR2004  likewise
+        msg = f"{name}: the event is passed by its place, so `{parameters[1]}` cannot take it: write `event: ...`"
+        raise DeclarationError(msg)
     if len(parameters) < 2:  # noqa: PLR2004  self and the event
         msg = f"{name} handles no event: it needs a parameter `event` after `self`"
         raise DeclarationError(msg)
@@ -94,6 +150,8 @@ def annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any
         raise DeclarationError(msg)
     if isinstance(annotation, str):
         annotation = _evaluate(annotation, method, body)
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     return get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
 
 
@@ -102,8 +160,9 @@ def collect_handlers(owner: type) -> dict[str, tuple[type[Event], Callable[..., 
     Find the handlers of a class and its bases: event type to event class and function.
 
     Raises:
-        DeclarationError: Two methods handle the same event.
+        DeclarationError: Two methods handle the same event; or a handler got lost, as `check_overrides` tells.
     """
+    check_overrides(owner, _MARK, _ERASED_MARK)
     found: dict[str, tuple[type[Event], Callable[..., Any]]] = {}
     for method in methods_of(owner):
         for event_class in getattr(method, _MARK, ()):
@@ -138,6 +197,23 @@ def collect_erased_handlers(owner: type) -> dict[str, Callable[..., Any]]:
     return found
 
 
+def check_handlers(owner: type) -> None:
+    """
+    Check that the handlers of a class can be called with the event alone.
+
+    Raises:
+        DeclarationError: One needs more arguments.
+    """
+    for method in methods_of(owner):
+        if not (getattr(method, _MARK, ()) or getattr(method, _ERASED_MARK, ())):
+            continue
+        try:
+            inspect.signature(method).bind(None, None)
+        except TypeError as error:
+            msg = f"{method.__qualname__} must take (self, event): it is called with the event alone, {error}"
+            raise DeclarationError(msg) from None
+
+
 def methods_of(owner: type) -> Iterator[FunctionType]:
     """
     The methods of a class and its bases, each name once: one overridden in a subclass as overridden.
@@ -163,14 +239,7 @@ def _erased_class(kind: object, name: str) -> type[Event]:
     if given is None:
         msg = f"{name} does not say which erased event it handles: write Erased[TheEventClass]"
         raise DeclarationError(msg)
-    event_class = _event_class(given, name)
-    if not event_class.event_is_personal:
-        msg = (
-            f"{name} handles Erased[{event_class.__name__}], which is never erased: only events of a class declared "
-            "with personal=True are"
-        )
-        raise DeclarationError(msg)
-    return event_class
+    return _event_class(given, name)
 
 
 def _event_class(kind: object, name: str) -> type[Event]:

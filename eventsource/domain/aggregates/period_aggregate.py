@@ -6,18 +6,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from eventsource.domain.aggregates.aggregate import OF_SUBCLASSES, Aggregate
+from eventsource.domain.aggregates.aggregate import OF_SUBCLASSES, Aggregate, check_constructor
 from eventsource.domain.aggregates.handler import collect_handlers, handles
 from eventsource.domain.aggregates.state_attributes import check_names
 from eventsource.domain.event import Event
 from eventsource.domain.guards.guard import events
+from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsNew
+from eventsource.domain.subject import shown
 from eventsource.errors import DeclarationError, InvalidSubjectError, PeriodClosedError
 from eventsource.gdbql import Aggregate as Computed
 from eventsource.gdbql import Comparison, Constant, Path, Query, Under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Never
 
     from eventsource.domain.precondition import Precondition
     from eventsource.domain.subject import Subject
@@ -75,6 +78,7 @@ class PeriodAggregate(Aggregate, abstract=True):
         super().__init_subclass__(subject=subject, abstract=abstract, **more)
         check_names(cls, PeriodAggregate, of_instances=_OF_INSTANCES, of_subclasses=_OF_SUBCLASSES)
         if not abstract:
+            check_constructor(cls, period="2026-07")
             _, handle = cls._handlers[cls.closed_by.event_type]
             cls._handlers[cls.closed_by.event_type] = (cls.closed_by, _and_close(handle))
 
@@ -84,7 +88,7 @@ class PeriodAggregate(Aggregate, abstract=True):
         self._is_closed = False
         # Whether it goes on where another period of the same aggregate ends.
         self._follows = False
-        if period:
+        if period != "":
             self._subject = self.subject_of_period(id, period)
 
     @classmethod
@@ -96,9 +100,12 @@ class PeriodAggregate(Aggregate, abstract=True):
             InvalidSubjectError: The id or the period cannot be one segment of a subject, or the period does not begin
                 with a digit.
         """
-        if not _begins_with_digit(period) or "/" in period:
-            reason = f"the period of {cls.__name__} must be one segment of a subject that begins with a digit"
-            raise InvalidSubjectError(period, reason)
+        if not _can_be_period(period):
+            reason = (
+                f"the period of {cls.__name__} must be a text, one segment of a subject that begins with a digit, "
+                "such as '2026-07'"
+            )
+            raise InvalidSubjectError(shown(period), reason)
         return cls.subject_of(id).child(period)
 
     @classmethod
@@ -149,13 +156,21 @@ class PeriodAggregate(Aggregate, abstract=True):
         """
         Become another period of the same aggregate, of which nothing is read.
         """
-        id = self.id
+        # Made first: whatever its class does in `__init__`, nothing is lost if that fails.
+        other = type(self)(self.id, period=period)
         vars(self).clear()
-        type(self).__init__(self, id, period=period)
+        vars(self).update(vars(other))
 
-    def emit(self, event: Event, *, guarded_by: Iterable[Precondition] | None = None) -> None:
+    def emit(
+        self,
+        event: Event,
+        *,
+        rules: Iterable[Precondition] | None = None,
+        unversioned: bool = False,
+        **others: Never,
+    ) -> None:
         """
-        See `Aggregate.emit`. Rules that stand in place of the version are joined by one: the period is open.
+        See `Aggregate.emit`. Where the version does not guard the event, one rule always does: the period is open.
 
         Raises:
             PeriodClosedError: The books are closed.
@@ -166,7 +181,7 @@ class PeriodAggregate(Aggregate, abstract=True):
         if not self._period:
             name = type(self).__name__
             raise InvalidSubjectError(self.subject, f'it is in no period yet: {name}("{self.id}", period="2026-07") is')
-        super().emit(event, guarded_by=guarded_by)
+        super().emit(event, rules=rules, unversioned=unversioned, **others)
 
     @property
     def read_guard(self) -> Precondition | None:
@@ -193,6 +208,10 @@ class PeriodAggregate(Aggregate, abstract=True):
     @property
     def _is_open(self) -> Any:
         return events(self.closed_by).at(self.subject).count() == 0
+
+
+def _can_be_period(period: object) -> bool:
+    return isinstance(period, str) and _begins_with_digit(period) and "/" not in period and period == period.strip()
 
 
 def _begins_with_digit(period: str) -> bool:
@@ -224,7 +243,7 @@ def _closing_handler(event_class: type[Event]) -> Callable[..., None]:
 
 def _and_close(handle: Callable[..., Any]) -> Callable[..., Any]:
     def take_and_close(self: PeriodAggregate, event: Event) -> None:
-        handle(self, event)
+        check_has_run(handle(self, event), handle)
         self._is_closed = True  # pyright: ignore[reportPrivateUsage]  a method of it
 
     return take_and_close

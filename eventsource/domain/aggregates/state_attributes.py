@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_origin
 
 from eventsource.domain.aggregates.copying import copy_value
 from eventsource.errors import DeclarationError
@@ -41,11 +41,24 @@ def check_names(cls: type, root: type, *, of_instances: Iterable[str], of_subcla
 def collect_mutable_defaults(cls: type, root: type) -> dict[str, object]:
     """
     The defaults of *cls* and its bases below *root* that each instance needs a copy of.
+
+    What is annotated as a `ClassVar` belongs to the class and is shared.
     """
-    names = {name for base in _own_bases(cls, root) for name in vars(base) if not name.startswith("__")}
+    bases = _own_bases(cls, root)
+    names = {name for base in bases for name in vars(base) if not name.startswith("__")}
+    names -= {name for base in bases for name, hint in inspect.get_annotations(base).items() if is_class_variable(hint)}
     defaults = {name: inspect.getattr_static(cls, name) for name in names - vars(root).keys()}
     # What cannot be hashed can be changed: a list, a dict, a set, a plain dataclass.
     return {name: default for name, default in defaults.items() if type(default).__hash__ is None}
+
+
+def is_class_variable(annotation: object) -> bool:
+    """
+    Whether an annotation, maybe as text, says that the attribute is one of the class.
+    """
+    if isinstance(annotation, str):
+        return annotation.partition("[")[0].rpartition(".")[2] == "ClassVar"
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
 def _own_bases(cls: type, root: type) -> list[type]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from eventsource.domain.event_data import parse_json
+from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.erased import Erased, is_erased
+from eventsource.domain.evolution.erased import HELD_TEXT, Erased, is_erased, may_be_erased
+from eventsource.domain.evolution.process_note import NOTE_TYPE, is_note, noted_type
 from eventsource.domain.evolution.upcasting import upcast
 from eventsource.domain.evolution.validation import validate
 from eventsource.domain.metadata import METADATA_KEY, stored_version
-from eventsource.errors import EventDecodingError, NewerEventError, UnknownEventTypeError
+from eventsource.errors import EventDecodingError, NewerEventError, UnknownEventTypeError, UpcastingError
 
 if TYPE_CHECKING:
     from eventsource.domain.event import Event, RecordedEvent
@@ -46,13 +47,27 @@ def decode(recorded: RecordedEvent, *, reader: str = "the declared event classes
         DeclarationError: The upcasters of its type do not lead to a class.
     """
     reading = event_types.reading(recorded.type)
+    if reading is None and is_note(recorded.type) and (note_class := event_types.find(NOTE_TYPE)) is not None:
+        return (_read_note(recorded, note_class),)
     if reading is None:
         raise UnknownEventTypeError(
             event_type=recorded.type, event_id=recorded.id, subject=recorded.subject, reader=reader
         )
-    if _is_surely_current(recorded.data_json, reading):
-        return (validate(recorded, cast("type[Event]", reading.event_class), recorded.data_json),)
-    return _decode(recorded, reading)
+    try:
+        if _is_surely_current(recorded.data_json, reading):
+            return (validate(recorded, cast("type[Event]", reading.event_class), recorded.data_json),)
+        return _decode(recorded, reading)
+    except (EventDecodingError, UpcastingError):
+        if may_be_erased(recorded):
+            return _as_erased(reading)
+        raise
+
+
+def is_surely_plain(data_json: str) -> bool:
+    """
+    Whether the text alone tells that an event whose type has one form only is of that form, and not erased.
+    """
+    return "_" not in data_json or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
 
 
 def _is_surely_current(data_json: str, reading: Reading) -> bool:
@@ -60,7 +75,7 @@ def _is_surely_current(data_json: str, reading: Reading) -> bool:
     Whether the text alone tells that there is nothing to do but to validate.
     """
     if reading.is_plain:
-        return VERSION_TEXT not in data_json
+        return is_surely_plain(data_json)
     return (
         data_json.startswith(_METADATA_TEXT)
         # Metadata has no objects inside, and the version is the last of its members.
@@ -70,8 +85,8 @@ def _is_surely_current(data_json: str, reading: Reading) -> bool:
 
 def _decode(recorded: RecordedEvent, reading: Reading) -> tuple[Event | Erased[Any], ...]:
     data: Any = parse_json(recorded.data_json)
-    if reading.personal and is_erased(data):
-        return tuple(Erased(event_class) for event_class in reading.personal)
+    if is_erased(data, is_personal=reading.is_personal):
+        return _as_erased(reading)
     if not isinstance(data, dict):
         raise EventDecodingError(
             event_type=recorded.type,
@@ -94,3 +109,13 @@ def _decode(recorded: RecordedEvent, reading: Reading) -> tuple[Event | Erased[A
             known=reading.latest,
         )
     return (validate(recorded, reading.event_class, recorded.data_json),)
+
+
+def _as_erased(reading: Reading) -> tuple[Erased[Any], ...]:
+    return tuple(Erased(event_class) for event_class in reading.classes)
+
+
+def _read_note(recorded: RecordedEvent, note_class: type[Event]) -> Event:
+    data = parse_json(recorded.data_json)
+    data.pop(METADATA_KEY, None)
+    return validate(recorded, note_class, to_canonical_json({"type": noted_type(recorded.type), "data": data}))

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, final
 import attrs
 
 from eventsource.domain.data_reference import emptied
-from eventsource.domain.event_data import to_canonical_json
+from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.domain.hash_chain import event_hash
 from eventsource.domain.metadata import METADATA_KEY
 
 if TYPE_CHECKING:
-    from eventsource.domain.event import Event
+    from eventsource.domain.event import Event, RecordedEvent
 
 AnyEvent = TypeVar("AnyEvent", bound="Event")
 
-# Stored with each personal event under the reserved key. Whatever a store leaves of a text once it is erased
-# (ours and Genesis DB leave ""), it is not this.
+# Stored with each event whose data is stored by reference, under the reserved key. Whatever a store leaves of a text
+# once it is erased (ours and Genesis DB leave ""), it is not this.
 HELD_KEY: Final = "held"
 HELD: Final = "yes"
+
+# What the text of such an event has in it. Looking for it is what a plain event pays.
+HELD_TEXT: Final = f'"{HELD_KEY}"'
 
 
 @final
@@ -29,9 +33,9 @@ class Erased(Generic[AnyEvent]):
     """
     An event whose data was erased: that it happened is known, what it said is not.
 
-    Personal events (``class HolderNamed(Event, type="…", personal=True)``) decode as this once they
-    are erased. A handler that has something to do then says so in its annotation; where none does, an
-    erased event is passed over::
+    Personal events (``class HolderNamed(Event, type="…", personal=True)``), and others that were stored by
+    reference, decode as this once they are erased. A handler that has something to do then says so in its
+    annotation; where none does, an erased event is passed over::
 
         @handles
         def _named(self, event: HolderNamed | Erased[HolderNamed]) -> None:
@@ -51,19 +55,66 @@ class Erased(Generic[AnyEvent]):
         return self.event_class.event_type
 
 
-def is_erased(data: object) -> bool:
+def is_erased(data: object, *, is_personal: bool) -> bool:
     """
-    Whether the stored *data* of a personal event is what erasing leaves.
+    Whether stored *data* is what erasing leaves.
 
-    The marker tells. Events without one, which were stored before their class was personal, count as
-    erased if there is no value left in them.
+    The mark tells that every event has which was stored by reference through its class. Personal events
+    without one, which were stored before their class was personal, count as erased if there is no value left in them.
     """
     if not isinstance(data, dict):
-        return True
+        return is_personal
     members = cast("dict[str, Any]", data)
     stored: Any = members.get(METADATA_KEY)
     metadata = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
     if HELD_KEY in metadata:
         return bool(metadata[HELD_KEY] != HELD)
     text = to_canonical_json(members)
-    return emptied(text) == text
+    return is_personal and emptied(text) == text
+
+
+def may_be_erased(recorded: RecordedEvent) -> bool:
+    """
+    Whether an event that carries no mark, and does not fit its class, can be one whose data was erased.
+
+    Its data has values, all of them empty, and its hash is not that of such data: it covers other data, or a digest.
+    """
+    try:
+        data: Any = parse_json(recorded.data_json)
+    except ValueError:
+        return False
+    return isinstance(data, dict) and _is_emptied(cast("dict[str, Any]", data)) and not _fits_its_hash(recorded)
+
+
+def _is_emptied(members: dict[str, Any]) -> bool:
+    """
+    Whether there are values, and each is what erasing makes of one.
+    """
+    waiting: list[Any] = [members]
+    has_values = False
+    while waiting:
+        value = waiting.pop()
+        match value:
+            case dict():
+                waiting += cast("dict[str, Any]", value).values()
+            case list():
+                waiting += value  # pyright: ignore[reportUnknownArgumentType]  # mypy knows it
+            case "" | 0:
+                has_values = True
+            case None:
+                pass
+            case _:
+                return False
+    return has_values
+
+
+def _fits_its_hash(recorded: RecordedEvent) -> bool:
+    return recorded.hash == event_hash(
+        id=recorded.id,
+        time_ns=recorded.time_ns,
+        source=recorded.source,
+        subject=recorded.subject,
+        type=recorded.type,
+        data_json=recorded.data_json,
+        predecessor_hash=recorded.predecessor_hash,
+    )

@@ -39,7 +39,9 @@ class Reading:
 
         gives: The type names of the classes that its events may be read as; none if they are all dropped.
 
-        personal: Those of the classes that are personal: what an erased event was.
+        classes: These classes, in the order of their names: what an erased event was.
+
+        is_personal: Whether one of them is personal.
 
         is_plain: Whether there is one form only, which is that of the class: the common case.
 
@@ -51,7 +53,8 @@ class Reading:
     upcasters: Mapping[int, Upcaster]
     latest: int
     gives: frozenset[str]
-    personal: tuple[type[Event], ...]
+    classes: tuple[type[Event], ...]
+    is_personal: bool
     is_plain: bool
     current_text: str
 
@@ -63,10 +66,12 @@ class Reading:
         event_class = classes.get(name)
         own = upcasters.get(name, {})
         gives = frozenset(_given_by(name, classes, upcasters))
-        personal = tuple(classes[given] for given in sorted(gives) if classes[given].event_is_personal)
+        given = tuple(classes[each] for each in sorted(gives))
+        is_personal = any(each.event_is_personal for each in given)
         is_plain = event_class is not None and not (own or event_class.event_is_personal)
         latest = _latest(name, classes, upcasters)
-        return cls(name, event_class, own, latest, gives, personal, is_plain, _current_text(event_class, latest))
+        text = _current_text(event_class, latest)
+        return cls(name, event_class, own, latest, gives, given, is_personal, is_plain, text)
 
 
 @final

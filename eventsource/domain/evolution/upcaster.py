@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final, overload
 import attrs
 
 from eventsource.domain.event_type import event_types
+from eventsource.domain.plain_call import check_is_plain, name_of
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Upcaster:
         """
         What messages call it.
         """
-        return f"{self.function.__module__}.{self.function.__qualname__}"
+        return f"{self.function.__module__}.{name_of(self.function)}"
 
 
 @overload
@@ -123,11 +124,9 @@ def upcaster(
         places = ((stored_type, version + 1),)
 
     def declare(function: Callable[[Data], Any]) -> Callable[[Data], Any]:
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            msg = f"upcaster {function.__qualname__} must be a plain function: reading awaits nothing"
-            raise DeclarationError(msg)
+        check_is_plain(function, may_yield=True)
         if inspect.isgeneratorfunction(function) and not gives_pairs:
-            msg = f"upcaster {function.__qualname__} yields, so it needs a list of classes: into=[…]"
+            msg = f"upcaster {name_of(function)} yields, so it needs a list of classes: into=[…]"
             raise DeclarationError(msg)
         event_types.register_upcaster(Upcaster(stored_type, version, function, places, gives_pairs, frozenset(keeps)))
         return function

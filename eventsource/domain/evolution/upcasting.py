@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_core
 
+from eventsource.domain.event_data import parse_json
 from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.validation import validate
-from eventsource.errors import UpcastingError
+from eventsource.domain.evolution.validation import unknown_members, validate
+from eventsource.domain.plain_call import check_has_run
+from eventsource.errors import EventDecodingError, UpcastingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +28,7 @@ def upcast(recorded: RecordedEvent, reading: Reading, version: int, data: Data) 
     What *data* of that version of the stored type becomes: one event, several or none.
 
     Raises:
-        UpcastingError: An upcaster fails.
-        EventDecodingError: What it gives does not fit the class.
+        UpcastingError: An upcaster fails, or what it gives does not fit the fields of the class.
     """
     upcaster = reading.upcasters[version]
     for (stored_type, next_version), made in _run(recorded, upcaster, data):
@@ -37,8 +38,38 @@ def upcast(recorded: RecordedEvent, reading: Reading, version: int, data: Data) 
         if next_version in next_reading.upcasters:
             yield from upcast(recorded, next_reading, next_version, made)
         else:
-            event_class = cast("type[Event]", next_reading.event_class)
-            yield validate(recorded, event_class, _to_json(recorded, upcaster, made))
+            yield _to_event(recorded, upcaster, cast("type[Event]", next_reading.event_class), made)
+
+
+def _to_event(recorded: RecordedEvent, upcaster: Upcaster, event_class: type[Event], made: Data) -> Event:
+    """
+    The event that the data is of, if it fits the fields of its class.
+    """
+    text = _to_json(recorded, upcaster, made)
+    try:
+        event = validate(recorded, event_class, text)
+    except EventDecodingError as error:
+        problem = f"gave data that does not fit {event_class.__qualname__}: {'; '.join(error.problems)}"
+        raise _upcasting_error(recorded, upcaster, problem) from None
+    # What was stored and no field takes is ignored, as of any event. What upcasters have added was meant for a field.
+    if unknown := [place for place in unknown_members(event_class, text) if _has(made, place)]:
+        stored = parse_json(recorded.data_json)
+        for place in unknown:
+            if not _has(stored, place):
+                # Further inside, a name may be a key of the data.
+                name = repr(place[0]) if len(place) == 1 else f"inside {place[0]!r}"
+                problem = f"gave a member, {name}, that no field of {event_class.__qualname__} takes"
+                raise _upcasting_error(recorded, upcaster, problem)
+    return event
+
+
+def _has(data: Any, place: tuple[int | str, ...]) -> bool:
+    for step in place:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
 
 
 def _run(recorded: RecordedEvent, upcaster: Upcaster, data: Data) -> list[tuple[tuple[str, int], Data]]:
@@ -47,6 +78,7 @@ def _run(recorded: RecordedEvent, upcaster: Upcaster, data: Data) -> list[tuple[
     """
     try:
         made: Any = upcaster.function(data)
+        check_has_run(made, upcaster.function, may_yield=upcaster.gives_pairs)
         pairs: list[Any] = list(made) if upcaster.gives_pairs else []
     except Exception as error:  # noqa: BLE001  it is the user's code; its text may quote the data
         problem = f"raised {type(error).__name__}{_line_of(error, upcaster)}"

@@ -39,6 +39,18 @@ def validate(recorded: RecordedEvent, event_class: type[Event], data_json: str |
     return event
 
 
+def unknown_members(event_class: type[Event], data_json: str | bytes) -> tuple[tuple[int | str, ...], ...]:
+    """
+    The places of the members in *data_json* that no field takes, at any depth.
+    """
+    try:
+        event_class.__pydantic_validator__.validate_json(data_json, extra="forbid", by_alias=True, by_name=False)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        return tuple(problem["loc"] for problem in problems if problem["type"] == "extra_forbidden")
+    return ()
+
+
 def decoding_error(recorded: RecordedEvent, error: ValidationError, event_class: type[Event]) -> EventDecodingError:
     """
     Say which fields of *recorded* do not fit *event_class*, without their values.

@@ -25,7 +25,7 @@ Over no events, counts and sums are 0; there is no lowest or highest value and n
 comparison with one does not hold, unless it is ``!=``.
 
 An aggregate's command names the rules it is decided under where it emits, ``self.emit(event,
-guarded_by=[...])``, and the repository commits with these in place of the version. A rule that is
+rules=[...])``, and the repository commits with these in place of the version. A rule that is
 used more than once is a function that gives one guard or several; `all_of` flattens what such
 functions give.
 """

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from pydantic import ValidationError
+from pydantic import NaiveDatetime, ValidationError
 
 from eventsource.domain.guards.stored_field import Form, StoredField, root
 from eventsource.errors import GuardError
@@ -38,7 +38,7 @@ _NULL: Final = frozenset({Form.NULL})
 _BOOLEAN: Final = frozenset({Form.BOOLEAN})
 _NUMBER: Final = frozenset({Form.NUMBER})
 _WHOLE: Final = frozenset({Form.LIST, Form.OBJECT})
-_TEXTS: Final = frozenset({Form.TEXT, Form.DATE, Form.CODE})
+_TEXTS: Final = frozenset({Form.TEXT, Form.DATE, Form.TIME, Form.CODE})
 _EQUALITY: Final = frozenset({"==", "!="})
 
 
@@ -136,6 +136,8 @@ class Operand:
             if not self._can_equal(other):
                 msg = f"{self.label} is {self.described}, {other.label} is {other.described}: they never compare"
                 raise GuardError(msg)
+            if _may_have_offset(self) and _may_have_offset(other):
+                raise self._many_texts()
             return Comparison(operator, self.node, other.node)
         constant = self._equal_constant(other) if operator in _EQUALITY else self._ordered_constant(other)
         return Comparison(operator, self.node, constant)
@@ -213,6 +215,8 @@ class Operand:
         """
         if not self.fields:
             return self._ordered_constant(value)
+        if isinstance(value, (datetime, time)) and value.tzinfo is not None and Form.TIME in self.forms:
+            raise self._many_texts()
         if isinstance(value, Decimal) or (Form.ANY in self.forms and type(value) not in _SCALARS):
             raise self._unlike(value)
         stored: list[object] = []
@@ -252,6 +256,14 @@ class Operand:
             elif isinstance(value, str):
                 return Constant(value)
         raise self._unlike(value)
+
+    def _many_texts(self) -> GuardError:
+        msg = (
+            f"{self.label} is {_describe(self.forms - _NULL)}: one instant has a text for each offset, so the store "
+            "could not tell that they are the same. When an event was committed is asked with .since(...) and "
+            ".until(...); a time of its own is compared if it is stored in one form, as an integer for example"
+        )
+        return GuardError(msg)
 
     def _unlike(self, value: object) -> GuardError:
         msg = f"{self.label} is {self.described} and never compares with a value of type {_kind(value)}"
@@ -358,6 +370,12 @@ _STEP: Final = re.compile(r"\[([0-9]+)\]|(\w+)")
 _SCALARS: Final = (str, int, float, bool)
 _ZEROS: Final = frozenset({Constant(0), Constant(0.0)})
 _FUNCTIONS: Final = {"SUM": "sum", "AVG": "average", "MIN": "lowest", "MAX": "highest"}
+
+
+def _may_have_offset(operand: Operand) -> bool:
+    if Form.TIME not in operand.forms:
+        return False
+    return any(kind is not NaiveDatetime for field in operand.fields for kind in field.types if kind is not None)
 
 
 def _place(constant: Constant) -> tuple[str, Any]:

@@ -7,17 +7,19 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from eventsource.domain.aggregates.handler import event_classes_of, methods_of
+from eventsource.domain.aggregates.handler import check_overrides, event_classes_of, methods_of, note_declared
 from eventsource.domain.guards.guard import Guard
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.domain.precondition import QueryIsTrue
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from eventsource.domain.event import Event
 
@@ -45,25 +47,28 @@ def rule(name: str) -> Callable[[Method], Method]:
             return balance_of(self.subject) >= event.cents
 
     The commit is guarded by the version that was read and by the rule; where the event is emitted with
-    ``guarded_by=`` the rule counts among those that stand in place of the version. So what is emitted
-    with ``guarded_by=()`` is decided by the declared rules alone, and the aggregate need not be read.
+    ``rules=[...]`` the rule counts among those that take the place of the version. An event that is emitted
+    with ``unversioned=True`` is decided by the declared rules alone, so the aggregate need not be read.
 
     On a command it has no parameter: it is compiled into the commit of whatever the command does.
 
     Several guards are several preconditions; each gets the name unless it has one of its own.
 
     Raises:
-        DeclarationError: The name is empty or not visible, or the parameters are not as above.
+        DeclarationError: The name is empty or not visible, the parameters are not as above, or the method
+            is asynchronous.
     """
     if not name.strip() or not name.isprintable():
         msg = f"a rule needs a name that can be read, not {name!r}"
         raise DeclarationError(msg)
 
     def declare(method: Method) -> Method:
+        check_is_plain(method, may_yield=True)
         is_about_event = len(inspect.signature(method).parameters) > 1
         body = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  CPython's documented way
         classes = event_classes_of(method, body) if is_about_event else None
         setattr(method, _MARK, _Declared(name, classes))
+        note_declared(method, body)
         return method
 
     return declare
@@ -76,6 +81,7 @@ def collect_rules(owner: type) -> Mapping[str, tuple[Callable[..., Any], ...]]:
     Raises:
         DeclarationError: A rule has no parameter for the event.
     """
+    check_overrides(owner, _MARK)
     found: dict[str, list[Callable[..., Any]]] = {}
     for method in methods_of(owner):
         declared: _Declared | None = getattr(method, _MARK, None)
@@ -109,6 +115,7 @@ def collect_command_rules(owner: type) -> tuple[Callable[..., Any], ...]:
     Raises:
         DeclarationError: A rule takes an event.
     """
+    check_overrides(owner, _MARK)
     found: list[Callable[..., Any]] = []
     for method in methods_of(owner):
         declared: _Declared | None = getattr(method, _MARK, None)
@@ -129,6 +136,10 @@ def asked(method: Callable[..., Any], owner: object, *event: Event) -> tuple[Que
         DeclarationError: It gives something else than guards.
     """
     given: QueryIsTrue | Iterable[Any] = method(owner, *event)
+    check_has_run(given, method, may_yield=True)
+    if not isinstance(given, Iterable) and not isinstance(given, QueryIsTrue):
+        msg = f"{method.__qualname__} must give guards, and gives a value of type {type(given).__name__}"  # pyright: ignore[reportUnreachable]  the user's own method
+        raise DeclarationError(msg)
     guards = (given,) if isinstance(given, QueryIsTrue) else tuple(given)
     for guard in guards:
         if not isinstance(guard, QueryIsTrue):

@@ -39,6 +39,7 @@ class Form(Enum):
     NUMBER = "a number"
     TEXT = "a text"
     DATE = "a date as text, ordered like the days"
+    TIME = "a time as text, with its offset if it has one"
     CODE = "a text whose order means nothing"
     LIST = "a list"
     OBJECT = "an object"
@@ -216,7 +217,8 @@ def _checked_forms(label: str, annotation: Any, schema: CoreSchema) -> frozenset
     except PydanticUserError:
         raise GuardError(_without_form(label)) from None
     forms = frozenset(_forms(described, described.get("$defs", {})))
-    if Form.NUMBER not in forms and any(
+    # A union with a number stores it as text all the same; a serializer that writes numbers leaves no text.
+    if forms - {Form.NUMBER, Form.NULL} and any(
         isinstance(kind, type) and issubclass(kind, Decimal) for kind in _alternatives(annotation)
     ):
         msg = (
@@ -262,6 +264,8 @@ def _form_of_text(schema: Mapping[str, Any]) -> Form:
         raise GuardError(msg)
     if schema.get("format") == "date":
         return Form.DATE
+    if schema.get("format") in {"date-time", "time"}:
+        return Form.TIME
     has_order = not {"format", "enum", "const", "contentMediaType", "contentEncoding"} & schema.keys()
     return Form.TEXT if has_order else Form.CODE
 

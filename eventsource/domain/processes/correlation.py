@@ -7,10 +7,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+import uuid
 from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import quote, unquote
 
-from eventsource.errors import EventError
+from eventsource.domain.plain_call import check_has_run, name_of
+from eventsource.domain.subject import described, shown
+from eventsource.errors import EventError, InvalidSubjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +50,7 @@ def correlate(recorded: RecordedEvent, reactions: Reactions, *, process_name: st
 
     Raises:
         EventError: It cannot be read, and what it says as it is stored is not enough.
+        InvalidSubjectError: A function that was given as `by` gives something that is no id.
         Exception: Whatever a function raises that was given as `by`.
     """
     try:
@@ -76,7 +80,14 @@ def _find(recorded: RecordedEvent, event: Event, by: By, process_name: str) -> o
         return process_of_command(recorded.metadata.command_id or "", process_name)
     if isinstance(by, str):
         return _id_in(recorded.subject, by) if by.startswith("/") else getattr(event, by)
-    return by(event)
+    found = by(event)
+    check_has_run(found, by)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, (str, int, uuid.UUID))):
+        reason = (
+            f"{name_of(by)} must give the id of a process as a text, an integer or a UUID, and gave {described(found)}"
+        )
+        raise InvalidSubjectError(shown(found), reason)
+    return found
 
 
 def _find_unread(recorded: RecordedEvent, reactions: Reactions, process_name: str) -> object:

@@ -7,14 +7,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from pydantic import BaseModel
 
 from eventsource.domain.event import Event, NewEvent, RecordedEvent
 from eventsource.domain.event_data import parse_json, to_canonical_json
+from eventsource.domain.evolution.round_trip import check_command
 from eventsource.domain.processes.process_events import SentCommand, SetTimer
+from eventsource.errors import UnstorableCommandError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from pydantic import BaseModel
 
 
 @attrs.frozen
@@ -48,18 +51,35 @@ class Deciding:
     """
 
     cause: RecordedEvent
-    commands: list[BaseModel] = attrs.field(factory=list[BaseModel])
-    timers: list[tuple[Event, datetime]] = attrs.field(factory=list[tuple[Event, "datetime"]])
+    commands: list[SentCommand] = attrs.field(factory=list[SentCommand])
+    timers: list[SetTimer] = attrs.field(factory=list[SetTimer])
     cancelled: list[str] = attrs.field(factory=list[str])
     is_completed: bool = False
 
 
 def to_sent(command: BaseModel) -> SentCommand:
     """
-    A command as the books hold it.
+    A command as the books hold it: what it says now.
+
+    Raises:
+        UnstorableCommandError: It would be read back as another one.
     """
-    data = command.model_dump(mode="json", by_alias=True, exclude={"command_id"})
-    return SentCommand(name=type(command).__name__, data=data)
+    name = type(command).__name__
+    try:
+        data = command.model_dump(mode="json", by_alias=True, warnings=False)
+        field = check_command(command, data)
+    except ValueError:
+        # The text may quote a value.
+        raise UnstorableCommandError(name, field="data") from None
+    if field is not None:
+        raise UnstorableCommandError(name, field=field)
+    data.pop(_id_member(type(command)), None)
+    return SentCommand(name=name, data=data)
+
+
+def _id_member(command_class: type[BaseModel]) -> str:
+    field = command_class.model_fields.get("command_id")
+    return (field.serialization_alias if field is not None else None) or "command_id"
 
 
 def to_timer(event: Event, due_at: datetime) -> SetTimer:

@@ -83,6 +83,17 @@ class ProcessBook:
         """
         return event_id in self.answered or event_id in self.held
 
+    def __deepcopy__(self, _: object) -> ProcessBook:
+        # A process is copied for each step. What is inside does not change, only the collections do.
+        return attrs.evolve(
+            self,
+            answered=self.answered.copy(),
+            unsent=self.unsent.copy(),
+            timers=self.timers.copy(),
+            fired=self.fired.copy(),
+            held=self.held.copy(),
+        )
+
     @property
     def has_work(self) -> bool:
         """

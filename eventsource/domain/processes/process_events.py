@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from eventsource.domain.event import Event
+from eventsource.domain.evolution.process_note import NOTE_TYPE
 
 
 class _Part(BaseModel):
@@ -151,6 +152,23 @@ class ProcessRetried(Event, type="io.eventsource.process-retried"):
     """
     Somebody let a parked process go on.
     """
+
+
+class ProcessNoted(Event, type=NOTE_TYPE):
+    """
+    What a process emitted to remember it, as every reader but the process itself decodes it.
+
+    It is stored under a type of its own, that of the emitted event behind ``io.eventsource.process-noted.``, with the
+    same data. No handler, rule or query for the class of the emitted event takes it for one.
+
+    Attributes:
+        type: The type of the emitted event.
+
+        data: Its data as it is stored, without metadata.
+    """
+
+    type: str
+    data: dict[str, Any]
 
 
 PROCESS_EVENTS: dict[str, type[Event]] = {

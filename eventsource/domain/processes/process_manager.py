@@ -18,10 +18,13 @@ from eventsource.domain.event_data import to_canonical_json
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import decode
 from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.evolution.process_note import LONGEST_NOTED_TYPE, as_noted, note_type
+from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.processes.correlation import command_id, correlate, is_for
 from eventsource.domain.processes.process_answer import Answer, Deciding, as_recorded, to_sent, to_timer
 from eventsource.domain.processes.process_book import ProcessBook
 from eventsource.domain.processes.process_events import (
+    PROCESS_EVENTS,
     CommandDispatched,
     CommandRefused,
     InputHeld,
@@ -42,9 +45,11 @@ from eventsource.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
+    from eventsource.domain.event import NewEvent
+    from eventsource.domain.precondition import Precondition
     from eventsource.domain.processes.correlation import By
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
@@ -52,6 +57,8 @@ Lateness = Literal["ignore", "park"]
 
 # It is a segment of subjects and the beginning of command ids.
 _NAME = re.compile("[a-z0-9][a-z0-9._-]{0,39}")
+
+_OF_A_PROCESS = re.compile("/process/[^/]+/[^/]+")
 
 _OF_INSTANCES = ("_book", "_deciding")
 # What an aggregate uses is checked for it.
@@ -73,7 +80,9 @@ class ProcessManager(Aggregate, abstract=True):
 
     Each process is an aggregate at ``/process/<name>/<id>``: its state is what its own events have made
     of it. A reaction decides, it changes nothing itself: it calls `send`, `schedule`, `cancel`,
-    `complete`, and `emit` for what has to be remembered::
+    `complete`, and `emit` for what has to be remembered. What it emits is private, whatever its class: the
+    store keeps it under a reserved type, so no other process, projector or rule takes it for a fact. A fact
+    of the domain is made by a command::
 
         class LoanApplication(ProcessManager, name="loan-application", by="/loans/{id}", sends=[ReserveMoney]):
             cents: int = 0
@@ -162,6 +171,13 @@ class ProcessManager(Aggregate, abstract=True):
         # The event of a timer stands at the process's own subject; most processes need not remember it.
         passed = {kind: (found, _pass_over) for kind, found in cls._reactions.classes.items()}
         cls._handlers = passed | cls._handlers
+        for kind, (found, _) in cls._handlers.items():
+            if len(kind) > LONGEST_NOTED_TYPE:
+                msg = (
+                    f"{cls.__qualname__} cannot remember {found.__name__}: what a process emits has a type name of at "
+                    f"most {LONGEST_NOTED_TYPE} characters"
+                )
+                raise DeclarationError(msg)
 
     def __init__(self, id: str) -> None:
         """
@@ -170,6 +186,34 @@ class ProcessManager(Aggregate, abstract=True):
         super().__init__(id)
         self._book = ProcessBook()
         self._deciding: Deciding | None = None
+
+    # --- As an aggregate ---
+
+    @property
+    def read_guard(self) -> Precondition | None:
+        """
+        Its version: all that stands at its subject is its own.
+        """
+        return SubjectIsAtVersion(self.subject, self.version) if self.version else SubjectIsNew(self.subject)
+
+    @classmethod
+    def guarded_types(cls) -> frozenset[str] | None:
+        """
+        None: its version counts every event at its subject.
+        """
+        return None
+
+    def fold(self, events: Iterable[RecordedEvent]) -> None:
+        """
+        As `Aggregate.fold`; what it emitted is read as the events it emitted.
+        """
+        super().fold(map(as_noted, events))
+
+    def to_stored(self, event: NewEvent) -> NewEvent:
+        """
+        What it emitted as a note of its own, which no other reader takes for a fact.
+        """
+        return event if event.type in PROCESS_EVENTS else event.of_type(note_type(event.type))
 
     # --- What a reaction calls ---
 
@@ -182,12 +226,12 @@ class ProcessManager(Aggregate, abstract=True):
 
         Raises:
             UndeclaredCommandError: Its class is not among `sends`.
+            UnstorableCommandError: It would not be carried out as it is: it comes back from JSON as another one.
         """
         deciding = self._check_deciding()
         if type(command) not in self._commands:
             raise UndeclaredCommandError(self.process_name, command=type(command).__name__)
-        id = command_id(self.process_name, self.id, deciding.cause.id, len(deciding.commands))
-        deciding.commands.append(command.model_copy(update={"command_id": id}))
+        deciding.commands.append(to_sent(command))
 
     def schedule(self, event: Event, *, at: datetime | None = None, after: timedelta | None = None) -> None:
         """
@@ -203,6 +247,7 @@ class ProcessManager(Aggregate, abstract=True):
         Raises:
             ValueError: Not exactly one of *at* and *after*, or a time without a zone.
             DeclarationError: Nothing answers the event, or it is personal.
+            UnstorableEventError: The event would not come back from the store as it is.
         """
         deciding = self._check_deciding()
         if (at is None) is (after is None):
@@ -218,7 +263,7 @@ class ProcessManager(Aggregate, abstract=True):
         if due_at is None or due_at.tzinfo is None:
             msg = "a timer wants a time with a time zone"
             raise ValueError(msg)
-        deciding.timers.append((event, due_at))
+        deciding.timers.append(to_timer(event, due_at))
 
     def cancel(self, event_class: type[Event]) -> None:
         """
@@ -232,7 +277,7 @@ class ProcessManager(Aggregate, abstract=True):
         deciding.cancelled += [
             id for id, kind in open_timers.items() if kind == wanted and id != self._timer_of(deciding.cause)
         ]
-        deciding.timers = [timer for timer in deciding.timers if timer[0].event_type != wanted]
+        deciding.timers = [timer for timer in deciding.timers if timer.type != wanted]
 
     def complete(self) -> None:
         """
@@ -273,9 +318,13 @@ class ProcessManager(Aggregate, abstract=True):
             Exception: Whatever the function raises that was given as `by`.
         """
         if recorded.subject.startswith(cls._own_prefix):
+            recorded = as_noted(recorded)
             is_timer = event_types.can_give(recorded.type, cls._reactions.timers)
             is_input = is_timer or recorded.type == CommandRefused.event_type
             return (recorded.subject.removeprefix(cls._own_prefix),) if is_input else ()
+        if _OF_A_PROCESS.fullmatch(recorded.subject):
+            # Another process remembers something. Earlier releases stored that with the type of its class.
+            return ()
         is_input = event_types.can_give(recorded.type, cls._reactions.events)
         ids = correlate(recorded, cls._reactions, process_name=cls.process_name) if is_input else ()
         for id in ids:
@@ -293,10 +342,14 @@ class ProcessManager(Aggregate, abstract=True):
         """
         Whether an event comes too early or too late to be answered, and that is as it should be.
         """
+        cause = as_noted(cause)
         if cause.type == CommandRefused.event_type:
             return False
         if cause.subject == self.subject and self._timer_of(cause) not in self._book.fired:
             # Its timer was cancelled when it had just fired; or the process emitted it itself.
+            return True
+        if self._reactions.is_erased(cause):
+            # It came while the process was parked. What it said is gone, so there is nothing to answer.
             return True
         if self._book.is_completed:
             return self._if_completed == "ignore"
@@ -312,6 +365,7 @@ class ProcessManager(Aggregate, abstract=True):
             EventDecodingError: The event does not fit its class.
             Exception: Whatever the reaction raises. Then nothing of it counts: read the process again.
         """
+        cause = as_noted(cause)
         before = len(self.pending_events)
         deciding = self._deciding = Deciding(cause)
         try:
@@ -319,15 +373,20 @@ class ProcessManager(Aggregate, abstract=True):
         finally:
             self._deciding = None
         events = self.pending_events[before:]
-        timers = tuple(to_timer(event, due_at) for event, due_at in deciding.timers)
         self._record(
             cause,
-            commands=tuple(map(to_sent, deciding.commands)),
-            timers=timers,
+            commands=tuple(deciding.commands),
+            timers=tuple(deciding.timers),
             cancelled=tuple(deciding.cancelled),
             completed=deciding.is_completed,
         )
-        return Answer(tuple(deciding.commands), timers, tuple(deciding.cancelled), events, deciding.is_completed)
+        return Answer(
+            tuple(self._restore(sent, cause.id, index) for index, sent in enumerate(deciding.commands)),
+            tuple(deciding.timers),
+            tuple(deciding.cancelled),
+            events,
+            deciding.is_completed,
+        )
 
     def pass_over(self, cause: RecordedEvent) -> None:
         """

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
 
 import attrs
 
-from eventsource.domain.aggregates.handler import annotated_kinds, check_is_plain, methods_of
+from eventsource.domain.aggregates.handler import annotated_kinds, check_overrides, methods_of, note_declared
 from eventsource.domain.event import Event
 from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import decode
 from eventsource.domain.evolution.erased import Erased
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.domain.processes.correlation import ID
 from eventsource.errors import (
     AggregateNotFoundError,
     ConflictError,
     DeclarationError,
+    EventError,
     PreconditionFailedError,
 )
 
@@ -74,7 +76,8 @@ class Reaction:
         """
         Run it, with as many of *arguments* as it takes.
         """
-        self.method(process, *arguments[: len(inspect.signature(self.method).parameters) - 1])
+        returned = self.method(process, *arguments[: len(inspect.signature(self.method).parameters) - 1])
+        check_has_run(returned, self.method)
 
 
 @attrs.frozen
@@ -201,6 +204,7 @@ def _mark(
         msg = f"{name} takes too much: (self, event), or (self, event, recorded); (self, command, refusal) of a refusal"
         raise DeclarationError(msg)
     setattr(method, _MARK, _Mark(kind, classes, by, refusals))
+    note_declared(method, body)
     return method
 
 
@@ -246,6 +250,17 @@ class Reactions:
             if not isinstance(event, Erased) and event.event_type in self.events
         ]
 
+    def is_erased(self, recorded: RecordedEvent) -> bool:
+        """
+        Whether the data of an event that would be answered was erased.
+        """
+        try:
+            return event_types.can_give(recorded.type, self.events) and any(
+                isinstance(event, Erased) for event in decode(recorded)
+            )
+        except EventError:
+            return False
+
     def answer_to(self, command: object, refusal: str) -> Reaction | None:
         """
         The answer to a refusal, or None.
@@ -281,6 +296,7 @@ def collect_reactions(owner: type, by: By | None) -> Reactions:
         DeclarationError: Two methods answer the same; a field that is to lead to the process is not
             there, or an event that starts one leads nowhere.
     """
+    check_overrides(owner, _MARK)
     events: dict[str, Reaction] = {}
     classes: dict[str, type[Event]] = {}
     refusals: dict[type, tuple[tuple[tuple[type[Exception], ...], Reaction], ...]] = {}
@@ -319,6 +335,8 @@ def _check_by(by: By | None, event_class: type[Event], method: Callable[..., obj
             return
         msg = f"{name}: {event_class.__name__} has no field {by!r} that could say which process it is for"
     else:
+        if callable(by):
+            check_is_plain(by)
         return
     raise DeclarationError(msg)
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import inspect
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from eventsource.domain.aggregates.aggregate import Aggregate
 from eventsource.domain.aggregates.period_aggregate import PeriodAggregate
+from eventsource.domain.aggregates.state_attributes import is_class_variable
 from eventsource.domain.snapshots.sameness import are_same
 from eventsource.errors import UnstorableStateError
 
@@ -62,7 +63,7 @@ def _class_variables(cls: type[Aggregate]) -> frozenset[str]:
         name
         for base in own_bases(cls)
         for name, hint in inspect.get_annotations(base).items()
-        if _is_class_variable(hint)
+        if is_class_variable(hint)
     )
 
 
@@ -110,13 +111,7 @@ def state_types(aggregate_class: type[Aggregate]) -> dict[str, Any]:
 
 
 def _annotated(base: type) -> dict[str, Any]:
-    return {name: hint for name, hint in inspect.get_annotations(base).items() if not _is_class_variable(hint)}
-
-
-def _is_class_variable(annotation: object) -> bool:
-    if isinstance(annotation, str):
-        return annotation.partition("[")[0].rpartition(".")[2] == "ClassVar"
-    return annotation is ClassVar or get_origin(annotation) is ClassVar
+    return {name: hint for name, hint in inspect.get_annotations(base).items() if not is_class_variable(hint)}
 
 
 def _resolve(annotation: object, base: type, name: str) -> Any:

@@ -39,7 +39,7 @@ class Fingerprint:
     """
 
     text: str
-    _upcasters_declared: int
+    _upcasters_declared: tuple[int, ...]
     _names: tuple[tuple[Mapping[str, object], str, object], ...]
     _codes: tuple[tuple[FunctionType, CodeType], ...]
 

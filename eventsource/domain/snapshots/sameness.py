@@ -5,11 +5,13 @@ Whether two values are the same for all that a handler could do with them, which
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
-from datetime import datetime, time, timezone
+from collections import defaultdict, deque
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from functools import lru_cache
+from enum import Enum
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import attrs
 from pydantic import BaseModel
@@ -22,9 +24,15 @@ _LEAVES: Final = frozenset({type(None), bool, int, str, bytes})
 _SETS: Final[tuple[type[Any], ...]] = (set, frozenset)
 _SIZED: Final[tuple[type[Any], ...]] = (dict, list, tuple, deque)
 _PLAIN_SIZED: Final = frozenset({dict, list, tuple})
+# Dicts that are equal whatever the order of their keys.
+_UNORDERED: Final = frozenset({dict, defaultdict})
 # What such an object has beside its contents: of a defaultdict, of a deque.
 _SETTINGS: Final = ("default_factory", "maxlen")
 _MUTABLE: Final[tuple[type[Any], ...]] = (list, dict, set, deque, bytearray)
+
+# Values that JSON carries as such or as one text. A subclass of one of these (a database driver's UUID, the time of a
+# library for frozen clocks) comes back as the class itself, with the same value.
+_PLAIN: Final = frozenset({str, int, float, bytes, Decimal, UUID, date, datetime, time, timedelta})
 
 # Zones that are nothing but an offset: it makes no difference whose they are.
 _FIXED_ZONES: Final = frozenset({timezone, TzInfo, type(None)})
@@ -46,6 +54,23 @@ def are_same(one: object, other: object, *, shared: dict[int, object] | None = N
             other, since a change to it would be seen in both places.
     """
     return _Comparison(shared).are_same(one, other)
+
+
+def comes_back_as(one: object, other: object) -> bool:
+    """
+    Whether *other*, read from JSON, says all that *one* said when it was written.
+
+    As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the order of the
+    keys of a dict, and the subclass that a text, a number or a time is of.
+    """
+    return _ReadBack(None).are_same(one, other)
+
+
+def are_alike(one: object, other: object) -> bool:
+    """
+    As `are_same`, but two objects of a class that compares by identity are alike if their attributes are.
+    """
+    return _Alike(None).are_same(one, other)
 
 
 def class_of(value: Any) -> Any:
@@ -70,7 +95,7 @@ class _Comparison:
     def are_same(self, one: Any, other: Any) -> bool:
         kind = class_of(one)
         if kind is not class_of(other):
-            return False
+            return self._differ_in_class_only(one, other)
         if kind in _LEAVES:
             return bool(one == other)
         if self._shared is not None and can_change(kind):
@@ -94,7 +119,7 @@ class _Comparison:
         if isinstance(one, Decimal):
             return bool(one.as_tuple() == other.as_tuple())
         if isinstance(one, (datetime, time)):
-            return _are_same_times(one, other)
+            return self._are_same_times(one, other)
         if is_any_of(one, _SETS):
             found = {member: member for member in other}
             return bool(one == other) and all(self.are_same(member, found[member]) for member in one)
@@ -118,6 +143,12 @@ class _Comparison:
         names = field_names(one)
         return bool(one == other) if names is None else self._have_same_fields(names, one, other)
 
+    def _differ_in_class_only(self, one: Any, other: Any) -> bool:  # noqa: ARG002  others know better
+        return False
+
+    def _are_same_times(self, one: datetime | time, other: datetime | time) -> bool:
+        return _are_same_times(one, other)
+
     def _all(self, some: Iterable[Any], others: Iterable[Any]) -> bool:
         return all(map(self.are_same, some, others))
 
@@ -125,6 +156,57 @@ class _Comparison:
         nothing = object()
         pairs = ((getattr(one, name, nothing), getattr(other, name, nothing)) for name in names)
         return all((mine is theirs is nothing) or self.are_same(mine, theirs) for mine, theirs in pairs)
+
+
+class _ReadBack(_Comparison):
+    def _differ_in_class_only(self, one: Any, other: Any) -> bool:
+        kind = class_of(other)
+        if kind not in _PLAIN or not isinstance(one, kind) or isinstance(one, (bool, Enum)):
+            return False
+        # A datetime is a date to Python, and says more than one.
+        if isinstance(one, datetime) and kind is date:
+            return False
+        return self._composite(kind, one, other) if kind not in _LEAVES else bool(one == other)
+
+    def _composite(self, kind: type[Any], one: Any, other: Any) -> bool:
+        if kind not in _UNORDERED:
+            return _is_flat_twin(one, other) or super()._composite(kind, one, other)
+        # Members are stored sorted by name.
+        keys = {key: key for key in other}
+        return (
+            len(one) == len(other)
+            and all(key in keys and self.are_same(key, keys[key]) for key in one)
+            and all(self.are_same(value, other[key]) for key, value in one.items())
+            and getattr(one, "default_factory", None) == getattr(other, "default_factory", None)
+        )
+
+    def _are_same_times(self, one: datetime | time, other: datetime | time) -> bool:
+        offset = one.utcoffset()
+        return (
+            one.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0)
+            and offset == other.utcoffset()
+            # With an offset there is nothing to tell apart.
+            and (offset is not None or (one.fold == other.fold and one.tzinfo is other.tzinfo))
+        )
+
+
+class _Alike(_Comparison):
+    def _composite(self, kind: type[Any], one: Any, other: Any) -> bool:
+        if one is other:
+            return True
+        if getattr(kind, "__eq__", None) is not getattr(object, "__eq__", None) or field_names(one) is not None:
+            return super()._composite(kind, one, other)
+        return self.are_same(getattr(one, "__dict__", None), getattr(other, "__dict__", None))
+
+
+def _is_flat_twin(one: object, other: object) -> bool:
+    """
+    Whether two objects are models of plain values that are the same; False says nothing.
+    """
+    if not isinstance(one, BaseModel) or one.__pydantic_extra__ or one.__pydantic_private__:
+        return False
+    mine, theirs = vars(one), vars(other)
+    return _is_flat(mine.values()) and mine == theirs and _have_same_types(mine.values(), theirs.values())
 
 
 def _is_flat(items: Iterable[Any]) -> bool:
@@ -141,11 +223,21 @@ def field_names(value: object) -> tuple[str, ...] | None:
     """
     if isinstance(value, BaseModel):
         private = tuple(value.__pydantic_private__ or ())
-        return (*vars(value), *(value.__pydantic_extra__ or ()), *private)
+        # What is computed from the rest, and kept beside it, is computed again.
+        computed = _computed_names(value.__class__)
+        names = tuple(vars(value)) if not computed else tuple(name for name in vars(value) if name not in computed)
+        return (*names, *(value.__pydantic_extra__ or ()), *private)
     declared = declared_fields(class_of(value))
     if declared is None:
         return None
     return tuple(dict.fromkeys((*declared, *getattr(value, "__dict__", ()))))
+
+
+@lru_cache(maxsize=1024)
+def _computed_names(cls: type[BaseModel]) -> frozenset[str]:
+    return frozenset(
+        name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, cached_property)
+    )
 
 
 @lru_cache(maxsize=1024)

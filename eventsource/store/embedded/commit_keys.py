@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from eventsource.store.embedded.query.sql import fetch
+from eventsource.wire.backup import CommitKey
+
 if TYPE_CHECKING:
     import apsw
 
@@ -26,6 +29,9 @@ CREATE UNIQUE INDEX commit_keys_first_position ON commit_keys (first_position);
 """
 
 INSERT: Final = "INSERT INTO commit_keys (key, request, first_position, last_position) VALUES (?, ?, ?, ?)"
+
+
+_FORMAT_WITH_KEYS: Final = 3
 
 
 @attrs.frozen
@@ -70,3 +76,18 @@ def forget_request(connection: apsw.Connection, position: int) -> bool:
         (position, position),
     )
     return connection.changes() > 0
+
+
+def read_keys(connection: apsw.Connection, *, first: int, last: int) -> dict[int, CommitKey]:
+    """
+    The keys of the commits whose first events are at these positions, by position.
+    """
+    version: int = connection.pragma("user_version")
+    if version < _FORMAT_WITH_KEYS:
+        return {}
+    found = fetch(
+        connection,
+        "SELECT key, request, first_position, last_position FROM commit_keys WHERE first_position BETWEEN ? AND ?",
+        (first, last),
+    )
+    return {begin: CommitKey(key, request, end - begin + 1) for key, request, begin, end in found}

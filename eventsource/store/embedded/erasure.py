@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from eventsource.domain.data_reference import emptied
+from eventsource.domain.timestamp import format_timestamp
 from eventsource.errors import NotSupportedError, SubjectNotFoundError
 from eventsource.store.embedded.commit_keys import forget_request
 from eventsource.store.embedded.query.sql import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from eventsource.store.embedded.query.data_index import IndexKeeper
 
@@ -39,9 +40,12 @@ _HEADER_BYTES: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 _CHUNK_BYTES: Final = 2**20
 
 
-def erase_data(connection: apsw.Connection, indexes: IndexKeeper, subject: str) -> int:
+def erase_data(connection: apsw.Connection, indexes: IndexKeeper, subject: str, including: Collection[str] = ()) -> int:
     """
     Empty the events of *subject*, inside a transaction.
+
+    Args:
+        including: Of events of these types also data that was not stored by reference.
 
     Returns:
         How many there were to be emptied.
@@ -61,6 +65,8 @@ def erase_data(connection: apsw.Connection, indexes: IndexKeeper, subject: str) 
         "WHERE e.subject = ? AND r.salt IS NOT NULL",
         (subject,),
     )
+    unreferenced = _unreferenced(connection, subject, including)
+    found += [(position,) for position, _ in unreferenced]
     if not found:
         return 0
     # Entries of an index that was dropped are found by nobody but this.
@@ -74,8 +80,31 @@ def erase_data(connection: apsw.Connection, indexes: IndexKeeper, subject: str) 
         connection.execute("UPDATE data_references SET salt = NULL WHERE position = ?", (position,))
         # Whoever guesses the data could try the guess on the digest of the request.
         forget_request(connection, position)
+    # Their hashes cover the data, so they can be computed no more.
+    connection.executemany(
+        "INSERT OR IGNORE INTO imported_events (position, time) VALUES (?, ?)",
+        [(position, format_timestamp(time_ns)) for position, time_ns in unreferenced],
+    )
     connection.execute("INSERT OR IGNORE INTO unfinished_erasures (position) VALUES (?)", found[0])
     return len(found)
+
+
+def _unreferenced(connection: apsw.Connection, subject: str, including: Collection[str]) -> list[tuple[int, int]]:
+    """
+    Position and time of the events of these types that hold data which was not stored by reference.
+    """
+    return [
+        (position, time_ns)
+        for event_type in sorted(set(including))
+        for position, time_ns, data_json in fetch(
+            connection,
+            "SELECT e.position, e.time_ns, e.data FROM events AS e "
+            "LEFT JOIN data_references AS r ON r.position = e.position "
+            "WHERE e.subject = ? AND e.type = ? AND r.position IS NULL",
+            (subject, event_type),
+        )
+        if emptied(data_json) != data_json
+    ]
 
 
 def is_unfinished(connection: apsw.Connection) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from eventsource.store.embedded.files import StoreFiles
 
-FORMAT = 4
+FORMAT = 5
 
 # position: 1, 2, 3 …; the order of the log.
 # version: the event's number within its subject, from 1 on. The last one is the answer to "how many events has this
@@ -71,8 +71,16 @@ _SCHEMA_4 = f"""
 CREATE INDEX {COMMAND_ID_INDEX} ON events ({COMMAND_ID}) WHERE {HAS_COMMAND_ID};
 """
 
+# subjects: how many subjects the log has up to this event, so that the last event tells it. Of the events written
+# before this format only the last has it.
+_SCHEMA_5 = """
+ALTER TABLE events ADD COLUMN subjects INTEGER;
+UPDATE events SET subjects = (SELECT count(DISTINCT subject) FROM events)
+WHERE position = (SELECT max(position) FROM events);
+"""
+
 # What each format adds to the one before it.
-_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)
+_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5)
 
 SCHEMA = "".join(_STEPS)
 

@@ -58,6 +58,15 @@ SELECT position FROM events WHERE subject = ? AND position > ? AND position <= ?
 UNION ALL
 SELECT position FROM events WHERE subject >= ? AND subject < ? AND position > ? AND position <= ?
 """
+# Both halves go along the index on subjects; a half may have no event of that type.
+_LATEST_BELOW = """
+SELECT latest FROM (
+    SELECT max(position) AS latest FROM events WHERE subject = ? AND +type = ? AND position > ? AND position <= ?
+    UNION ALL
+    SELECT max(position) FROM events
+    WHERE subject >= ? AND subject < ? AND +type = ? AND position > ? AND position <= ? GROUP BY subject
+) WHERE latest IS NOT NULL ORDER BY latest
+"""
 _BY_POSITION = f"SELECT {EVENT_COLUMNS} FROM events WHERE position = ?"  # noqa: S608  constants
 
 
@@ -157,14 +166,18 @@ def read_head(connection: apsw.Connection) -> int:
     return head or 0
 
 
-def read_position(connection: apsw.Connection, event_id: str) -> int:
+def read_position(connection: apsw.Connection, event_id: str, *, first: bool = False) -> int:
     """
-    Where an event stands.
+    Where an event stands; of several with that id the last, or the *first*.
 
     Raises:
         EventNotFoundError: It is not in the store.
     """
-    position: int | None = connection.execute("SELECT position FROM events WHERE id = ?", (event_id,)).get
+    order = "" if first else "DESC"
+    position: int | None = connection.execute(
+        f"SELECT position FROM events WHERE id = ? ORDER BY position {order} LIMIT 1",  # noqa: S608  a constant
+        (event_id,),
+    ).get
     if position is None:
         raise EventNotFoundError(event_id)
     return position
@@ -275,15 +288,42 @@ def _gather_subtree(connection: apsw.Connection, selection: Selection, until: in
 
 
 def _gather_latest(connection: apsw.Connection, selection: Selection, event_type: str, until: int) -> array[int]:
+    """
+    The positions of the last events of a type, one for each subject.
+
+    The index on subjects finds them where it holds few events, else that on types. The unary plus
+    keeps SQLite from the other one.
+    """
     subject = str(selection.subject)
-    where, scope = "1", tuple[str, ...]()
+    scope: tuple[str, ...] = ()
+    where = "type = ?"
     if not selection.recursive:
-        where, scope = "subject = ?", (subject,)
+        where, scope = "+type = ? AND subject = ?", (subject,)
+    elif not selection.covers_all and _is_small(connection, selection, until):
+        return _gather_latest_below(connection, selection, event_type, until)
     elif not selection.covers_all:
-        where, scope = "(subject = ? OR (subject >= ? AND subject < ?))", (subject, *range_below(subject))
+        where, scope = (
+            "type = ? AND (+subject = ? OR (+subject >= ? AND +subject < ?))",
+            (subject, *range_below(subject)),
+        )
     found = connection.execute(
-        f"SELECT max(position) FROM events WHERE {where} AND type = ? AND position > ? AND position <= ? "  # noqa: S608
+        f"SELECT max(position) FROM events WHERE {where} AND position > ? AND position <= ? "  # noqa: S608  constants
         "GROUP BY subject ORDER BY 1",
-        (*scope, event_type, selection.after, until),
+        (event_type, *scope, selection.after, until),
     )
+    return array("q", (row[0] for row in found))
+
+
+def _is_small(connection: apsw.Connection, selection: Selection, until: int) -> bool:
+    counted: int = connection.execute(
+        f"SELECT count(*) FROM ({_POSITIONS_BELOW} LIMIT ?)",  # noqa: S608  constants
+        (*_subtree_values(selection, until), _MAX_GATHERED + 1),
+    ).get
+    return counted <= _MAX_GATHERED
+
+
+def _gather_latest_below(connection: apsw.Connection, selection: Selection, event_type: str, until: int) -> array[int]:
+    subject = str(selection.subject)
+    bounds = (event_type, selection.after, until)
+    found = connection.execute(_LATEST_BELOW, (subject, *bounds, *range_below(subject), *bounds))
     return array("q", (row[0] for row in found))

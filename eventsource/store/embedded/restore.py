@@ -12,13 +12,16 @@ import apsw
 
 from eventsource.errors import StoreNotEmptyError
 from eventsource.store.callers import call_in
+from eventsource.store.embedded import commit_keys
 from eventsource.store.embedded.entries import write_imported_times, write_references
+from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.restoring import BackupReader, each
+from eventsource.store.schema import SchemaBook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 
-    from eventsource.store.log_entry import LogEntry
+    from eventsource.store.restoring import RestoredEvent
 
 Batch = list[Any]
 
@@ -82,17 +85,24 @@ class RestoreAbortedError(Exception):
 
 
 def restore_all(
-    connection: apsw.Connection, name: str, feed: Feed, write_rows: Callable[[Sequence[tuple[Any, ...]]], None]
+    connection: apsw.Connection,
+    name: str,
+    feed: Feed,
+    write_rows: Callable[[Sequence[tuple[Any, ...]]], None],
+    declare: Callable[[str, str, int], None],
 ) -> BackupReader:
     """
-    Write all events of a backup, inside a transaction.
+    Write a backup with all that belongs to it, inside a transaction.
 
     Args:
         write_rows: Writes rows of events with their versions, and whatever is derived from them.
 
+        declare: Declares the index on a type and a path over the log up to a position.
+
     Raises:
         StoreNotEmptyError: There are events.
-        BackupInvalidError: An event does not fit.
+        BackupInvalidError: An item does not fit.
+        SchemaExistsError: A schema of the backup is for a type that has another one here.
     """
     events: int = connection.execute("SELECT count(*) FROM events").get
     if events:
@@ -100,22 +110,66 @@ def restore_all(
     reader = BackupReader()
     versions = _Versions(connection)
     for batch in feed:
-        entries = [reader.read(members) for members in batch]
-        rows = [(*entry.event, versions.next(entry.event.subject)) for entry in entries]
-        try:
-            write_rows(rows)
-        except apsw.ConstraintError:
-            index, first = _find_repeated(connection, entries)
-            raise reader.repeated_id(index=index, first=first) from None
-        write_references(
-            connection, ((entry.event.position, entry.reference) for entry in entries if entry.reference is not None)
-        )
-        write_imported_times(
-            connection,
-            ((entry.event.position, entry.imported_time) for entry in entries if entry.imported_time is not None),
-        )
+        restored = [event for event in map(reader.read, batch) if event is not None]
+        if restored:
+            _write_events(connection, reader, restored, versions, write_rows)
+            _write_keys(connection, reader, restored)
         versions.forget_some()
+    reader.complete()
+    if not _has_unique_ids(connection):
+        reader.repeated_ids = connection.execute("SELECT count(*) - count(DISTINCT id) FROM events").get
+    for event_type, schema in SchemaBook(read_schema_texts(connection)).lacking(reader.schemas).items():
+        insert_schema(connection, event_type, schema)
+    for event_type, path in reader.indexes:
+        declare(event_type, path, reader.events)
     return reader
+
+
+def _write_events(
+    connection: apsw.Connection,
+    reader: BackupReader,
+    restored: Sequence[RestoredEvent],
+    versions: _Versions,
+    write_rows: Callable[[Sequence[tuple[Any, ...]]], None],
+) -> None:
+    entries = [event.entry for event in restored]
+    rows = [(*entry.event, versions.next(entry.event.subject)) for entry in entries]
+    try:
+        write_rows(rows)
+    except apsw.ConstraintError:
+        # Another kind of store may give an id twice. Then this file finds by an id more than one event.
+        connection.execute("DELETE FROM events WHERE position >= ?", (entries[0].event.position,))
+        connection.execute("DROP INDEX events_id")
+        connection.execute("CREATE INDEX events_id ON events (id)")
+        write_rows(rows)
+    write_references(
+        connection, ((entry.event.position, entry.reference) for entry in entries if entry.reference is not None)
+    )
+    write_imported_times(
+        connection,
+        ((entry.event.position, entry.imported_time) for entry in entries if entry.imported_time is not None),
+    )
+
+
+def _write_keys(connection: apsw.Connection, reader: BackupReader, restored: Sequence[RestoredEvent]) -> None:
+    keyed = [(event.index, event.entry.event.position, event.key) for event in restored if event.key is not None]
+    rows = [(key.text, key.digest, first, first + key.events - 1) for _, first, key in keyed]
+    try:
+        connection.executemany(commit_keys.INSERT, rows)
+    except apsw.ConstraintError:
+        for index, first, key in keyed:
+            stored = commit_keys.find_key(connection, key.text)
+            if stored is not None and stored.first != first:
+                raise reader.repeated_key(index=index) from None
+        raise
+    for event in restored:
+        if event.is_emptied:
+            commit_keys.forget_request(connection, event.entry.event.position)
+
+
+def _has_unique_ids(connection: apsw.Connection) -> bool:
+    indexes = connection.execute("""SELECT "unique" FROM pragma_index_list('events') WHERE name = 'events_id'""")
+    return bool(indexes.get)
 
 
 class _Versions:
@@ -142,22 +196,3 @@ class _Versions:
         """
         if len(self._known) > _MAX_COUNTED_SUBJECTS:
             self._known.clear()
-
-
-def _find_repeated(connection: apsw.Connection, entries: Sequence[LogEntry]) -> tuple[int, int]:
-    """
-    The first event whose id came before, and the one that had it, both counted from 0.
-    """
-    before = entries[0].event.position
-    seen: dict[str, int] = {}
-    for event, *_ in entries:
-        position = seen.get(event.id)
-        if position is None:
-            position = connection.execute(
-                "SELECT position FROM events WHERE id = ? AND position < ?", (event.id, before)
-            ).get
-        if position is not None:
-            return event.position - 1, position - 1
-        seen[event.id] = event.position
-    msg = "no id is repeated"
-    raise AssertionError(msg)

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import partial
 from itertools import islice
 from os import fspath
@@ -28,6 +28,7 @@ from eventsource.errors import (
     NotSupportedError,
     QueryError,
     StoreClosedError,
+    StoreCorruptedError,
     StoreError,
     StoreLockedError,
     StoreNotEmptyError,
@@ -37,6 +38,7 @@ from eventsource.errors import (
 from eventsource.store.callers import Growth, OwnProcess, call_in
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
+from eventsource.store.embedded.commit_keys import read_keys
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
@@ -52,12 +54,14 @@ from eventsource.store.embedded.restore import Feed, RestoreAbortedError
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
+from eventsource.store.log_entry import backup_items
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import ROWS_AT_A_TIME, QueryLimits, QueryRows, Spending
 from eventsource.store.schema import SchemaBook, read_schemas
+from eventsource.wire.backup import Declarations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from eventsource.store.interface import AuditReport, EventStream, StoreStatus
     from eventsource.store.log_entry import LogEntry
     from eventsource.store.query import DataIndex, Explanation
+    from eventsource.wire.backup import CommitKey
 
 # How often another process's commits are looked for, in seconds: what a reader there waits at the most.
 _POLL_INTERVAL_S = 0.05
@@ -143,6 +148,8 @@ class EmbeddedEventStore:
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
         self._feeds: set[Feed] = set()
+        # The backups that are being restored; each is done when its restore is over.
+        self._restores: set[Future[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._process.claim()
@@ -171,6 +178,7 @@ class EmbeddedEventStore:
         *,
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
+        await self._wait_for_restore()
         writer = self._open_for_commit()
         request = CommitRequest.checked(
             events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
@@ -253,6 +261,7 @@ class EmbeddedEventStore:
         return await self._open_reader().run(lambda connection: read_status(connection, self._path, self._clock()))
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
+        await self._wait_for_restore()
         writer = self._open_for_commit()
         text = self._schemas.add(event_type, schema)
         # A task starts after the sending of commits that arrived before it, so they are before the schema in the log;
@@ -334,10 +343,10 @@ class EmbeddedEventStore:
     async def audit(self) -> AuditReport:
         return await audit_file(self._open_reader())
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         subject = Subject(subject)
         writer = self._open_for_commit()
-        erased = await writer.erase(subject)
+        erased = await writer.erase(subject, including)
         deadline, rest_s = time.monotonic() + _ERASE_PATIENCE_S, _FIRST_REST_S
         try:
             while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:
@@ -350,13 +359,19 @@ class EmbeddedEventStore:
         return erased
 
     async def backup(self) -> AsyncGenerator[dict[str, Any]]:
-        until, after = await self.head(), 0
+        until, declarations = await self._open_reader().run(_read_moment)
+        async with aclosing(backup_items(self._keyed_entries(until), declarations)) as items:
+            async for item in items:
+                yield item
+
+    async def _keyed_entries(self, until: int) -> AsyncGenerator[tuple[LogEntry, CommitKey | None]]:
+        after = 0
         while after < until:
-            page = await self._open_reader().run(partial(_read_page, after=after, until=until))
+            page, keys = await self._open_reader().run(partial(_read_keyed_page, after=after, until=until))
             if not page:
-                return
+                raise StoreCorruptedError(str(self._path), f"the event at position {after + 1} is missing")
             for entry in page:
-                yield entry.to_backup()
+                yield entry, keys.get(entry.event.position)
             after = page[-1].event.position
 
     async def read_entries(self, *, after: int) -> list[LogEntry]:
@@ -372,10 +387,15 @@ class EmbeddedEventStore:
             raise StoreNotEmptyError(str(self._path), events=count)
         feed = Feed()
         self._feeds.add(feed)
+        finished: Future[None] = Future()
+        # So that one of those who wait for it cannot cancel it for the others.
+        finished.set_running_or_notify_cancel()
+        self._restores.add(finished)
         restoring = asyncio.create_task(writer.restore(feed))
         try:
             await feed.fill(events, restoring)
-            restored = await asyncio.shield(restoring)
+            reader = await asyncio.shield(restoring)
+            self._schemas.take(reader.schemas.texts)
         except BaseException:
             feed.abort(RestoreAbortedError())
             with suppress(Exception):
@@ -384,7 +404,20 @@ class EmbeddedEventStore:
         finally:
             self._feeds.discard(feed)
             self._growth.reach(writer.head)
-        return restored
+            self._restores.discard(finished)
+            finished.set_result(None)
+        for event_type, index_path in reader.indexes:
+            # Whatever becomes of it, the backup is restored: what is unfinished is built on at the next opening.
+            with suppress(StoreError):
+                await build_index(writer, event_type, index_path)
+        return reader.events
+
+    async def _wait_for_restore(self) -> None:
+        """
+        Return when no backup is being restored: what it brings decides about what comes.
+        """
+        while self._restores:
+            await asyncio.wrap_future(next(iter(self._restores)))
 
     async def ping(self) -> None:
         await self._open_reader().run(read_head)
@@ -428,8 +461,8 @@ class EmbeddedEventStore:
     async def head(self) -> int:
         return await self._open_reader().run(read_head)
 
-    async def position_of(self, event_id: str) -> int:
-        return await self._open_reader().run(lambda connection: read_position(connection, event_id))
+    async def position_of(self, event_id: str, *, first: bool = False) -> int:
+        return await self._open_reader().run(lambda connection: read_position(connection, event_id, first=first))
 
     def open(self, selection: Selection) -> LogPages:
         return LogPages(self._open_reader(), selection)
@@ -540,3 +573,22 @@ def _check_name(path: str | PathLike[str]) -> None:
 
 def _read_page(connection: apsw.Connection, *, after: int, until: int) -> list[LogEntry]:
     return list(read_entries(connection, after=after, until=until, limit=PAGE_EVENTS))
+
+
+def _read_keyed_page(
+    connection: apsw.Connection, *, after: int, until: int
+) -> tuple[list[LogEntry], dict[int, CommitKey]]:
+    page = _read_page(connection, after=after, until=until)
+    # Behind the events: what is erased in between is missing from the key, not from the event.
+    last = page[-1].event.position if page else after
+    return page, read_keys(connection, first=after + 1, last=last)
+
+
+def _read_moment(connection: apsw.Connection) -> tuple[int, Declarations]:
+    """
+    The end of the log, and what is declared at that moment.
+    """
+    # One transaction, so one moment.
+    with connection:
+        declared = [(index.event_type, index.path) for index in list_indexes(connection)]
+        return read_head(connection), Declarations(read_schema_texts(connection), declared)

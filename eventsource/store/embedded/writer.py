@@ -52,7 +52,7 @@ from eventsource.store.embedded.restore import Feed, restore_all
 from eventsource.store.query import IndexState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.gdbql import Query
@@ -90,9 +90,10 @@ _CLEANING_PAUSE_S = 1.0
 _CLEANING_PATIENCE_MS = 100
 
 _INSERT = """
-INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO events (position, id, time_ns, source, subject, type, data, predecessor_hash, hash, version, subjects)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_SUBJECTS = "SELECT subjects FROM events ORDER BY position DESC LIMIT 1"
 _BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE position BETWEEN ? AND ? ORDER BY position"  # noqa: S608  a constant
 
 
@@ -310,7 +311,7 @@ class Writer:
         """
         return await self._ask(do)
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, including: Collection[str]) -> int:
         """
         Empty the events of a subject; then `clean` what is left of them.
 
@@ -319,7 +320,7 @@ class Writer:
         """
 
         def do(indexes: IndexKeeper) -> int:
-            erased = erasure.erase_data(self._connection, indexes, subject)
+            erased = erasure.erase_data(self._connection, indexes, subject, including)
             # They were computed from what is gone.
             self._guards.forget()
             return erased
@@ -341,20 +342,20 @@ class Writer:
         """
         return await self._ask(lambda _: self._clean(), in_transaction=False)
 
-    async def restore(self, feed: Feed) -> int:
+    async def restore(self, feed: Feed) -> BackupReader:
         """
-        Write all events of a backup into the empty log, in one transaction.
+        Write a backup into the empty log, in one transaction.
 
         Returns:
-            How many there were.
+            The reader, which knows what came.
 
         Raises:
             StoreError: Nothing was written.
         """
 
-        def do(_: IndexKeeper) -> BackupReader:
+        def do(indexes: IndexKeeper) -> BackupReader:
             self._guards.forget()
-            return restore_all(self._connection, str(self._path), feed, self._write_rows)
+            return restore_all(self._connection, str(self._path), feed, self._write_rows, indexes.declare)
 
         def then() -> None:
             self._versions.clear()
@@ -362,7 +363,7 @@ class Writer:
 
         reader = await self._ask(do, then)
         reader.finish()
-        return reader.events
+        return reader
 
     async def _ask(
         self,
@@ -625,7 +626,13 @@ class Writer:
         """
         Write events, and what is derived from them, into the transaction under way.
         """
-        self._connection.executemany(_INSERT, rows)
+        subjects: int = self._connection.execute(_SUBJECTS).get or 0
+        counted: list[Row] = []
+        for row in rows:
+            # The first event of a subject has version 1.
+            subjects += row[-1] == 1
+            counted.append((*row, subjects))
+        self._connection.executemany(_INSERT, counted)
         self._indexes.enter(rows)
 
     def _is_quick(self, request: CommitRequest) -> bool:

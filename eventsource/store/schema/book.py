@@ -66,6 +66,35 @@ class SchemaBook:
         self._texts.pop(event_type, None)
         self._validators.pop(event_type, None)
 
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """
+        The schemas as canonical JSON, by event type.
+        """
+        return self._texts
+
+    def lacking(self, other: SchemaBook) -> dict[str, str]:
+        """
+        The schemas of *other* that are not here, as canonical JSON by event type.
+
+        Raises:
+            SchemaExistsError: A type has another schema here.
+            InvalidSchemaError: Together there are too many.
+        """
+        found = {name: text for name, text in other.texts.items() if self._texts.get(name) != text}
+        for event_type in found:
+            if event_type in self._texts:
+                raise SchemaExistsError(event_type)
+            if len(self._texts) + len(found) > MAX_SCHEMAS:
+                raise InvalidSchemaError(event_type, f"there would be more than {MAX_SCHEMAS} schemas")
+        return found
+
+    def take(self, texts: Mapping[str, str]) -> None:
+        """
+        Check events by further schemas, which are valid.
+        """
+        self._texts.update(texts)
+
     def check(self, events: Sequence[NewEvent]) -> None:
         """
         Check what is to be committed.

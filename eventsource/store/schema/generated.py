@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from pydantic import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
+from eventsource.domain.evolution.round_trip import round_trip_of
 from eventsource.domain.metadata import METADATA_KEY
 from eventsource.errors import DeclarationError
 
@@ -55,7 +56,7 @@ def schema_of(event_class: type[Event], *, allow: Allowance = "versions") -> Sch
     - "nothing": no other member, and no other version.
 
     Raises:
-        DeclarationError: A field has a type without a JSON Schema.
+        DeclarationError: A field has a type without a JSON Schema, or cannot come back from the store as it was.
     """
     schema = _data_schema(event_class, GenerateJsonSchema)
     if allow == "nothing":
@@ -107,6 +108,8 @@ def checked_part(schema: Schema) -> tuple[Schema, int | None]:
 
 def _data_schema(event_class: type[Event], generator: type[GenerateJsonSchema]) -> Schema:
     try:
+        # A schema of what cannot be read again would only say that it is right to store it.
+        round_trip_of(event_class)
         schema = event_class.model_json_schema(mode="serialization", schema_generator=generator)
     except PydanticUserError as error:
         msg = f"{event_class.__qualname__} has a field without a JSON Schema: {error.message}"

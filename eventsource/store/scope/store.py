@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
 
+from eventsource.domain.event import checked_new_events
+from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
@@ -21,7 +23,16 @@ from eventsource.store.query import QueryLimits, QueryRows
 from eventsource.store.scope.placement import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Awaitable,
+        Callable,
+        Collection,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
 
     from eventsource.domain.event import NewEvent, RecordedEvent
@@ -128,6 +139,7 @@ class ScopedEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
+        events, preconditions = checked_new_events(events), checked_rules(preconditions)
         placement = self._placement
         with placement.errors(preconditions, key=idempotency_key):
             recorded = await self._store.commit(
@@ -138,10 +150,11 @@ class ScopedEventStore:
         self._know(recorded)
         return tuple(map(placement.event, recorded))
 
-    async def erase(self, subject: str) -> int:
+    async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         self._check_open()
         with self._placement.errors():
-            return await self._store.erase(self._placement.exact(Subject(subject)))
+            place = self._placement.exact(Subject(subject))
+            return await (self._store.erase(place, including=including) if including else self._store.erase(place))
 
     # --- Reading ---
 

@@ -80,7 +80,8 @@ def foreign(count: int = 3) -> list[dict[str, Any]]:
 
 async def test_a_backup_has_all_events_as_they_are_written(store: EventStore) -> None:
     """
-    Events have their ten members and, where data is stored by reference, what ties it to the chain.
+    Events have their ten members and, where data is stored by reference, what ties it to the chain. Beside them is
+    the key of the commit: some kinds of stores give each commit one.
     """
     await fill(store, 3)
     await store.erase("/people/1")
@@ -88,7 +89,7 @@ async def test_a_backup_has_all_events_as_they_are_written(store: EventStore) ->
 
     backup = await backup_of(store)
 
-    assert [list(event) for event in backup] == [
+    assert [[name for name in event if not name.startswith("commit")] for event in backup] == [
         MEMBERS,
         [*MEMBERS, "datadigest"],
         MEMBERS,
@@ -192,7 +193,9 @@ async def test_events_of_another_kind_of_store_are_kept_as_they_are(open_store: 
         (event,) = await store.commit([noted("/foreign/1")])
 
         report = await store.audit()
-        assert await backup_of(store) == [*foreign(), event.to_cloud_event()]
+        *before, latest = await backup_of(store)
+        assert before == foreign()
+        assert {name: latest[name] for name in MEMBERS} == event.to_cloud_event()
         assert (report.is_intact, report.events, report.imported) == (True, 4, 3)
         assert event.predecessor_hash == foreign()[-1]["hash"]
         seconds = [each.time_ns - 1_748_878_801 * 10**9 for each in await read(store.stream("/foreign"))][:3]
@@ -268,23 +271,6 @@ async def test_what_is_no_event_is_refused(store: EventStore, event: Any) -> Non
     """
     with pytest.raises(BackupInvalidError, match="event 1 "):
         await store.restore([foreign()[0], event])
-
-
-@pytest.mark.parametrize("place", [1, 700])
-async def test_an_id_that_comes_twice_is_refused(open_store: OpenStore, place: int) -> None:
-    """
-    A listener names the event it has reached by its id, so there can be only one.
-    """
-    async with open_store() as store, open_store() as other:
-        await fill(store, 702)
-        backup = await backup_of(store)
-        backup[place]["id"] = backup[0]["id"]
-
-        with pytest.raises(BackupInvalidError, match="its id is that of event 0") as refusal:
-            await other.restore(backup)
-
-        assert refusal.value.index == place
-        assert await other.count() == 0
 
 
 async def test_a_missing_event_is_found(open_store: OpenStore) -> None:

@@ -77,7 +77,7 @@ class Chest(Aggregate, subject="/chests/{id}", unknown_events="ignore"):
         """
         Take coins out; the store decides whether there are enough.
         """
-        self.emit(CoinsMoved(coins=-coins), guarded_by=())
+        self.emit(CoinsMoved(coins=-coins), unversioned=True)
 
     @rule("enough coins")
     def _enough(self, event: CoinsMoved) -> Guard:

@@ -15,6 +15,7 @@ from eventsource import (
     IdempotencyKeyReusedError,
     InvalidSubjectError,
     NewEvent,
+    NotSupportedError,
     PreconditionFailedError,
     QueryIsTrue,
     StoreClosedError,
@@ -99,7 +100,7 @@ async def test_an_event_class_is_stored_by_reference_too(store: EventStore) -> N
 
     assert await store.erase("/people/1") == 1
     (event,) = await read(store.stream())
-    assert event.decode() == PersonNamed(name="")
+    assert event.decode_all() == (Erased(PersonNamed),)
 
 
 async def test_a_personal_event_is_read_as_erased(store: EventStore) -> None:
@@ -162,6 +163,37 @@ async def test_erasing_again_is_fine(store: EventStore) -> None:
     assert await store.erase("/people/1") == 0
     await store.commit([personal("/people/1", {"name": "Ada"})])
     assert await store.erase("/people/1") == 1
+
+
+async def test_types_are_erased_however_they_were_stored(store: EventStore) -> None:
+    """
+    Data that was not stored by reference goes, too, where its type is named; a store that cannot do it says so.
+    """
+    ids = {"command": "7"}
+    await store.commit(
+        [
+            personal("/people/1", {"name": "Ada"}),
+            noted("/people/1", data={"name": "Ada", "age": 36, "_meta": ids}),
+            noted("/people/1", type="io.example.contract.kept", data={"name": "kept"}),
+            noted("/people/1/notes", data={"name": "below"}),
+            noted("/people/1", data={"name": "Ada King"}),
+        ]
+    )
+    before = await read(store.stream())
+    try:
+        erased = await store.erase("/people/1", including=[NOTED, "io.example.contract.of-nobody"])
+    except NotSupportedError:
+        assert [event.data["name"] for event in await read(store.stream())][:2] == ["", "Ada"]
+        return
+
+    after = await read(store.stream())
+    assert erased == 3
+    assert [event.data["name"] for event in after] == ["", "", "kept", "below", ""]
+    assert after[1].data == {"name": "", "age": 0, "_meta": {"command": ""}}
+    assert but_for_data(after) == but_for_data(before)
+    assert await store.erase("/people/1", including=[NOTED]) == 0
+    assert await rows(store, "STREAM e FROM events WHERE e.data.name == 'Ada' MAP e.id") == []
+    assert await is_intact(store)
 
 
 async def test_a_subject_without_data_by_reference_has_nothing_to_erase(store: EventStore) -> None:

@@ -28,6 +28,7 @@ from eventsource.testing.contract import (
     preconditions,
     query,
     racers,
+    restored,
     schemas,
     stream,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "TestPreconditions",
     "TestQuery",
     "TestRacers",
+    "TestRestored",
     "TestSchemas",
     "TestStream",
     "open_store",
@@ -98,5 +100,6 @@ TestOverview = _tests_of(overview)
 TestPreconditions = _tests_of(preconditions)
 TestQuery = _tests_of(query)
 TestRacers = _tests_of(racers)
+TestRestored = _tests_of(restored, Capability.WHOLE)
 TestSchemas = _tests_of(schemas, Capability.WHOLE)
 TestStream = _tests_of(stream)

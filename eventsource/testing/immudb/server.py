@@ -128,7 +128,7 @@ class ImmudbTestServer(Service):
             self.port = server.add_insecure_port(address)
         await server.start()
         self._server = server
-        _log.warning("immudb.test-server-started", port=self.port, warning="for tests only: not for production")
+        _log.warning("immudb.test_server_started", port=self.port, warning="for tests only: not for production")
 
     async def stop(self) -> None:
         """

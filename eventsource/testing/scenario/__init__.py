@@ -9,6 +9,7 @@ from eventsource.testing.scenario.outcome import Outcome
 from eventsource.testing.scenario.placing import at
 from eventsource.testing.scenario.process import ProcessScenario
 from eventsource.testing.scenario.projector import ProjectorScenario
+from eventsource.testing.scenario.unchecked import UncheckedScenarioError, raise_for_unchecked
 
 __all__ = [
     "AggregateScenario",
@@ -17,5 +18,7 @@ __all__ = [
     "Outcome",
     "ProcessScenario",
     "ProjectorScenario",
+    "UncheckedScenarioError",
     "at",
+    "raise_for_unchecked",
 ]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.commands.repository import Repository
 from eventsource.domain.aggregates.aggregate import Aggregate
+from eventsource.domain.plain_call import check_has_run, check_is_plain
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
 from eventsource.testing.scenario.placing import place
+from eventsource.testing.scenario.reloading import reloaded
 from eventsource.testing.scenario.running import run
 
 if TYPE_CHECKING:
@@ -81,9 +83,10 @@ class GivenAggregate(Generic[AnyAggregate]):
 
         Without a history of its own the aggregate is a new one.
         """
+        check_is_plain(command)
 
         def call(aggregate: AnyAggregate) -> None:
-            command(aggregate, *args, **kwargs)
+            check_has_run(command(aggregate, *args, **kwargs), command)
 
         return Outcome(run(lambda: self._run(call)), default=self._class.subject_of(self._id))
 
@@ -91,11 +94,11 @@ class GivenAggregate(Generic[AnyAggregate]):
         subject = self._class.subject_of(self._id)
         is_new = not any(event.subject == subject for event in self._history)
 
-        async def save(store: EventStore) -> AnyAggregate:
+        async def save(store: EventStore) -> tuple[AnyAggregate, list[AnyAggregate]]:
             repository = Repository(self._class, store)
             aggregate = self._class(self._id) if is_new else await repository.load(self._id)
             command(aggregate)
             await repository.save(aggregate)
-            return aggregate
+            return await reloaded(store, aggregate), [aggregate]
 
         return await act(self._history, self._clock, save)

@@ -12,12 +12,14 @@ from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
 from eventsource.testing.scenario.placing import place
+from eventsource.testing.scenario.reloading import WatchingLoader
 from eventsource.testing.scenario.running import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from eventsource.commands.dispatching.result import CommandResult
+    from eventsource.domain.aggregates.aggregate import Aggregate
     from eventsource.domain.event import NewEvent
     from eventsource.store.interface import EventStore
     from eventsource.testing.scenario.placing import Placed
@@ -71,8 +73,10 @@ class GivenCommands:
         """
         commands = [command] if isinstance(command, Command) else list(command)
 
-        async def dispatch(store: EventStore) -> list[CommandResult]:
-            dispatcher = self._over(store)
-            return [await dispatcher.dispatch(each) for each in commands]
+        async def dispatch(store: EventStore) -> tuple[list[CommandResult], Iterable[Aggregate]]:
+            loader = WatchingLoader(store)
+            dispatcher = self._over(store).on(store, loader=loader)
+            results = [await dispatcher.dispatch(each) for each in commands]
+            return results, loader.seen.values()
 
         return Outcome(run(lambda: act(self._history, self._clock, dispatch)))

@@ -14,11 +14,12 @@ from eventsource.testing.scenario.placing import place
 from eventsource.testing.scenario.running import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from eventsource.commands.unit_of_work import UnitOfWork
+    from eventsource.domain.aggregates.aggregate import Aggregate
     from eventsource.domain.event import NewEvent
-    from eventsource.testing.scenario.outcome import Happened
+    from eventsource.store.interface import EventStore
     from eventsource.testing.scenario.placing import Placed
 
 Arguments = ParamSpec("Arguments")
@@ -67,9 +68,14 @@ class GivenDecision:
         Decide and commit: ``.when(take_seat, "7", seat=1)`` runs ``take_seat(work, "7", seat=1)``.
         """
 
-        async def work() -> Happened[object]:
-            return await act(
-                self._history, self._clock, lambda store: decide(store, lambda work: decision(work, *args, **kwargs))
-            )
+        async def decided(store: EventStore) -> tuple[object, Iterable[Aggregate]]:
+            last: list[UnitOfWork] = []
 
-        return Outcome(run(work))
+            def run_once(work: UnitOfWork) -> object:
+                last[:] = [work]
+                return decision(work, *args, **kwargs)
+
+            result = await decide(store, run_once)
+            return result, last[0].aggregates
+
+        return Outcome(run(lambda: act(self._history, self._clock, decided)))

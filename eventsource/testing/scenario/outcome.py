@@ -13,6 +13,7 @@ from eventsource.domain.guards.guard import Guard
 from eventsource.errors import PreconditionFailedError
 from eventsource.testing.scenario.differences import describe, differences
 from eventsource.testing.scenario.placing import Placed, place
+from eventsource.testing.scenario.unchecked import Checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,19 +35,26 @@ class Happened(Generic[State]):
         error: What was raised instead.
 
         state: What there is to look at afterwards.
+
+        changed: What of the state no event has made, each in a line.
     """
 
     events: Sequence[RecordedEvent] = ()
     error: Exception | None = None
     state: State | None = None
+    changed: Sequence[str] = ()
 
 
-class Outcome(Generic[State]):
+class Outcome(Checkable, Generic[State]):
     """
     What came of it. Each method checks one thing and gives the outcome back, so that several can follow.
+
+    Each of them also checks that the aggregates are what another load makes of their events: state that a command
+    changes itself, and not by an event, is lost. An outcome of which nothing is checked fails the test.
     """
 
     def __init__(self, happened: Happened[State], *, default: Subject | None = None) -> None:
+        super().__init__()
         self._happened = happened
         self._default = default
 
@@ -90,6 +98,7 @@ class Outcome(Generic[State]):
             AssertionError: It was accepted, or refused by something else.
         """
         __tracebackhide__ = True
+        self._is_checked()
         error = self._happened.error
         name = by.name if isinstance(by, Guard) else by
         what = f"the rule {name!r}" if isinstance(name, str) else getattr(name, "__name__", repr(name))
@@ -125,13 +134,17 @@ class Outcome(Generic[State]):
         """
         What was committed, for checks of one's own.
         """
+        self._is_checked()
         return self._happened.events
 
     def _check_not_refused(self) -> None:
         __tracebackhide__ = True
+        self._is_checked()
         error = self._happened.error
         if error is not None:
             _fail("it was refused:", *_told(error))
+        if self._happened.changed:
+            _fail("state was changed without an event, so it is lost:", *self._happened.changed)
 
 
 def _told(error: Exception) -> list[str]:

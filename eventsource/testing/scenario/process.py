@@ -4,8 +4,11 @@ Scenarios of process managers.
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import patch
 
 import attrs
 
@@ -16,15 +19,21 @@ from eventsource.processes import ProcessWorker
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.testing.clock import FixedClock, sequential_ids
 from eventsource.testing.scenario.placing import place
+from eventsource.testing.scenario.reloading import changes_without_an_event
 from eventsource.testing.scenario.running import run
+from eventsource.testing.scenario.unchecked import Checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from eventsource.commands.dispatching.command import Command
-    from eventsource.domain.event import NewEvent
+    from eventsource.domain.event import NewEvent, RecordedEvent
+    from eventsource.domain.processes.process_answer import Answer
     from eventsource.domain.processes.process_manager import ProcessManager
     from eventsource.testing.scenario.placing import Placed
+
+# One scenario at a time watches.
+_watching = threading.Lock()
 
 _AT_ONCE = RetryPolicy(attempts=1, first_pause_s=0)
 
@@ -63,6 +72,7 @@ class ProcessScenario:
 class _Reacted:
     commands: Sequence[Command]
     states: dict[str, ProcessManager]
+    changed: Sequence[str]
 
 
 class GivenProcess:
@@ -124,22 +134,25 @@ class GivenProcess:
             for event in self._history:
                 await store.commit([event])
             worker = ProcessWorker(store, dispatcher, [self._process], clock=self._clock, retry=_AT_ONCE)
-            async with worker:
-                await worker.settle()
-                sent.clear()
-                await happen(store)
-                await worker.settle()
+            with _watched(self._process) as reacting:
+                async with worker:
+                    await worker.settle()
+                    sent.clear()
+                    await happen(store)
+                    await worker.settle()
+            changed = await changes_without_an_event(store, reacting)
             prefix = self._process.subject_of("x").rpartition("/")[0]
             ids = [subject.rpartition("/")[2] for subject in await store.subjects(prefix)]
-            return _Reacted(sent, {id: await Loader(store).load(self._process, id) for id in ids})
+            return _Reacted(sent, {id: await Loader(store).load(self._process, id) for id in ids}, changed)
 
 
-class ProcessOutcome:
+class ProcessOutcome(Checkable):
     """
-    What a process manager did about something.
+    What a process manager did about something. An outcome of which nothing is checked fails the test.
     """
 
     def __init__(self, reacted: _Reacted) -> None:
+        super().__init__()
         self._reacted = reacted
 
     def then_sent(self, *expected: Command) -> Self:
@@ -150,6 +163,7 @@ class ProcessOutcome:
             AssertionError: Others were; the message shows both.
         """
         __tracebackhide__ = True
+        self._check_state()
         one, other = ([_describe(command) for command in commands] for commands in (expected, self._reacted.commands))
         if one != other:
             lines = ["other commands were sent than expected:", *(f"- {line}" for line in one)]
@@ -176,6 +190,7 @@ class ProcessOutcome:
             AssertionError: One has another value, or there is no such process.
         """
         __tracebackhide__ = True
+        self._check_state()
         process = self._reacted.states.get(id)
         if process is None:
             msg = f"there is no process {id!r}, only {sorted(self._reacted.states)}"
@@ -185,6 +200,31 @@ class ProcessOutcome:
         if found != expected:
             raise AssertionError("\n".join(["the state is another one:", *wrong]))
         return self
+
+    def _check_state(self) -> None:
+        __tracebackhide__ = True
+        self._is_checked()
+        if self._reacted.changed:
+            raise AssertionError(
+                "\n".join(["state was changed without an event, so it is lost:", *self._reacted.changed])
+            )
+
+
+@contextmanager
+def _watched(process_class: type[ProcessManager]) -> Generator[list[ProcessManager]]:
+    """
+    Collect the processes of a class that react to something; the last look at each is when it has done so.
+    """
+    seen: list[ProcessManager] = []
+    react = process_class.react
+
+    def watched(self: ProcessManager, cause: RecordedEvent) -> Answer:
+        if not any(known is self for known in seen):
+            seen.append(self)
+        return react(self, cause)
+
+    with _watching, patch.object(process_class, "react", watched):
+        yield seen
 
 
 def _value(process: ProcessManager, name: str) -> object:

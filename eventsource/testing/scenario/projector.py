@@ -16,6 +16,7 @@ from eventsource.store.memory import InMemoryEventStore
 from eventsource.testing.clock import FixedClock, sequential_ids
 from eventsource.testing.scenario.placing import place
 from eventsource.testing.scenario.running import run
+from eventsource.testing.scenario.unchecked import Checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,12 +58,13 @@ class ProjectorScenario:
         return GivenProjector(self._make, tuple(place(history, default=default)))
 
 
-class GivenProjector:
+class GivenProjector(Checkable):
     """
-    A projector with its events.
+    A projector with its events. One of which nothing is checked fails the test.
     """
 
     def __init__(self, make: Callable[[], Projector], history: tuple[NewEvent, ...], *, twice: bool = False) -> None:
+        super().__init__()
         self._make = make
         self._history = history
         self._twice = twice
@@ -74,6 +76,7 @@ class GivenProjector:
         Tables in a database that a `Worker` fills need not stand this: their checkpoint is written with
         them. Tables that are filled by other means, or may be one day, do.
         """
+        self._is_checked()
         return GivenProjector(self._make, self._history, twice=True)
 
     def then_rows(self, table: Table, expected: Sequence[Mapping[str, object]]) -> Self:
@@ -86,6 +89,7 @@ class GivenProjector:
             AssertionError: It has others; or it has others after a rebuild than after following.
         """
         __tracebackhide__ = True
+        self._is_checked()
         for how, found in run(lambda: self._fill(table)):
             names = dict.fromkeys(name for row in expected for name in row)
             rows = [{name: row[name] for name in names} for row in found]
@@ -117,7 +121,32 @@ class GivenProjector:
                         await worker.caught_up()
                 followed = await database.read(read)
                 await rebuild(self._make(), store, database)
-                return [("after following", followed), ("after a rebuild", await database.read(read))]
+                rebuilt = await database.read(read)
+                restarted = await self._apply_one_by_one(store, database, read)
+            return [
+                ("after following", followed),
+                ("after a rebuild", rebuilt),
+                ("with a restart each time", restarted),
+            ]
+
+    async def _apply_one_by_one(
+        self, store: InMemoryEventStore, database: ReadModelDatabase, read: Callable[[Connection], Rows]
+    ) -> Rows:
+        """
+        Apply each event with a projector of its own, as it is after a restart: it remembers nothing.
+        """
+        recorded = [event async for event in store.stream()]
+
+        def apply(tx: Connection) -> Rows:
+            for table in reversed(self._make().tables):
+                tx.execute(table.delete())
+            for event in recorded:
+                projector = self._make()
+                if projector.wants(event):
+                    projector.handle(event, tx)
+            return read(tx)
+
+        return await database.write(apply)
 
     async def _apply_twice(
         self, store: InMemoryEventStore, database: ReadModelDatabase, read: Callable[[Connection], Rows]

@@ -487,7 +487,7 @@ async def test_blind_commits_do_not_get_into_the_way(
     await fill(store, 8)
     account = await accounts.load("1")
     await accounts.execute("1", Account.deposit, 1_000)
-    account.emit(MoneyMoved(cents=5), guarded_by=())
+    account.emit(MoneyMoved(cents=5), unversioned=True)
     await accounts.save(account)
     await snapshots.settle()
 

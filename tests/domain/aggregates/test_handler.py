@@ -2,12 +2,27 @@
 Handlers: which event a method takes is read from its annotation.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, Optional
+import functools
+import types
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any, Optional
 
 import pytest
 
-from eventsource import Aggregate, DeclarationError, Event, handles
+from eventsource import (
+    Aggregate,
+    DecisionState,
+    DeclarationError,
+    Event,
+    Guard,
+    ProcessManager,
+    Projector,
+    RecordedEvent,
+    events,
+    handles,
+    rule,
+    starts,
+)
 from eventsource.domain.aggregates.handler import collect_handlers
 
 
@@ -199,15 +214,123 @@ def test_overriding_handler_takes_the_place_of_the_inherited_one() -> None:
     assert lantern.log == ("Lamp took LampLit", "Lantern too")
 
 
-def test_overriding_method_without_the_decorator_is_no_handler() -> None:
+def test_overriding_method_without_the_decorator_is_refused() -> None:
     """
-    What overrides a handler says itself that it is one.
+    What overrides a handler says itself that it is one; also where it comes from a mixin, or is no method.
     """
+    with pytest.raises(DeclarationError, match=r"Lantern\._lit overrides a method of Lamp .* repeat the decorator"):
 
-    class Lantern(Lamp, subject="/lanterns/{id}"):
+        class Lantern(Lamp, subject="/lanterns/{id}"):
+            def _lit(self, event: LampLit) -> None: ...
+
+    class Plain:
         def _lit(self, event: LampLit) -> None: ...
 
-    assert handled_by(Lantern) == {}
+    with pytest.raises(DeclarationError, match=r"Plain\._lit overrides a method of Lamp"):
+
+        class Mixed(Plain, Lamp, subject="/lanterns/{id}"):
+            pass
+
+    with pytest.raises(DeclarationError, match=r"Torch\._lit overrides"):
+
+        class Torch(Lamp, subject="/lanterns/{id}"):
+            _lit: bool = False  # type: ignore[assignment]  # likewise
+
+
+def test_overriding_a_handler_is_noticed_in_every_kind_of_class() -> None:
+    """
+    Decision states, projectors, process managers, rules and commands tell a lost method as aggregates do.
+    """
+
+    class Lit(DecisionState):
+        @handles
+        def _lit(self, event: LampLit) -> None: ...
+
+    class Lights(Projector, abstract=True):
+        @handles
+        def _lit(self, event: LampLit, recorded: RecordedEvent, tx: object) -> None: ...
+
+    class Watch(ProcessManager, name="watch", by=lambda _: "1"):
+        @starts
+        def _lit(self, event: LampLit) -> None: ...
+
+    class Ruled(Lamp, abstract=True):
+        @rule("never twice")
+        def _once(self, event: LampLit) -> Guard:
+            return events(type(event)).at(self.subject).count() == 0
+
+    bases: list[tuple[type, str, dict[str, object]]] = [
+        (Lit, "_lit", {}),
+        (Lights, "_lit", {"abstract": True}),
+        (Watch, "_lit", {"name": "watch-2", "by": lambda _: "1"}),
+        (Ruled, "_once", {"abstract": True}),
+    ]
+    for base, name, arguments in bases:
+        with pytest.raises(DeclarationError, match=rf"Derived\.{name} overrides a method of {base.__name__}"):
+            types.new_class("Derived", (base,), arguments, lambda body, name=name: body.update({name: lambda *_: None}))  # type: ignore[misc]  # a name is bound
+
+
+def test_handlers_that_get_lost_in_their_class_are_refused() -> None:
+    """
+    A later method of the same name, or a decorator without `functools.wraps`, would take a handler away unseen.
+    """
+    with pytest.raises(DeclarationError, match=r"_on is declared .* and lost"):
+
+        class Lantern(Lamp, subject="/lanterns/{id}"):
+            @handles
+            def _on(self, event: LampDoused) -> None: ...
+
+            def _on(self) -> None: ...  # type: ignore[no-redef]
+
+    def hiding(method: Callable[..., None]) -> Callable[..., None]:
+        return lambda *arguments: method(*arguments)  # noqa: PLW0108  likewise
+
+    def wrapping(method: Callable[..., None]) -> Callable[..., None]:
+        return functools.wraps(method)(lambda *arguments: method(*arguments))  # noqa: PLW0108  likewise
+
+    with pytest.raises(DeclarationError, match=r"_doused is declared .* and lost"):
+
+        class Torch(Lamp, subject="/lanterns/{id}"):
+            @hiding
+            @handles
+            def _doused(self, event: LampDoused) -> None: ...
+
+    class Bulb(Lamp, subject="/lanterns/{id}"):
+        @wrapping
+        @handles
+        def _doused(self, _: LampDoused) -> None:
+            self.log += ("doused",)
+
+    bulb = Bulb("1")
+    bulb.emit(LampDoused())
+    assert bulb.log == ("doused",)
+
+
+def test_a_handler_takes_the_event_by_its_place_and_nothing_else() -> None:
+    """
+    Parameters that folding could not fill, and decorators that take the wrong thing, are told at once.
+    """
+    with pytest.raises(DeclarationError, match="must take"):
+
+        class Lantern(Lamp, subject="/lanterns/{id}"):
+            @handles
+            def _doused(self, event: LampDoused, more: int) -> None: ...
+
+    with pytest.raises(DeclarationError, match="passed by its place"):
+
+        class Torch(Lamp, subject="/lanterns/{id}"):
+            @handles
+            def _doused(self, *, event: LampDoused) -> None: ...
+
+    for wrong in (LampLit, property(lambda _: None), staticmethod(lambda _: None)):
+        with pytest.raises(DeclarationError, match="right above the method"):
+            handles(wrong)  # type: ignore[type-var]  # the mistake under test
+
+    class Bulb(Lamp, subject="/lanterns/{id}"):
+        @handles
+        def _doused(self, event: Annotated[LampDoused, "with a note"]) -> None: ...
+
+    assert handled_by(Bulb)[LampDoused.event_type].endswith("Bulb._doused")
 
 
 def test_handlers_of_a_mixin_are_found() -> None:

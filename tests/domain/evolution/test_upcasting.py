@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel, Field, computed_field
 
 from eventsource import (
     Aggregate,
@@ -269,12 +270,97 @@ def test_an_upcaster_that_gives_no_data_is_named(what: str) -> None:
         stored("broken", f'{{"_meta":{{"version":2}},"name":"{what}"}}').decode()
 
 
-def test_data_that_does_not_fit_after_upcasting_is_a_decoding_error() -> None:
+def test_data_of_today_that_does_not_fit_is_a_decoding_error() -> None:
     """
-    The class has the last word.
+    Stored data of the version of today that does not fit its class is no fault of an upcaster.
     """
     with pytest.raises(EventDecodingError, match="currency"):
         stored("deposited", '{"_meta":{"version":3},"cents":1}').decode()
+
+
+class Street(BaseModel):
+    """
+    A part of an event.
+    """
+
+    house_number: int
+
+
+class Moved(Event, type="io.example.test.upcast.relocated", version=2):
+    """
+    Optional fields hide what an upcaster does wrong.
+    """
+
+    cents_due: int = 0
+    street: Street | None = None
+    streets: dict[str, Street] = Field(default_factory=dict)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def euros_due(self) -> float:
+        """
+        Stored for people, and read by nothing.
+        """
+        return self.cents_due / 100
+
+
+@upcaster("io.example.test.upcast.relocated", version=1)
+def moved_somehow(data: Data) -> Data:
+    """
+    As the stored text says.
+    """
+    given: Data = {**data, **data.pop("gives", {})}
+    for name in data.pop("without", ()):
+        given.pop(name, None)
+    given.pop("gives", None)
+    given.pop("without", None)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("gives", "says"),
+    [
+        ('{"cents_due":5}', "a member, 'cents_due', that no field of Moved takes"),
+        ('{"centsDew":5}', "a member, 'centsDew', that no field of Moved takes"),
+        ('{"centsDue":"many"}', "does not fit Moved: centsDue"),
+        ('{"centsDue":1.5}', "does not fit Moved: centsDue"),
+        ('{"centsDue":null}', "does not fit Moved: centsDue"),
+        ('{"street":{"houseNumber":5}}', "does not fit Moved: street"),
+        ('{"street":{"house_number":5,"town":"Bonn"}}', "a member, inside 'street', that no field of Moved takes"),
+        ('{"streets":{"ada@example.com":{"house_number":5,"town":1}}}', "inside 'streets'"),
+    ],
+)
+def test_what_no_field_takes_is_the_fault_of_the_upcaster(gives: str, says: str) -> None:
+    """
+    An upcaster that gives a member under a wrong name or of a wrong type is named, with the member and no value.
+    """
+    with pytest.raises(UpcastingError) as refused:
+        stored("relocated", f'{{"gives":{gives}}}').decode()
+
+    assert says in str(refused.value)
+    assert refused.value.upcaster.endswith(".moved_somehow")
+    assert "Bonn" not in str(refused.value)
+    assert "ada@" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "data_json",
+    [
+        '{"centsDue":5}',
+        '{"centsDue":5,"addedByANewerProgram":{"a":[1]}}',
+        '{"centsDue":5,"eurosDue":0.05}',
+        '{"centsDue":5,"street":{"house_number":1,"town":"Bonn"}}',
+        '{"gives":{"centsDue":5}}',
+    ],
+)
+def test_what_was_stored_and_no_field_takes_is_ignored(data_json: str) -> None:
+    """
+    Members of the stored data that the class has no field for pass an upcaster, as they pass any reader.
+    """
+    event = stored("relocated", data_json).decode()
+
+    assert isinstance(event, Moved)
+    assert event.cents_due == 5
 
 
 class Account(Aggregate, subject="/accounts/{id}"):

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -81,6 +82,11 @@ from tests.domain.guards.guard_events import (
         (lambda e: e.customer_id > UUID(int=5), "less and more mean nothing"),
         (lambda e: e.customer_id == "5", "never such a value of type str"),
         (lambda e: e.seen_at < datetime.now(UTC), "mean nothing there; when an event was committed is asked with"),
+        (lambda e: e.seen_at == datetime.now(UTC), "one instant has a text for each offset"),
+        (lambda e: e.seen_at != datetime.now(UTC), "one instant has a text for each offset"),
+        (lambda e: one_of(e.seen_at, [datetime.now(UTC)]), "one instant has a text for each offset"),
+        (lambda e: e.seen_at == e.seen_at, "one instant has a text for each offset"),
+        (lambda e: e.wake == time(1, tzinfo=UTC), "one instant has a text for each offset"),
         (lambda e: e.wake < time(1), "less and more mean nothing"),
         (lambda e: e.born < datetime.now(UTC), "never compares with a value of type datetime"),
         (lambda e: e.born == "2000-01-01", "never such a value of type str"),
@@ -319,15 +325,22 @@ def test_forms_that_are_not_known() -> None:
     class Tags(RootModel[list[str]]):
         pass
 
-    class Odd(Event, type="io.example.test.guard.odd"):
+    class Part(BaseModel):
+        """
+        With a field that is not written.
+        """
+
         hidden: int = Field(default=0, exclude=True)
+
+    class Odd(Event, type="io.example.test.guard.odd"):
+        part: Part
         tags: Tags
         untyped: Annotated[int, PlainSerializer(lambda number: [number])]
 
     with pytest.raises(GuardError, match="stored in a form of the model's own"):
         events(Whole).where(cents=5)
     with pytest.raises(GuardError, match="left out of the stored data"):
-        events(Odd).where(hidden=5)
+        events(Odd).where(lambda e: e.part.hidden == 5)
     with pytest.raises(GuardError, match="stored in a form of the model's own"):
         events(Odd).where(lambda e: e.tags.root[0] == "x")
     with pytest.raises(GuardError, match="never compares"):

@@ -92,7 +92,7 @@ def test_rules_stand_in_place_of_the_version_where_the_event_is_guarded_by_rules
     """
     purse = Purse("1")
 
-    purse.emit(CoinsMoved(coins=-3), guarded_by=())
+    purse.emit(CoinsMoved(coins=-3), unversioned=True)
 
     assert purse.read_guard is None
     assert names(purse) == ["enough coins", "open purse", "few closed"]

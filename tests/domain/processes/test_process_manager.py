@@ -5,12 +5,13 @@ Process managers, the pure part: what is declared, what a reaction decides, what
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from pydantic import BaseModel
 
 from eventsource import (
+    Command,
     DeclarationError,
     Event,
     NewEvent,
@@ -22,6 +23,7 @@ from eventsource import (
     RefusalUnansweredError,
     RuleBrokenError,
     UndeclaredCommandError,
+    UnstorableCommandError,
     handles,
     on_refusal,
     on_timer,
@@ -481,3 +483,85 @@ def test_bad_declarations_are_told_when_the_class_is_made() -> None:
             @starts
             async def placed(self, _: OrderPlaced) -> None:
                 pass
+
+
+class Pack(Command, subject="/parcels/{parcel}"):
+    """
+    Put items in a parcel.
+    """
+
+    parcel: str
+    items: list[str]
+    extra: Any = None
+
+
+class PackingAsked(Event, type="io.example.test.packing.asked"):
+    """
+    Starts it.
+    """
+
+    parcel: str
+    items: list[str]
+
+
+class PackingDue(Event, type="io.example.test.packing.due"):
+    """
+    The event of its timer.
+    """
+
+    items: list[str]
+
+
+class Packing(ProcessManager, name="packing", by="parcel", sends=[Pack]):
+    """
+    Sends what it was given.
+    """
+
+    extra: ClassVar[Any] = None
+
+    @starts
+    def asked(self, event: PackingAsked) -> None:
+        """
+        Ask, and change afterwards what was asked for.
+        """
+        command = Pack(parcel=event.parcel, items=event.items, extra=self.extra)
+        due = PackingDue(items=event.items)
+        self.send(command)
+        self.schedule(due, after=timedelta(days=1))
+        event.items.append("changed")
+        command.items.append("changed")
+        due.items.append("changed")
+
+    @on_timer
+    def due(self, event: PackingDue) -> None:
+        """
+        Nothing more.
+        """
+
+
+def _asked() -> RecordedEvent:
+    return RecordedEvent(
+        1, "1", 0, "s", "/parcels/7", PackingAsked.event_type, '{"items":["a"],"parcel":"7"}', "0" * 64, "0" * 64
+    )
+
+
+def test_what_a_reaction_changes_afterwards() -> None:
+    """
+    A command and a timer are recorded as they were when they were asked for, whatever becomes of their lists.
+    """
+    answer = Packing("7").react(_asked())
+
+    [command] = answer.commands
+    assert isinstance(command, Pack)
+    assert command.items == ["a"]
+    assert answer.timers[0].data == {"items": ["a"]}
+
+
+def test_a_command_that_would_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A command whose field would be read back as another value is refused where it is sent.
+    """
+    monkeypatch.setattr(Packing, "extra", (1, 2))
+
+    with pytest.raises(UnstorableCommandError, match="Pack cannot be recorded: its field extra"):
+        Packing("7").react(_asked())
