@@ -125,7 +125,7 @@ class InMemoryEventStore:
         # Callers may live in several threads, each with an event loop of its own: one at a time changes the log, or
         # reads what a change would disturb. Nothing is awaited while it is held.
         self._turn = threading.RLock()
-        self._growth = Growth()
+        self._growth = Growth(lambda: len(self._events))
         # Whether a backup is being restored, and who waits for the end of it: a number that counts up with each.
         self._is_restoring = False
         self._restored = Growth()
@@ -174,6 +174,7 @@ class InMemoryEventStore:
         end = self._end
         recorded: list[RecordedEvent] = []
         references: dict[int, DataReference] = {}
+        now_ns = 0
         for event in request.events:
             reference = None
             if event.store_data_as_reference:
@@ -182,8 +183,9 @@ class InMemoryEventStore:
             recorded.append(
                 end.append(event, id=self._new_id(), time_ns=now_ns, source=request.source, reference=reference)
             )
-            self._clock_watch.look(recorded[-1].time_ns, now_ns)
             end = LogEnd.at(recorded[-1])
+
+        self._clock_watch.look(end.time_ns, now_ns)
 
         # Nothing above changed the store and nothing below can fail: all or none.
         self._references.update(references)

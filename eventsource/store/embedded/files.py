@@ -106,6 +106,8 @@ class _OpenFile:
     Attributes:
         path: The name it was opened by.
 
+        is_store: Whether it is a store.
+
         inode: Which file it is.
 
         descriptor: Ours, kept as long as there are connections.
@@ -122,6 +124,7 @@ class _OpenFile:
     """
 
     path: Path
+    is_store: bool
     inode: Inode
     descriptor: int
     users: int = 0
@@ -132,7 +135,7 @@ class _OpenFile:
     log_inode: Inode | None = None
     index: int | None = None
     index_inode: Inode | None = None
-    connections: weakref.WeakSet[apsw.Connection] = attrs.Factory(weakref.WeakSet)
+    connections: weakref.WeakSet[apsw.Connection] = attrs.field(factory=weakref.WeakSet["apsw.Connection"])
 
     def descriptors(self) -> list[int]:
         return [each for each in (self.descriptor, self.writer, self.log, self.index) if each is not None]
@@ -141,7 +144,7 @@ class _OpenFile:
 _registry = threading.RLock()
 _open_files: dict[Inode, _OpenFile] = {}
 # Files that were open in the process which this one was forked from.
-_inherited: set[Inode] = set()
+_inherited: dict[Inode, _OpenFile] = {}
 
 
 class StoreFiles:
@@ -155,6 +158,9 @@ class StoreFiles:
 
         writing: Whether to write; a file that is not there is made then.
 
+        is_store: Whether it is a store. Of another file that deserves the same care the caller has found out
+            what it is.
+
     Raises:
         NotAStoreError: It is no store file.
         StoreLockedError: It has a writer.
@@ -163,7 +169,7 @@ class StoreFiles:
         OSError: It cannot be opened.
     """
 
-    def __init__(self, named: Path, path: Path, *, writing: bool) -> None:
+    def __init__(self, named: Path, path: Path, *, writing: bool, is_store: bool = True) -> None:
         self.named = named
         self.path = path
         self.log_path = path.with_name(f"{path.name}-wal")
@@ -174,9 +180,10 @@ class StoreFiles:
         self._digest = 0
         self._log_state = _NO_LOG
         self._is_second_name_told = False
-        _check_kind(path, writing=writing)
+        if is_store:
+            _check_kind(path, writing=writing)
         with _registry:
-            self._file = _attach(path, writing=writing)
+            self._file = _attach(path, writing=writing, is_store=is_store)
 
     def opened(self, connection: apsw.Connection, *, has_log: bool = True) -> None:
         """
@@ -402,8 +409,8 @@ def is_store_file(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     with _registry:
-        if inode in _open_files or inode in _inherited:
-            return True
+        if file := _open_files.get(inode) or _inherited.get(inode):
+            return file.is_store
     header = _read_header(path, inode)
     return header.startswith(_MAGIC) and header[_APPLICATION_ID] == APPLICATION_ID.to_bytes(4)
 
@@ -430,7 +437,7 @@ def _check_kind(path: Path, *, writing: bool) -> None:
         raise NotAStoreError(path, "it is an SQLite database of something else")
 
 
-def _attach(path: Path, *, writing: bool) -> _OpenFile:
+def _attach(path: Path, *, writing: bool, is_store: bool) -> _OpenFile:
     if writing and not path.exists():
         # Only the owner reads it. SQLite gives its WAL the same mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -445,7 +452,7 @@ def _attach(path: Path, *, writing: bool) -> _OpenFile:
     file = _open_files.get(_inode(status))
     if file is None:
         descriptor = os.open(path, os.O_RDONLY)
-        file = _OpenFile(path, _inode(os.fstat(descriptor)), descriptor)
+        file = _OpenFile(path, is_store, _inode(os.fstat(descriptor)), descriptor)
     elif file.path != path:
         raise StoreUnavailableError(str(path), f"this process has the file open by another name, {file.path}")
     try:
@@ -565,7 +572,7 @@ def _leave_to_parent() -> None:
     import ctypes  # noqa: PLC0415  nobody else needs it
 
     for file in _open_files.values():
-        _inherited.add(file.inode)
+        _inherited[file.inode] = file
         for connection in list(file.connections):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
         # A lock of an open file description lasts until the last process has closed it.
