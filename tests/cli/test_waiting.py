@@ -45,7 +45,7 @@ def test_a_worker_waits_for_its_server(shop: Shop) -> None:
         port = str(taken.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
     worker = shop.start("project", "run", BALANCES, "--store", address, GENESISDB_AUTH_TOKEN=TOKEN)
-    wait_for(worker, "unavailable")
+    wait_for(worker, "event=projector.retrying")
 
     server = shop.start("serve", "--port", port, GENESISDB_AUTH_TOKEN=TOKEN)
     wait_for(worker, "projector.caught_up")
