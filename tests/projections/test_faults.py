@@ -327,9 +327,8 @@ async def test_postgresql_that_is_killed_and_comes_back(memory_store: EventStore
             postgres.kill()
             await count(memory_store, 20, first=10)
             await watcher.is_retrying.wait()
-            server.cleanup()
-            server = pgserver.get_server(folder / "data")
-            assert Postgres(server, "postgres").url == url
+            await asyncio.to_thread(postgres.start)
+            assert postgres.url == url
             await worker.caught_up()
         assert sorted(sql(url, "SELECT n FROM numbers")) == list(range(20))
     finally:
