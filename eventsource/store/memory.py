@@ -303,7 +303,8 @@ class InMemoryEventStore:
     async def explain(self, query: str | Query) -> Explanation:
         self._check_open()
         tree = read_query(query)
-        parts = [self._explained(part, tree.where) for part in conjuncts(tree.where)]
+        with self._turn:
+            parts = [self._explained(part, tree.where) for part in conjuncts(tree.where)]
         parts += [ExplainedPart("GROUP BY", print_expression(key), "row by row") for key in tree.group_by]
         parts += [ExplainedPart("ORDER BY", print_expression(key.expression), "sort") for key in tree.order_by]
         if tree.projection is not None:
@@ -314,7 +315,8 @@ class InMemoryEventStore:
         self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
     ) -> DataIndex:
         self._check_open()
-        index = self._declare(event_type, path)
+        with self._turn:
+            index = self._declare(event_type, path)
         if progress:
             progress(1.0)
         return index
@@ -322,8 +324,9 @@ class InMemoryEventStore:
     async def drop_index(self, event_type: str, path: str) -> bool:
         self._check_open()
         tree = read_data_path(path)
-        self._index.drop(event_type, tree)
-        return self._indexes.pop((event_type, print_data_path(tree)), None) is not None
+        with self._turn:
+            self._index.drop(event_type, tree)
+            return self._indexes.pop((event_type, print_data_path(tree)), None) is not None
 
     async def indexes(self) -> tuple[DataIndex, ...]:
         self._check_open()
