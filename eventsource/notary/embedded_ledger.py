@@ -21,7 +21,7 @@ from eventsource.errors import (
 )
 from eventsource.notary.merkle_log import MerkleLog
 from eventsource.store.callers import OwnProcess
-from eventsource.store.embedded.files import is_store_file, refuse_inherited
+from eventsource.store.embedded.open_files import is_store_file, refuse_inherited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

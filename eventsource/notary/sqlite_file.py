@@ -12,7 +12,8 @@ import apsw
 import attrs
 
 from eventsource.errors import LedgerUnavailableError, NotALedgerError, StoreUnavailableError
-from eventsource.store.embedded.files import StoreFiles, is_store_file
+from eventsource.store.embedded.files import StoreFiles
+from eventsource.store.embedded.open_files import is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -23,7 +23,7 @@ from eventsource.errors import NotAReadModelDatabaseError, ReadModelDatabaseUrlE
 from eventsource.projections.faults import passes
 from eventsource.projections.transaction import BatchConnection, Guard, StoppedError, Work
 from eventsource.store.callers import OwnProcess
-from eventsource.store.embedded.files import is_store_file
+from eventsource.store.embedded.open_files import is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -42,8 +42,9 @@ from eventsource.store.embedded.commit_keys import read_keys
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
-from eventsource.store.embedded.files import StoreFiles, refuse_inherited
+from eventsource.store.embedded.files import StoreFiles
 from eventsource.store.embedded.index_building import build_index
+from eventsource.store.embedded.open_files import refuse_inherited
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
