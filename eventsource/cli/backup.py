@@ -102,8 +102,8 @@ def backup(
     file appears under its name when it is complete and on the disk, and only its owner can read it: it holds personal
     data. Interrupted or killed, the command leaves no file of that name, or the one that was there.
 
-    Exits with 1 if the backup cannot be written or the store is damaged, with 2 if there is a file already, with 3 if
-    the store cannot be opened or read.
+    Exits with 1 if the store is damaged, with 2 if there is a file already, with 3 if the store cannot be opened or
+    read, or the backup cannot be written.
     """
     if file == "-":
         with _written_to_output() as output:

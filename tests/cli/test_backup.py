@@ -254,7 +254,7 @@ def test_a_disk_that_is_full_leaves_no_file(shop: Shop, full: Path) -> None:
         check=False,
     )
 
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert b"cannot write the backup" in result.stderr
     assert file.read_text() == "{}"
     assert list(shop.directory.glob(".*.part")) == []
@@ -278,7 +278,7 @@ def test_a_reader_that_leaves_is_a_backup_that_failed(full: Path) -> None:
     )
     os.close(writing)
 
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert b"not complete" in result.stderr
 
 

@@ -161,7 +161,7 @@ class EmbeddedEventStore:
 
     async def __aenter__(self) -> Self:
         self._process.claim()
-        # It cannot be cancelled: whoever is cancelled meanwhile has `_close` wait for it, and leaves no open file behind.
+        # It cannot be cancelled: whoever is cancelled meanwhile has `_close` wait for it, and leaves no file open.
         self._opening = opening = Future[None]()
         opening.set_running_or_notify_cancel()
         threading.Thread(target=self._open, args=(opening,), name=f"eventsource-opening {self._path.name}").start()
@@ -452,20 +452,8 @@ class EmbeddedEventStore:
             wait([self._opening])
         if self._writer:
             _closings[self._path] = closing
-        writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
         try:
-            for feed in list(self._feeds):
-                feed.abort(StoreClosedError(str(self._path)))
-            if reader:
-                reader.close()
-            if writer:
-                # Last, so that the log can be emptied into the file.
-                writer.close()
-            if self._files:
-                self._files.detach()
-                self._files = None
-            if self._lock:
-                self._lock.release()
+            self._close_files()
         except BaseException as error:  # noqa: BLE001  or who waits would wait for ever
             closing.set_exception(error)
         else:
@@ -473,6 +461,21 @@ class EmbeddedEventStore:
         if _closings.get(self._path) is closing:
             _closings.pop(self._path, None)
         self._growth.wake()
+
+    def _close_files(self) -> None:
+        writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
+        for feed in list(self._feeds):
+            feed.abort(StoreClosedError(str(self._path)))
+        if reader:
+            reader.close()
+        if writer:
+            # Last, so that the log can be emptied into the file.
+            writer.close()
+        if self._files:
+            self._files.detach()
+            self._files = None
+        if self._lock:
+            self._lock.release()
 
     # What `eventsource.store.paging` reads by.
 
