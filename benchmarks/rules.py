@@ -32,6 +32,7 @@ from eventsource import EmbeddedEventStore, NewEvent, QueryBudgetError, QueryIsT
 from eventsource.domain.guards.query_text import read_query
 from eventsource.store.commit import check_preconditions
 from eventsource.store.embedded.file import open_for_writing
+from eventsource.store.embedded.files import StoreFiles
 from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
 from eventsource.store.embedded.query.lookup import Lookups
@@ -136,7 +137,9 @@ class _Log:
             if not await store.count(_BUSY):
                 moves = [MoneyDeposited(cents=number, reference=f"move {number}") for number in range(_SUMMED)]
                 await store.commit([NewEvent.of(move, subject=_BUSY) for move in moves])
-        writing = connections.enter_context(closing(open_for_writing(path)))
+        files = StoreFiles(path, path, writing=True)
+        connections.callback(files.detach)
+        writing = connections.enter_context(closing(open_for_writing(files)))
         indexes = IndexKeeper(writing)
         count = setting.accounts(length)
         return cls(

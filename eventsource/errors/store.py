@@ -162,18 +162,19 @@ class StoreForkedError(StoreError):
     """
     A store was used in a process that was forked from the one that had opened it.
 
-    Nothing was read or written, and the store goes on in its own process.
+    Nothing was read or written, and the store goes on in its own process. The same holds for a read-model
+    database, and for the files of the notary.
 
     Attributes:
-        opened_by: The id of the process that the store belongs to.
+        opened_by: The id of the process that it belongs to.
     """
 
     code = "store-forked"
 
     def __init__(self, name: str, *, opened_by: int) -> None:
         super().__init__(
-            f"{name} belongs to process {opened_by}, which this process was forked from: open the store after the "
-            "fork, in the process that uses it, or start that process with 'spawn'"
+            f"{name} belongs to process {opened_by}, which this process was forked from: open it after the fork, in "
+            "the process that uses it, or start that process with 'spawn'"
         )
         self.opened_by = opened_by
 
@@ -448,7 +449,7 @@ class BackupInvalidError(StoreError, ValueError):
     What is to be restored is no whole log of events. Nothing was restored.
 
     Attributes:
-        index: Which event of the backup, from 0 on.
+        index: Which item of the backup, from 0 on: which event, unless records that are no events come before it.
 
         problem: What is wrong with it, in words.
     """

@@ -20,7 +20,8 @@ import apsw
 from eventsource.errors import ErasureUnfinishedError, LedgerClosedError, NotaryBookError
 from eventsource.notary.fingerprint import SEAL_BYTES, SECRET_BYTES
 from eventsource.notary.ledger import Head
-from eventsource.notary.sqlite_file import FileKind, open_file, translated
+from eventsource.notary.sqlite_file import FileKind, NotaryFile, translated
+from eventsource.store.callers import OwnProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,10 +76,12 @@ class NotaryBook:
         self.path = Path(path).resolve()
         self._read_only = read_only
         self._thread: ThreadPoolExecutor | None = None
-        self._connection: apsw.Connection | None = None
+        self._file: NotaryFile | None = None
+        self._process = OwnProcess()
         self._secret = b""
 
     async def __aenter__(self) -> Self:
+        self._process.claim()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"eventsource-notary {self.path.name}")
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
@@ -189,15 +192,17 @@ class NotaryBook:
         """
         Close the file. Closing twice is fine.
         """
-        thread, connection, self._thread, self._connection = self._thread, self._connection, None, None
+        self._process.check(str(self.path))
+        thread, file, self._thread, self._file = self._thread, self._file, None, None
         self._secret = b""
         if thread:
-            if connection:
-                await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+            if file:
+                await asyncio.get_running_loop().run_in_executor(thread, file.close)
             await asyncio.to_thread(thread.shutdown)
 
     def _open(self) -> None:
-        self._connection = connection = open_file(self.path, _KIND, read_only=self._read_only)
+        self._file = file = NotaryFile(self.path, _KIND, read_only=self._read_only)
+        connection = file.connection
         with translated(self.path):
             if not self._read_only:
                 connection.execute(
@@ -210,13 +215,17 @@ class NotaryBook:
         self._secret = secret
 
     async def _run(self, work: Callable[[apsw.Connection], Result]) -> Result:
-        thread, connection = self._thread, self._connection
-        if thread is None or connection is None:
+        self._process.check(str(self.path))
+        thread, file = self._thread, self._file
+        if thread is None or file is None:
             raise LedgerClosedError(str(self.path))
 
         def run() -> Result:
+            file.check()
             with translated(self.path):
-                return work(connection)
+                result = work(file.connection)
+            file.check()
+            return result
 
         return await asyncio.get_running_loop().run_in_executor(thread, run)
 

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import filelock
 
-from eventsource.errors import LedgerClosedError, LedgerLockedError, LedgerReadOnlyError, LedgerUnavailableError
+from eventsource.errors import (
+    LedgerClosedError,
+    LedgerLockedError,
+    LedgerReadOnlyError,
+    LedgerUnavailableError,
+    NotALedgerError,
+)
 from eventsource.notary.merkle_log import MerkleLog
+from eventsource.store.callers import OwnProcess
+from eventsource.store.embedded.open_files import is_store_file, refuse_inherited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -53,12 +61,20 @@ class EmbeddedLedger:
         self.path = Path(path).resolve()
         self._read_only = read_only
         self._origin = origin
-        self._lock = filelock.FileLock(f"{self.path}-writer.lock", mode=0o600, thread_local=False)
+        self._lock: filelock.BaseFileLock | None = None
+        self._process = OwnProcess()
         self._thread: ThreadPoolExecutor | None = None
         self._log: MerkleLog | None = None
 
     async def __aenter__(self) -> Self:
+        self._process.claim()
+        refuse_inherited(self.path)
+        if is_store_file(self.path):
+            # Before the lock is asked for: it is the store's.
+            raise NotALedgerError(self.path, "it is an event store")
         if not self._read_only and self.path.parent.is_dir():
+            # Made here: a ledger may be made before a fork and opened after it.
+            self._lock = filelock.FileLock(f"{self.path}-writer.lock", mode=0o600, thread_local=False)
             try:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout:
@@ -154,14 +170,17 @@ class EmbeddedLedger:
         """
         Close the file. Closing twice is fine.
         """
+        self._process.check(str(self.path))
         thread, log, self._thread, self._log = self._thread, self._log, None, None
         if thread:
             if log:
                 await asyncio.get_running_loop().run_in_executor(thread, log.close)
             await asyncio.to_thread(thread.shutdown)
-        self._lock.release()
+        if self._lock:
+            self._lock.release()
 
     async def _run(self, work: Callable[[MerkleLog], Result]) -> Result:
+        self._process.check(str(self.path))
         if self._thread is None or self._log is None:
             raise LedgerClosedError(str(self.path))
         # Shielded by its thread: whoever is cancelled does not cut a write in two, it is decided all the same.

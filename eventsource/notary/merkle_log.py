@@ -27,7 +27,7 @@ from eventsource.domain.merkle import (
 )
 from eventsource.errors import AlreadyNotarisedError, SignedHeadError, TamperedError
 from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
-from eventsource.notary.sqlite_file import FileKind, open_file, translated
+from eventsource.notary.sqlite_file import FileKind, NotaryFile, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -99,20 +99,21 @@ class MerkleLog:
 
     def __init__(self, path: Path, *, read_only: bool = False, origin: str | None = None) -> None:
         self._path = path
-        self._connection = open_file(path, KIND, read_only=read_only)
+        self._file = NotaryFile(path, KIND, read_only=read_only)
+        self._connection = self._file.connection
         try:
             with translated(path):
                 self.origin = self._find_origin() if read_only else self._find_or_set_origin(origin)
                 self._edge = None if read_only else self._read_edge()
         except BaseException:
-            self._connection.close()
+            self._file.close()
             raise
 
     def close(self) -> None:
         """
         Close the file.
         """
-        self._connection.close()
+        self._file.close()
 
     def append(self, entries: Sequence[Entry]) -> Receipt:
         """
@@ -128,6 +129,7 @@ class MerkleLog:
             leaves.append((index, entry.key, found, entry.value))
             nodes += edge.add(found)
         connection = self._connection
+        self._file.check()
         with translated(self._path):
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -143,6 +145,7 @@ class MerkleLog:
                     connection.execute("ROLLBACK")
                 raise
         self._edge = edge
+        self._file.check()
         return Receipt(first, len(leaves), Head(self.origin, edge.size, edge.root))
 
     def get(self, key: bytes) -> Proved | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 import apsw
 import attrs
 
-from eventsource.errors import LedgerUnavailableError, NotALedgerError
-from eventsource.store.embedded.files import is_store_file
+from eventsource.errors import LedgerUnavailableError, NotALedgerError, StoreUnavailableError
+from eventsource.store.embedded.files import StoreFiles
+from eventsource.store.embedded.open_files import is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,14 +46,63 @@ class FileKind:
     overwrites_deleted: bool = False
 
 
-def open_file(path: Path, kind: FileKind, *, read_only: bool) -> apsw.Connection:
+class NotaryFile:
     """
-    Open a file, in WAL mode with ``synchronous=FULL``; one that is not there is made, unless *read_only*.
+    An open file of the notary, in WAL mode with ``synchronous=FULL``. It is guarded like the file of a store.
+
+    Another SQLite library in the process cannot take its log away, and it notices when the files at the path
+    are not its own any more.
+
+    Args:
+        path: The file; one that is not there is made, unless *read_only*.
+
+        kind: What it is.
+
+        read_only: Whether nothing is written.
 
     Raises:
         NotALedgerError: It is something else, or cannot be made there.
         LedgerUnavailableError: SQLite cannot open it.
+        StoreForkedError: It was open in the process that this one was forked from.
     """
+
+    def __init__(self, path: Path, kind: FileKind, *, read_only: bool) -> None:
+        _prepare(path, read_only=read_only)
+        self._path = path
+        with translated(path):
+            self._files = StoreFiles(path, path, writing=False, is_store=False)
+            try:
+                self.connection = _open(path, kind, self._files, read_only=read_only)
+            except BaseException:
+                self._files.detach()
+                raise
+
+    def check(self) -> None:
+        """
+        See whether the files at the path are those that are open, before and after something is written.
+
+        Raises:
+            LedgerUnavailableError: They are not.
+        """
+        if what := self._files.misplaced():
+            reason = f"{what} while it was open: stop, put the files back as they were, and open it again"
+            raise LedgerUnavailableError(str(self._path), reason)
+
+    def close(self) -> None:
+        """
+        Close the file.
+        """
+        if self._files.misplaced():
+            # SQLite would remove the log at the path, which is another file's.
+            self.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self.connection.close()
+        else:
+            with self._files.closing(self.connection):
+                self.connection.close()
+        self._files.detach()
+
+
+def _prepare(path: Path, *, read_only: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise NotALedgerError(path, "it is a directory" if path.is_dir() else "its directory does not exist")
     if is_store_file(path):
@@ -62,14 +112,19 @@ def open_file(path: Path, kind: FileKind, *, read_only: bool) -> apsw.Connection
             raise NotALedgerError(path, "there is no such file")
         # Only the owner reads it. SQLite gives its WAL the same mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _open(path: Path, kind: FileKind, files: StoreFiles, *, read_only: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
-    with translated(path):
-        connection = apsw.Connection(str(path), flags=flags)
-        try:
-            _configure(connection, path, kind, read_only=read_only)
-        except BaseException:
-            connection.close()
-            raise
+    connection = apsw.Connection(str(path), flags=flags)
+    try:
+        _configure(connection, path, kind, read_only=read_only)
+        # The first read opens the log and its index.
+        connection.pragma("schema_version")
+        files.opened(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -84,6 +139,8 @@ def translated(path: Path) -> Generator[None]:
         raise NotALedgerError(path, "it is no SQLite database") from None
     except apsw.Error as error:
         raise LedgerUnavailableError(str(path), f"{type(error).__name__}: {error}") from error
+    except StoreUnavailableError as error:
+        raise LedgerUnavailableError(str(path), error.reason) from error
 
 
 def _configure(connection: apsw.Connection, path: Path, kind: FileKind, *, read_only: bool) -> None:

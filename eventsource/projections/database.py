@@ -22,7 +22,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, S
 from eventsource.errors import NotAReadModelDatabaseError, ReadModelDatabaseUrlError
 from eventsource.projections.faults import passes
 from eventsource.projections.transaction import BatchConnection, Guard, StoppedError, Work
-from eventsource.store.embedded.files import is_store_file
+from eventsource.store.callers import OwnProcess
+from eventsource.store.embedded.open_files import is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,8 @@ class ReadModelDatabase:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="eventsource-read-model-writer")
         self._reading = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="eventsource-read-model-reader")
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._name = repr(self)
+        self._process = OwnProcess()
         # Which file was found to be no event store.
         self._checked: tuple[int, int] | None = None
         self._guard = Guard()
@@ -149,6 +152,7 @@ class ReadModelDatabase:
         It is committed when *change* returns and rolled back when it raises. When the caller is cancelled it is rolled
         back, too, unless it is being committed already; the cancellation arrives when that is decided.
         """
+        self._process.check(self._name)
         written = Written[Result]()
         await self.write_into(written, change)
         return written.result
@@ -179,6 +183,7 @@ class ReadModelDatabase:
 
         ``await database.read(lambda tx: tx.execute(select(balances)).all())``
         """
+        self._process.check(self._name)
         context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(
             self._reading, lambda: context.run(self._read, question)
@@ -194,12 +199,14 @@ class ReadModelDatabase:
         Returns:
             False if somebody is in the way: then some of it may be left.
         """
+        self._process.check(self._name)
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._clean)
 
     async def aclose(self) -> None:
         """
         Finish what is under way and close all connections. Closing twice is fine.
         """
+        self._process.check(self._name)
 
         def close() -> None:
             self._reading.shutdown()

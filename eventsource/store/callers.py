@@ -30,10 +30,14 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *a
 class Growth:
     """
     How long a log is, and who waits for it to grow, in any event loop of any thread.
+
+    Args:
+        length: How long it is; by default as long as `reach` was told last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, length: Callable[[], int] | None = None) -> None:
         self.head = 0
+        self._length = length or (lambda: self.head)
         self._lock = threading.Lock()
         self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
 
@@ -49,7 +53,7 @@ class Growth:
             # Under the lock, or the log could grow between the look at it and the start of the wait.
             with self._lock:
                 check()
-                if self.head > position:
+                if self._length() > position:
                     return
                 woken: asyncio.Future[None] = loop.create_future()
                 self._waiting.setdefault(loop, []).append(woken)

@@ -5,6 +5,7 @@ The notary keeps a fingerprint of every event in a log of its own. Here that log
 that the example is one; a bank that means it gives the heads away, or uses a ledger on somebody else's machine.
 """
 
+import asyncio
 import json
 import sqlite3
 import tempfile
@@ -74,7 +75,7 @@ class Evidence:
     @property
     def can_be_tampered_with(self) -> bool:
         """
-        Whether the events are in a file that `verify_tampered_copy` can copy.
+        Whether the events are in a file of this machine, where somebody could tamper with them.
         """
         return self._store_file is not None
 
@@ -98,19 +99,22 @@ class Evidence:
 
     async def verify_tampered_copy(self) -> Verified:
         """
-        Change a row in a copy of the store's file, as somebody with the password of the machine could, and verify it.
+        Change a row in a copy of the store, as somebody with the password of the machine could, and verify it.
 
-        The bank itself is not touched.
+        The copy is restored from a backup. The bank's own file is not touched: while a store is open, nothing
+        but the store opens its file in this process.
 
         Raises:
             ValueError: The events are not in a file of this machine, or nothing is booked yet.
         """
         if self._store_file is None:
-            msg = "the events are on a server, so there is no file to copy here."
+            msg = "the events are on a server, so there is no file here to tamper with."
             raise ValueError(msg)
         with tempfile.TemporaryDirectory(prefix="bank-copy-") as folder:
             copy = Path(folder) / "bank.db"
-            tamper_with_copy(self._store_file, copy)
+            async with connect(f"sqlite:{copy}") as restored:
+                await restored.restore(self._store.backup())
+            await asyncio.to_thread(tamper_with, copy)
             async with connect(f"sqlite:{copy}", read_only=True) as store:
                 return await self._verify(store)
 
@@ -130,7 +134,7 @@ async def open_evidence(folder: Path, store: EventStore, *, store_file: Path | N
     Args:
         folder: Where its log, its book and its key are.
 
-        store_file: The file of the events, where they are in one.
+        store_file: The file of the events, where they are in one of this machine.
 
     Raises:
         NotaryError: At the end of the block: it found that something was tampered with.
@@ -145,18 +149,14 @@ async def open_evidence(folder: Path, store: EventStore, *, store_file: Path | N
         yield Evidence(store, ledger, book, notary, key, head_file, store_file)
 
 
-def tamper_with_copy(original: Path, copy: Path) -> None:
+def tamper_with(path: Path) -> None:
     """
-    Copy a store's file, and give somebody a hundred times as much in its last deposit.
+    Give somebody a hundred times as much in the last deposit of a store that is closed.
 
     Raises:
         ValueError: Nothing is deposited yet.
     """
-    with (
-        closing(sqlite3.connect(f"file:{original}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(copy)) as file,
-    ):
-        source.backup(file)
+    with closing(sqlite3.connect(path)) as file:
         row = file.execute(
             "SELECT position, data FROM events WHERE type LIKE '%money-deposited' ORDER BY position DESC LIMIT 1"
         ).fetchone()

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, InMemoryEventStore, InvalidStoreUrlError, StoreReadOnlyError, connect
+from eventsource import (
+    EmbeddedEventStore,
+    InMemoryEventStore,
+    InvalidStoreUrlError,
+    NotAStoreError,
+    StoreReadOnlyError,
+    connect,
+)
 from eventsource.server import ServerSettings, Tokens, serve
 from eventsource.testing.contract.samples import commit_each, noted
 
@@ -37,6 +44,57 @@ async def test_sqlite_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async with connect(url.format(tmp_path)) as store:
         assert isinstance(store, EmbeddedEventStore)
         assert (tmp_path / "bank.db").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite::memory:",
+        "sqlite:///:memory:",
+        "SQLITE::MEMORY:",
+        "sqlite:file:bank.db?mode=ro",
+        "sqlite:file::memory:?cache=shared",
+        "sqlite:///file:bank.db?mode=ro&uri=true",
+        "sqlite:bank.db?mode=ro",
+        "sqlite:bank.db?",
+        "sqlite://host/bank.db",
+        "sqlite://ada:secret@host/bank.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:",
+        "sqlite: ",
+        "sqlite:data/",
+        "sqlite:bank\0.db",
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True], ids=["writing", "reading"])
+def test_what_sqlite_understands_and_a_store_does_not_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    read_only: bool,  # noqa: FBT001  a parameter
+) -> None:
+    """
+    URLs of SQLite's own dialect are refused when they are given, without a password, and make no file.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidStoreUrlError) as refused:
+        connect(url, read_only=read_only)
+
+    assert "secret" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["", "bank\0.db"])
+def test_a_path_that_is_no_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """
+    The embedded store itself takes a path, whatever it means to SQLite, but not an empty one.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(NotAStoreError):
+        EmbeddedEventStore(path)
 
 
 async def test_source_is_passed_on(tmp_path: Path) -> None:

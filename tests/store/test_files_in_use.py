@@ -167,6 +167,11 @@ def _replace(path: Path) -> None:
     other.replace(path)
 
 
+def _delete_all(path: Path) -> None:
+    for file in path.parent.iterdir():
+        file.unlink()
+
+
 def _move_folder(path: Path) -> None:
     path.parent.rename(path.parent.with_name("moved"))
 
@@ -201,7 +206,7 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "log deleted": lambda path: _beside(path, "-wal").unlink(),
     "log renamed": lambda path: _beside(path, "-wal").rename(_beside(path, "-old")),
     "index of the log deleted": lambda path: _beside(path, "-shm").unlink(),
-    "all deleted": lambda path: [each.unlink() for each in path.parent.iterdir()],
+    "all deleted": _delete_all,
 }
 # What is gone cannot be saved: these are noticed, and no more.
 WORSE_FAULTS: dict[str, Callable[[Path], object]] = {

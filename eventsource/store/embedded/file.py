@@ -19,7 +19,7 @@ from eventsource.store.audit import ChainAudit
 from eventsource.store.embedded import commit_keys, entries, erasure, schema_rows
 from eventsource.store.embedded.entries import read_entries
 from eventsource.store.embedded.failures import translated
-from eventsource.store.embedded.files import APPLICATION_ID
+from eventsource.store.embedded.open_files import APPLICATION_ID
 from eventsource.store.embedded.query import data_index, functions
 from eventsource.store.embedded.query.plan import COMMAND_ID, COMMAND_ID_INDEX, HAS_COMMAND_ID
 from eventsource.store.embedded.query.sql import fetch

@@ -33,8 +33,9 @@ def save_copy(
     connection: apsw.Connection, files: StoreFiles, check: Callable[[apsw.Connection, Path], None]
 ) -> tuple[Path | None, str | None]:
     """
-    Copy all that *connection* reads into a new file: beside the path, else where the file was moved to, else
-    where temporary files are.
+    Copy all that *connection* reads into a new file.
+
+    It is made beside the path, else where the file was moved to, else where temporary files are.
 
     Args:
         check: Raises a `StoreError` if the copy is no whole store.

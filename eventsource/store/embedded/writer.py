@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from eventsource.store.commit import CommitRequest
     from eventsource.store.embedded.files import StoreFiles
     from eventsource.store.idempotency import IdempotencyKey
+    from eventsource.store.query import DataIndex
     from eventsource.store.restoring import BackupReader
 
 log = get_logger(__name__)
@@ -469,18 +470,8 @@ class Writer:
             StoreError: The transaction failed; no request of the group is decided.
         """
         staged = _Group(self._end)
-        self._lost = self._files.cut_log()
-        if self._lost:
-            self._roll_back()
+        if not self._begin(group):
             return
-        try:
-            if not self._connection.in_transaction:
-                self._connection.execute("BEGIN IMMEDIATE")
-        except apsw.BusyError:
-            _refuse(group, StoreUnavailableError(str(self._path), "another program holds the lock of the database"))
-            return
-        except apsw.Error as error:
-            raise translate(error, self._path) from error
         try:
             for waiting in group:
                 self._decide(waiting, staged)
@@ -504,6 +495,30 @@ class Writer:
             self._versions.clear()
         self._versions.update(staged.versions)
         self._lost = self._files.broken()
+
+    def _begin(self, group: list[Waiting]) -> bool:
+        """
+        Begin the transaction, unless it is begun.
+
+        Returns:
+            False if it cannot be: the group is refused, or its files are lost.
+
+        Raises:
+            StoreError: SQLite failed.
+        """
+        self._lost = self._files.cut_log()
+        if self._lost:
+            self._roll_back()
+            return False
+        try:
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            _refuse(group, StoreUnavailableError(str(self._path), "another program holds the lock of the database"))
+            return False
+        except apsw.Error as error:
+            raise translate(error, self._path) from error
+        return True
 
     def _save_and_stop(self, group: list[Waiting]) -> None:
         """
@@ -629,8 +644,7 @@ class Writer:
         )
 
     def _do(self, work: _Work) -> None:
-        if self._lost:
-            self._save_and_stop([])
+        self._save_and_stop([])
         if self._stopped:
             work.reply(error=self._stopped)
             return
@@ -645,12 +659,7 @@ class Writer:
                 is_committing = True
                 self._connection.execute("COMMIT")
                 is_committing = False
-                self._lost = self._files.broken()
-                if self._lost:
-                    self._save_and_stop([])
-                    reason = self._stopped.reason if isinstance(self._stopped, StoreFileLostError) else self._lost
-                    work.reply(error=CommitOutcomeUnknownError(str(self._path), reason))
-                    return
+                self._check_files()
                 self._indexes.reload()
             if work.then is not None:
                 work.then()
@@ -670,6 +679,19 @@ class Writer:
             error = failure
         work.reply(result, error)
 
+    def _check_files(self) -> None:
+        """
+        See whether what was just committed is in the files at the path.
+
+        Raises:
+            CommitOutcomeUnknownError: It is not; what the store holds is saved as far as that can be done.
+        """
+        self._lost = self._files.broken()
+        if self._lost:
+            self._save_and_stop([])
+            reason = self._stopped.reason if isinstance(self._stopped, StoreFileLostError) else self._lost
+            raise CommitOutcomeUnknownError(str(self._path), reason)
+
     def _build_on(self) -> None:
         """
         Build on an index whose building was interrupted, a batch between two groups of commits.
@@ -679,6 +701,7 @@ class Writer:
         if self._stopped or not self._indexes.unfinished:
             return
         event_type, path = self._indexes.unfinished[0]
+        index: DataIndex | None = None
         try:
             with self._connection:
                 index = self._indexes.build_on(event_type, path)

@@ -5,6 +5,7 @@ Loading from snapshots: never another state than that of the events, and no comm
 import asyncio
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from eventsource import (
     AggregateCache,
     At,
     ConflictError,
+    EmbeddedEventStore,
     Erased,
     Event,
     EveryEvents,
@@ -23,11 +25,14 @@ from eventsource import (
     InMemorySnapshotStore,
     Loader,
     NewEvent,
+    NotAReadModelDatabaseError,
+    ReadModelDatabase,
     Repository,
     SlowerThan,
     Snapshot,
     SnapshotPolicy,
     Snapshots,
+    SqlSnapshotStore,
     UnstorableStateError,
     decide,
     erase_subject,
@@ -621,3 +626,17 @@ async def test_tenants_do_not_get_into_each_others_way(store: ObservedStore, kep
     assert (await people("bolt").load("1")).name == "Ada of bolt"
     await erase_subject(store.inner, "/tenants/bolt/people/1", purge=[snapshots, cache])
     assert (await people("bolt").load("1")).name == "(erased)"
+
+
+async def test_snapshots_in_the_file_of_the_store_are_refused(tmp_path: Path) -> None:
+    """
+    A store of snapshots on the file of an event store is a mistake, not an outage: loading tells of it by name.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store, ReadModelDatabase(f"sqlite:///{path}") as database:
+        await store.commit([NewEvent.of(AccountOpened(owner="Ada"), subject="/accounts/1")])
+        accounts = Repository(Account, store, snapshots=Snapshots(SqlSnapshotStore(database), BY_TEN))
+
+        with pytest.raises(NotAReadModelDatabaseError):
+            await accounts.load("1")
+        assert await store.count() == 1
