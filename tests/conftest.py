@@ -93,8 +93,9 @@ _TIDYING_S: Final = 120.0
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """
-    A test that has failed by its time limit may hang once more when its fixtures end: then the process ends, and
-    pytest-xdist names the test. The limit itself is used up by then, and pytest's own is given up at a failure.
+    End the process, so that pytest-xdist names the test, where one that has failed hangs once more in its fixtures.
+
+    The limit of a test is used up when it has failed by it, and pytest's own is given up at any failure.
     """
     faulthandler.dump_traceback_later(_TIDYING_S, file=item.config.stash[fault_handler_stderr_fd_key], exit=True)
     try:

@@ -218,7 +218,11 @@ class _Observer:
             stretches = tail.read(position)
             if stretches is None:
                 return start
+            forgotten = tail.forgotten
             for stretch in stretches:
+                if tail.forgotten != forgotten:
+                    # Data was erased while the client took its time: what it has not been sent is read anew.
+                    return start
                 lines = stretch.lines(self._interest, after=position)
                 if lines:
                     await self._send(lines)

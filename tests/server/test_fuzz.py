@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.server.serving import ADMINISTRATOR, serving
 
@@ -17,6 +19,7 @@ _CHECKS = (
 )
 
 
+@pytest.mark.timeout(rounds(300, 7_200))
 async def test_no_request_leads_to_an_error_of_the_server(tmp_path: Path) -> None:
     """
     Many requests, right and wrong ones: no status of 500 or more, and nothing that is not described.
@@ -34,7 +37,7 @@ async def test_no_request_leads_to_an_error_of_the_server(tmp_path: Path) -> Non
             f"--seed={seed}",
             "--continue-on-failure",
             "--warnings=off",
-            "--request-timeout=10",
+            "--request-timeout=240",
             # It keeps what it has learnt where it runs.
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
