@@ -30,8 +30,9 @@ class ReadModelDatabaseUrlError(EventSourceError, ValueError):
 
 class ReadModelDatabaseError(EventSourceError):
     """
-    The database of the read models refuses what a projector needs, and will refuse it again: a right that its user
-    does not have, for instance.
+    The database of the read models refuses what a projector needs, and will refuse it again.
+
+    Its user lacks a right, for instance.
 
     Attributes:
         problem: What it said, without the values of a statement.
@@ -90,8 +91,9 @@ class ProjectorFailedError(ProjectionError):
 
 class ProjectorSupersededError(ProjectionError):
     """
-    Another worker moved the checkpoint of this projector, or a rebuild took it back. This one stopped; nothing was
-    applied twice.
+    Another worker moved the checkpoint of this projector, or a rebuild took it back.
+
+    This one stopped; nothing was applied twice.
     """
 
     code = "projector-superseded"

@@ -294,15 +294,16 @@ class ReadModelDatabase:
                 work.may_commit()
                 transaction.commit()
             except BaseException:
-                # After a misuse SQLAlchemy may take it for ended; then the connection is rolled back when it is given back.
+                # After a misuse SQLAlchemy may take it for ended; the connection is rolled back when it is given back.
                 if tx.get_transaction() is transaction:
                     transaction.rollback()
                 raise
-            return result
         except SQLAlchemyError as error:
             if work.stop_requested:
                 raise StoppedError from error
             raise
+        else:
+            return result
         finally:
             work.ends()
             self._guard.current = None

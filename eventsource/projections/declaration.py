@@ -1,5 +1,7 @@
 """
-The declaration of a projector: what it writes, what it reads, and as which version, to be compared with what wrote before.
+The declaration of a projector: what it writes, what it reads, and as which version.
+
+It is compared with the declaration of what wrote before.
 """
 
 from __future__ import annotations

@@ -450,7 +450,7 @@ class ProjectorRun:
                 try:
                     handle(recorded, tx)
                     tx.check()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  whatever a handler raises
                     cause = tx.verdict_on(error)
                     raised = _HandlerRaised(index, recorded, cause)
                     raised.has_ended = tx.has_ended

@@ -193,7 +193,10 @@ def _delete_rows(tx: Connection, tables: Sequence[Table]) -> None:
     if tx.dialect.name == "postgresql":
         names = [tx.dialect.identifier_preparer.format_table(table) for table in tables]
         # One statement, for the foreign keys between them are looked at behind it, whichever way they point.
-        parts = ", ".join(f"deleted_{number} AS (DELETE FROM {name})" for number, name in enumerate(names[1:]))
+        parts = ", ".join(
+            f"deleted_{number} AS (DELETE FROM {name})"  # noqa: S608  quoted names
+            for number, name in enumerate(names[1:])
+        )
         with_others = f"WITH {parts} " if parts else ""
         tx.exec_driver_sql(f"{with_others}DELETE FROM {names[0]}")  # noqa: S608  quoted names
         tx.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")

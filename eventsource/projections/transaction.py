@@ -162,7 +162,8 @@ class BatchConnection(Connection):
             raise HandlerTransactionError(self._projector, self._misuse)
         if self.in_nested_transaction():
             # Ended by a later handler, it would take the events between with it.
-            raise self.misused("left a savepoint open")
+            misuse = "left a savepoint open"
+            raise self.misused(misuse)
         if self.get_transaction() is not self._root:
             self._lost()
         driver = self._driver
@@ -200,12 +201,14 @@ class BatchConnection(Connection):
             msg = "caught an error of the database that had ended the transaction, and went on"
             raise self.misused(msg) from self.last_error
         self.has_ended = True
-        raise self.misused("ended the transaction") from self.last_error
+        misuse = "ended the transaction"
+        raise self.misused(misuse) from self.last_error
 
     # --- What handlers must not do ---
 
     def _refuse(self, call: str) -> NoReturn:
-        raise self.misused(f"called {call}")
+        misuse = f"called {call}"
+        raise self.misused(misuse)
 
     def commit(self) -> None:
         """

@@ -31,10 +31,19 @@ class IdempotencyKey:
         text: The key.
 
         digest: SHA-256 over events and preconditions, 32 bytes.
+
+        older_digest: The same as it was computed before the source of a store counted.
     """
 
     text: str
     digest: bytes
+    older_digest: bytes
+
+    def names(self, digest: bytes) -> bool:
+        """
+        Whether a request that was stored with *digest* is this one.
+        """
+        return digest in {self.digest, self.older_digest}
 
     @classmethod
     def of(
@@ -55,8 +64,11 @@ class IdempotencyKey:
             ValueError: *text* is no key.
         """
         check_idempotency_key(text)
-        content = [[_given(event, source) for event in events], list(map(_described, preconditions))]
-        return cls(text, sha256(_print(content).encode()).digest())
+        described = list(map(_described, preconditions))
+        given = [_given(event) for event in events]
+        sourced = [_with_source(one, source) for one in given]
+        digest = _digest([sourced, described])
+        return cls(text, digest, digest if sourced == given else _digest([given, described]))
 
 
 def check_idempotency_key(text: str) -> None:
@@ -77,13 +89,19 @@ _USUAL_SOURCE = "eventsource"
 _DEFAULTS = tuple((field.name, field.default) for field in attrs.fields(NewEvent))
 
 
-def _given(event: NewEvent, source: str) -> dict[str, Any]:
+def _digest(content: list[Any]) -> bytes:
+    return sha256(_print(content).encode()).digest()
+
+
+def _given(event: NewEvent) -> dict[str, Any]:
     # A field that is added later counts too, and leaves the digests of commits that do not use it as they are stored.
-    given = {name: value for name, default in _DEFAULTS if (value := getattr(event, name)) != default}
-    given["source"] = event.source or source
-    if given["source"] == _USUAL_SOURCE:
-        del given["source"]
-    return given
+    return {name: value for name, default in _DEFAULTS if (value := getattr(event, name)) != default}
+
+
+def _with_source(given: dict[str, Any], source: str) -> dict[str, Any]:
+    named = given.get("source") or source
+    others = {name: value for name, value in given.items() if name != "source"}
+    return others if named == _USUAL_SOURCE else others | {"source": named}
 
 
 def _described(precondition: Precondition) -> list[str]:

@@ -4,7 +4,7 @@ Checkpoints: how far a listener has come, kept beside what it wrote and in the s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from sqlalchemy import (
@@ -259,7 +259,7 @@ _as_it_was_left = (
 )
 _begin = _as_it_was_left.values(unfinished=True)
 _begin_postgresql = _begin.returning(func.txid_current())
-_to = {name: bindparam(f"to_{name}") for name in ("event_id", "event_hash", "position", "events")}
+_to: dict[str, Any] = {name: bindparam(f"to_{name}") for name in ("event_id", "event_hash", "position", "events")}
 _finish = _as_it_was_left.values(unfinished=False, **_to)
 _finish_postgresql = _finish.where(func.txid_current() == bindparam("in_transaction"))
 

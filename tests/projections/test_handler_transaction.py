@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RootTransaction, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -62,6 +62,15 @@ def _run_in_autocommit(tx: Connection) -> None:
     tx.execution_options(isolation_level="AUTOCOMMIT").execute(add_number, {"n": 1000})
 
 
+def root_of(tx: Connection) -> RootTransaction:
+    """
+    The transaction of the worker.
+    """
+    root = tx.get_transaction()
+    assert root is not None
+    return root
+
+
 MISUSES: dict[str, Callable[[Connection], Any]] = {
     "commit": lambda tx: tx.commit(),
     "rollback": lambda tx: tx.rollback(),
@@ -71,9 +80,9 @@ MISUSES: dict[str, Callable[[Connection], Any]] = {
     "two phases": lambda tx: tx.begin_twophase(),
     "detach": lambda tx: tx.detach(),
     "invalidate": lambda tx: tx.invalidate(),
-    "commit of the root": lambda tx: tx.get_transaction().commit(),  # type: ignore[union-attr]  there is one
-    "rollback of the root": lambda tx: tx.get_transaction().rollback(),  # type: ignore[union-attr]  likewise
-    "close of the root": lambda tx: tx.get_transaction().close(),  # type: ignore[union-attr]  likewise
+    "commit of the root": lambda tx: root_of(tx).commit(),
+    "rollback of the root": lambda tx: root_of(tx).rollback(),
+    "close of the root": lambda tx: root_of(tx).close(),
     "COMMIT": lambda tx: tx.execute(text("COMMIT")),
     "commit behind a comment": lambda tx: tx.exec_driver_sql("/* done */ -- really\n commit"),
     "END": lambda tx: tx.execute(text("end")),
@@ -89,7 +98,7 @@ MISUSES: dict[str, Callable[[Connection], Any]] = {
 @pytest.mark.parametrize("is_quiet", [False, True], ids=["raised", "swallowed"])
 @pytest.mark.parametrize("misuse", MISUSES)
 async def test_a_handler_that_ends_the_transaction_is_refused(
-    memory_store: EventStore, url: str, misuse: str, is_quiet: bool
+    memory_store: EventStore, url: str, misuse: str, *, is_quiet: bool
 ) -> None:
     """
     It stops before that event, what came earlier is applied once, and the corrected projector goes on from there.

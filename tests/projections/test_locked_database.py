@@ -92,7 +92,8 @@ async def test_refused_transaction_is_tried_again(
             assert progress.state == "retrying"
             assert isinstance(progress.error, OperationalError)
         await worker.caught_up()
-        assert (progress.state, progress.error) == ("live", None)
+        after = worker.progress["balances"]
+        assert (after.state, after.error) == ("live", None)
 
     await assert_applied_exactly_once(memory_store, read_path)
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,3 +239,21 @@ async def _run_and_kill(path: Path, first: int, at: int) -> tuple[set[int], dict
         else:
             stored[int(number)] = ids
     return sent, stored
+
+
+async def test_a_key_of_an_earlier_release_is_a_repeat_in_a_store_with_a_source(tmp_path: Path) -> None:
+    """
+    A digest that was stored before the source of a store counted still names its request, and no other one.
+    """
+    path = tmp_path / "store.db"
+    events = [noted("/a")]
+    async with EmbeddedEventStore(path, source="https://bank.example") as store:
+        first = await store.commit(events, idempotency_key="k-1")
+    earlier = IdempotencyKey.of("k-1", events, []).digest
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE commit_keys SET request = ?", (earlier,))
+
+    async with EmbeddedEventStore(path, source="https://bank.example") as store:
+        assert await store.commit(events, idempotency_key="k-1") == first
+        with pytest.raises(IdempotencyKeyReusedError):
+            await store.commit([noted("/b")], idempotency_key="k-1")

@@ -164,7 +164,8 @@ class EmbeddedEventStore:
         # It cannot be cancelled: whoever is cancelled meanwhile has `_close` wait for it, and leaves no file open.
         self._opening = opening = Future[None]()
         opening.set_running_or_notify_cancel()
-        threading.Thread(target=self._open, args=(opening,), name=f"eventsource-opening {self._path.name}").start()
+        name = f"eventsource-opening {self._path.name}"
+        threading.Thread(target=self._open, args=(opening,), name=name).start()
         try:
             await asyncio.wrap_future(opening)
         except OSError as error:

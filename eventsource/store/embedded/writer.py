@@ -597,8 +597,8 @@ class Writer:
             if stored is None:
                 return False
             digest = stored.request
-            events = self._read(stored.first, stored.last) if digest == key.digest else ()
-        if digest == key.digest:
+            events = self._read(stored.first, stored.last) if digest and key.names(digest) else ()
+        if digest and key.names(digest):
             waiting.events = events
         else:
             waiting.error = IdempotencyKeyReusedError(key.text)
