@@ -112,7 +112,7 @@ class EmbeddedEventStore:
         new_salt: Makes the salts of data stored by reference: 64 hex digits, never to be guessed.
 
     Raises:
-        NotAStoreError: *path* is empty.
+        NotAStoreError: *path* is ``:memory:``, an SQLite URI or empty.
         StoreLockedError: On entering: another one writes to the file.
         NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: On entering:
             the file cannot be used, as they say.
@@ -562,12 +562,16 @@ class EmbeddedEventStore:
 
 def _check_name(path: str | PathLike[str]) -> None:
     """
-    Refuse what is no path at all.
+    Refuse what SQLite, and code that knows it, would not take for a path.
 
     Raises:
-        NotAStoreError: It is empty, or no file can have that name.
+        NotAStoreError: It is such a name, is empty, or no file can have it.
     """
     text = fspath(path)
+    if text.lower() == ":memory:":
+        raise NotAStoreError(Path(text), "that names a database in memory; a store in memory is InMemoryEventStore")
+    if text.lower().startswith("file:"):
+        raise NotAStoreError(Path(text), "a path is wanted, no SQLite URI; to read only, pass read_only=True")
     if not text or "\0" in text:
         raise NotAStoreError(Path(), "a path is wanted, not an empty text or one with a NUL character")
 
