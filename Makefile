@@ -19,6 +19,9 @@ PARALLEL := -n $(JOBS) --dist loadgroup
 # loads it the way its users do. make test-wheel WHEEL_TESTS=tests runs everything.
 WHEEL_TESTS ?= tests/test_front_door.py tests/test_errors.py tests/cli tests/docs tests/projections tests/testing
 
+# What `make test-uvloop` runs.
+UVLOOP_TESTS ?= tests/commands tests/contract tests/erasure tests/genesisdb tests/processes tests/projections tests/server tests/store tests/subscriptions
+
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
@@ -50,7 +53,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install bank test check format format-check lint types contracts coverage docs \
-	reference bench bench-peers long lock wheel test-wheel clean
+	reference bench bench-peers long test-busy test-uvloop lock wheel test-wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -106,6 +109,12 @@ bench-peers: install $(PEERS)/.installed ## Measure, with the Python peers in th
 
 long: install ## Run the test suite in its long form: more examples, more cycles
 	@EVENTSOURCE_LONG=1 $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-busy: install ## Run the test suite while something else keeps every core busy: time must decide nothing
+	@.ci/test-busy $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-uvloop: install ## Run the tests of everything asynchronous on uvloop (the most important run on it at every run)
+	@EVENTSOURCE_LOOP=uvloop $(BIN)/python -m pytest $(PARALLEL) $(UVLOOP_TESTS) $(ARGS)
 
 lock: $(BIN)/uv ## Resolve the dependencies again, keeping what still fits (ARGS=--upgrade takes the newest)
 	@$(call compile,--all-extras --group pyproject.toml:dev pyproject.toml,requirements.lock)

@@ -4,11 +4,13 @@ What every test shares: how hard Hypothesis searches, how long is waited, and th
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
 
 from eventsource import Dispatcher, Projector
@@ -82,3 +84,21 @@ def patience() -> Generator[None]:
         patch.setattr(Projector.seen, "__defaults__", (_PATIENCE_S,))
         patch.setattr(Dispatcher.dispatch, "__kwdefaults__", {"wait_for": (), "wait_timeout_s": _PATIENCE_S})
         yield
+
+
+# How long the end of a test's fixtures may take, in seconds.
+_TIDYING_S: Final = 120.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """
+    End the process, so that pytest-xdist names the test, where one that has failed hangs once more in its fixtures.
+
+    The limit of a test is used up when it has failed by it, and pytest's own is given up at any failure.
+    """
+    faulthandler.dump_traceback_later(_TIDYING_S, file=item.config.stash[fault_handler_stderr_fd_key], exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -11,8 +11,7 @@ import pytest
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from concurrent.futures import Future
+    from collections.abc import Callable
 
 # How often a loop that waits lets Python's own signal handlers run, in seconds.
 _LOOK_S: Final = 0.5
@@ -46,7 +45,7 @@ class TimedLoop(uvloop.Loop):
         else:
             super().call_exception_handler(context)
 
-    def run_until_complete(self, future: Generator[Any, None, Any] | asyncio.Future[Any] | Future[Any]) -> Any:
+    def run_until_complete(self, future: Any) -> Any:
         """
         Run; raises the failure that it was stopped for.
         """

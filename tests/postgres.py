@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +96,25 @@ class Postgres:
         """
         Kill the server and all its processes at once.
         """
-        os.kill(self.pid, signal.SIGKILL)
+        pid = self.pid
+        os.kill(pid, signal.SIGKILL)
+        while (state := Path(f"/proc/{pid}/stat")).exists() and state.read_text().split()[2] != "Z":
+            time.sleep(0.01)
+        # A dead process that is not yet collected would be taken for a running server.
+        (Path(self.server.pgdata) / "postmaster.pid").unlink()
+
+    def start(self) -> None:
+        """
+        Start the server again after a kill, once what is left of it is gone.
+        """
+        while True:
+            try:
+                self.server.ensure_postgres_running()
+            except subprocess.SubprocessError:
+                # A process of the former server still holds its memory.
+                time.sleep(0.1)
+            else:
+                return
 
     @property
     def pid(self) -> int:

@@ -102,8 +102,8 @@ def backup(
     file appears under its name when it is complete and on the disk, and only its owner can read it: it holds personal
     data. Interrupted or killed, the command leaves no file of that name, or the one that was there.
 
-    Exits with 1 if the backup cannot be written or the store is damaged, with 2 if there is a file already, with 3 if
-    the store cannot be opened or read.
+    Exits with 1 if the store is damaged, with 2 if there is a file already, with 3 if the store cannot be opened or
+    read, or the backup cannot be written.
     """
     if file == "-":
         with _written_to_output() as output:
@@ -416,13 +416,13 @@ class _Lines:
 
     def _read(self, number: int, line: bytes) -> Any:
         try:
-            item = read_json(line)
+            item: Any = read_json(line)
         except InvalidJsonError as error:
             # It is read alone, so it knows no other line than the first.
             reason = error.reason.replace(" at line 1, column", ": column")
             raise BackupFileError(self.in_words(number, f"it is no JSON, or was cut: {reason}")) from error
         if isinstance(item, dict):
-            members = cast("dict[str, Any]", item)
+            item = members = cast("dict[str, Any]", item)
             self._is_checked |= self._count == 0 and members.get(RECORD_MEMBER) == BEGIN
             if self._is_checked and not _is_unchanged(line, members):
                 raise BackupFileError(self.in_words(number, "it was changed or damaged after it was written"))

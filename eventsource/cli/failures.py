@@ -41,6 +41,7 @@ from eventsource.errors import (
     QueryBudgetError,
     QueryError,
     QuerySyntaxError,
+    ReadModelDatabaseUrlError,
     SchemaExistsError,
     SchemaMismatchError,
     SignedHeadError,
@@ -318,6 +319,7 @@ def exit_code_of(error: Exception) -> ExitCode:
             | InvalidSubjectError()
             | MissingExtraError()
             | NotAReadModelDatabaseError()
+            | ReadModelDatabaseUrlError()
             | NotNotarisedError()
             | NotSupportedError()
             | ProcessError()

@@ -32,6 +32,16 @@ def log_in_json() -> None:
     _configure(structlog.processors.JSONRenderer(ensure_ascii=False), logging.WARNING, write_error)
 
 
+def choose_logs(*, as_json: bool) -> None:
+    """
+    The logging that goes with what a worker prints.
+    """
+    if as_json:
+        log_in_json()
+    else:
+        log_in_words()
+
+
 def log_above_bars(write: Callable[[str], None]) -> None:
     """
     Warnings and worse, above what a terminal shows.

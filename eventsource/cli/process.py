@@ -3,15 +3,16 @@
 """
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from eventsource.cli.database import open_database
+from eventsource.cli.database import StoppedWhileWaitingError, open_database
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode, ProcessesParkedError
+from eventsource.cli.logs import choose_logs
 from eventsource.cli.options import Json, ProcessName, ProcessNames, StoreUrl, WritableStoreUrl, show_help_if_alone
 from eventsource.cli.output import write_json, write_lines
 from eventsource.cli.process_loading import load_dispatcher, load_process, load_processes
@@ -194,16 +195,21 @@ async def _run(
     once: bool,
     as_json: bool,
 ) -> ExitCode:
-    with stopped_by_signals() as stop:
+    with suppress(StoppedWhileWaitingError), stopped_by_signals() as stop:
         async with AsyncExitStack() as stack:
+            choose_logs(as_json=as_json)
             store = await stack.enter_async_context(connect(store_url))
             dispatcher = await load_dispatcher(dispatcher_name, store)
-            database = await stack.enter_async_context(open_database(database_url)) if database_url else None
+            database = None
+            if database_url:
+                waiting = open_database(database_url, stop=None if once else stop)
+                database = await stack.enter_async_context(waiting)
             worker = ProcessWorker(store, dispatcher, processes, database=database)
             is_well = await follow_processes(worker, stop, once=once, as_json=as_json)
             if once and not stop.number:
                 await _check_none_parked(processes, store)
-    return ExitCode.DONE if is_well else ExitCode.FAILED
+            return ExitCode.DONE if is_well else ExitCode.FAILED
+    return ExitCode.DONE
 
 
 async def _check_none_parked(processes: Sequence[type[ProcessManager]], store: EventStore) -> None:

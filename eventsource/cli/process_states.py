@@ -11,7 +11,6 @@ import attrs
 from pydantic import BaseModel, ConfigDict
 
 from eventsource.cli.failures import Failure, describe, format_error
-from eventsource.cli.logs import log_in_json, log_in_words
 from eventsource.cli.output import write_error, write_json
 from eventsource.log import get_logger
 
@@ -56,10 +55,6 @@ async def follow_processes(worker: ProcessWorker, stop: Stop, *, once: bool, as_
     Returns:
         Whether none failed.
     """
-    if as_json:
-        log_in_json()
-    else:
-        log_in_words()
     teller = _Teller(as_json=as_json)
     # What the worker raises at its end is what failed in it, and that is told.
     with suppress(ExceptionGroup):

@@ -4,13 +4,13 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from eventsource.cli.database import is_missing, open_database
+from eventsource.cli.database import StoppedWhileWaitingError, is_missing, open_database
 from eventsource.cli.failures import EXIT_CODES_HELP, ExitCode
 from eventsource.cli.follow import follow
 from eventsource.cli.loading import load_projectors
@@ -51,7 +51,8 @@ def run(
     """
     Bring read models up to date and keep them so, until Ctrl-C.
 
-    SIGTERM ends it as cleanly; a second signal ends it at once.
+    SIGTERM ends it as cleanly; a second signal ends it at once. It waits for a server or a database that is not there
+    yet; with --once it ends with 3.
 
     Shows a bar for each projector in a terminal; elsewhere it logs changes of state to standard error. With --json
     each change (started, caught_up, stopped, failed) is a line on standard output. A projector that fails stops
@@ -98,11 +99,14 @@ class Rebuilt(BaseModel):
 async def _run(
     projectors: Sequence[Projector], store_url: str, database_url: str, *, once: bool, as_json: bool
 ) -> ExitCode:
-    with stopped_by_signals() as stop:
-        async with connect(store_url, read_only=True) as store, open_database(database_url) as database:
-            with choose_report(as_json=as_json) as report:
-                is_well = await follow(Worker(store, database, projectors), report, stop, once=once)
-    return ExitCode.DONE if is_well else ExitCode.FAILED
+    with suppress(StoppedWhileWaitingError), stopped_by_signals() as stop, choose_report(as_json=as_json) as report:
+        async with (
+            connect(store_url, read_only=True) as store,
+            open_database(database_url, stop=None if once else stop) as database,
+        ):
+            is_well = await follow(Worker(store, database, projectors), report, stop, once=once)
+            return ExitCode.DONE if is_well else ExitCode.FAILED
+    return ExitCode.DONE
 
 
 async def _status(projectors: Sequence[Projector], store_url: str, database_url: str, *, as_json: bool) -> ExitCode:

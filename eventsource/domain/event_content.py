@@ -24,13 +24,10 @@ class EventContent(NamedTuple):
         event_class: Its class.
 
         data_json: Its fields as canonical JSON.
-
-        constant: The event itself, if nothing in it can change; else None.
     """
 
     event_class: type[Event]
     data_json: str
-    constant: Event | None
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -59,14 +56,14 @@ class EventContent(NamedTuple):
             raise UnstorableDataError(path=f"$.{METADATA_KEY}", reason="a member that is reserved for metadata")
         data_json = to_canonical_json(data)
         if trip.is_proven(event):
-            return cls(event_class, data_json, event), event
-        return cls(event_class, data_json, None), trip.check(event, data_json)
+            return cls(event_class, data_json), event
+        return cls(event_class, data_json), trip.check(event, data_json)
 
     def to_event(self) -> Event:
         """
-        An event that says it. Nothing that is done to it changes the content.
+        An event that says it, made anew. Nothing that is done to it changes the content.
         """
-        return self.constant or round_trip_of(self.event_class).read(self.data_json)
+        return round_trip_of(self.event_class).read(self.data_json)
 
 
 def to_data(event: Event) -> dict[str, object]:

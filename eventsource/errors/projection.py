@@ -90,13 +90,14 @@ class ProjectorFailedError(ProjectionError):
 
 class ProjectorSupersededError(ProjectionError):
     """
-    Another worker moved the checkpoint of this projector. This one stopped; nothing was applied twice.
+    Another worker moved the checkpoint of this projector, or a rebuild took it back. This one stopped; nothing was
+    applied twice.
     """
 
     code = "projector-superseded"
 
     def __init__(self, projector: str) -> None:
-        super().__init__(projector, "another worker runs it on the same database; this one stopped")
+        super().__init__(projector, "another worker runs it on the same database, or has rebuilt it; this one stopped")
 
 
 class ProjectorOutdatedError(ProjectionError):

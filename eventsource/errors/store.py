@@ -449,7 +449,7 @@ class BackupInvalidError(StoreError, ValueError):
     What is to be restored is no whole log of events. Nothing was restored.
 
     Attributes:
-        index: Which event of the backup, from 0 on.
+        index: Which item of the backup, from 0 on: which event, unless records that are no events come before it.
 
         problem: What is wrong with it, in words.
     """

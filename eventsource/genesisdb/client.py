@@ -380,8 +380,9 @@ class Client:
                 raise self.exchange.failure(await self.exchange.reply(response))
             check_media_type(response.headers)
             try:
-                async for members in read_array(parts(response)):
-                    if not is_event(members) and not (isinstance(members, dict) and is_record(members)):
+                async for item in read_array(parts(response)):
+                    members = cast("dict[str, Any]", item)
+                    if not is_event(item) and not (isinstance(item, dict) and is_record(members)):
                         reason = "what the server sends is no backup"
                         raise MalformedEventError(reason)
                     yield Event(members)

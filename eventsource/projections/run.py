@@ -415,12 +415,13 @@ class ProjectorRun:
                 save_notes(tx, self._projector.name, notes)
 
         written = Written[None]()
+        fault: Exception | None = None
         try:
             await self._database.write_into(written, change)
         except _HandlerRaised as raised:
-            if passes(raised.cause) and not raised.has_ended:
-                raise raised.cause from raised.cause.__cause__
-            raise
+            if raised.has_ended or not passes(raised.cause):
+                raise
+            fault = raised.cause
         except asyncio.CancelledError:
             if written.is_done:
                 # It was too late to roll it back.
@@ -431,6 +432,9 @@ class ProjectorRun:
                 self._saved = after
                 self._saved_at = time.monotonic()
                 self._notes = notes or self._notes
+        if fault is not None:
+            # Out here, where it keeps what it was raised from.
+            raise fault
 
     def _apply(self, tx: BatchConnection, wanted: Sequence[RecordedEvent], after: Checkpoint) -> None:
         name = self._projector.name

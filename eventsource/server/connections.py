@@ -7,6 +7,7 @@ One look a second at all connections costs less than a timer for each request.
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from uvicorn._types import ASGISendEvent
     from uvicorn.config import Config
@@ -49,10 +51,14 @@ _TOO_MANY = _plain_answer("503 Service Unavailable", "too many connections", "re
 class ConnectionGuard:
     """
     Watches the open connections of a server, and ends those whose client takes too long.
+
+    Args:
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, limits: ServerLimits) -> None:
+    def __init__(self, limits: ServerLimits, clock: Callable[[], float]) -> None:
         self.limits = limits
+        self.clock = clock
         self.connections: set[GuardedProtocol] = set()
         # Short deadlines are for tests, and are kept as exactly.
         self._interval_s = min(1.0, min(limits.header_s, limits.body_s, limits.stall_s) / 4)
@@ -70,7 +76,7 @@ class ConnectionGuard:
         return True
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+        now = self.clock()
         for connection in list(self.connections):
             connection.look(now)
         self._next_look = loop.call_later(self._interval_s, self._look, loop) if self.connections else None
@@ -94,7 +100,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.logger = _silence
         self.access_log = False
         self._awaited = _HEADERS
-        self._since = self.loop.time()
+        self._since = self.guard.clock()
         self._received = 0
         self._unsent = 0
         self._unsent_since = 0.0
@@ -152,8 +158,9 @@ class GuardedProtocol(HttpToolsProtocol):
             msg = "headers too large"
             raise httptools.HttpParserError(msg)
         super().on_headers_complete()
-        if self.scope["http_version"] == "1.0" and self.cycle is not None:
-            _end_by_closing(self.cycle)
+        cycle: Any = self.cycle
+        if self.scope["http_version"] == "1.0" and cycle is not None and cycle.scope is self.scope:
+            _end_by_closing(cycle)
 
     def on_body(self, body: bytes) -> None:
         """
@@ -195,7 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _await(self, what: int) -> None:
         self._awaited = what
-        self._since = self.loop.time()
+        self._since = self.guard.clock()
         self._received = 0
 
     def _refuse(self, answer: bytes) -> None:
@@ -228,12 +235,12 @@ def _end_by_closing(cycle: RequestResponseCycle) -> None:
     cycle.send = send_plainly  # type: ignore[method-assign]  # of this request alone
 
 
-def guarded_protocol(limits: ServerLimits) -> type[GuardedProtocol]:
+def guarded_protocol(limits: ServerLimits, clock: Callable[[], float] = time.monotonic) -> type[GuardedProtocol]:
     """
     The protocol of one server, for uvicorn to make connections of.
     """
 
     class Protocol(GuardedProtocol):
-        guard = ConnectionGuard(limits)
+        guard = ConnectionGuard(limits, clock)
 
     return Protocol

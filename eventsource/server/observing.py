@@ -15,6 +15,9 @@ from eventsource.server.tail import Interest
 from eventsource.wire.bodies import ObserveBody, read_body
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventsource.domain.event import RecordedEvent
     from eventsource.server.exchange import Exchange
     from eventsource.server.service import Service
     from eventsource.server.tail import Tail
@@ -55,11 +58,15 @@ class _Start:
         include: Begin at it.
 
         has_history: Whether there may be events that were committed before it came.
+
+        position: Up to here nothing is to be sent: another event may have the same id, in a log restored from
+            another kind of store.
     """
 
     after: str | None
     include: bool = False
     has_history: bool = True
+    position: int = 0
 
 
 class _Observer:
@@ -102,7 +109,9 @@ class _Observer:
         if options.from_start:
             return _Start(None)
         last = await self._store.last_event("/")
-        return _Start(last.id if last else None, has_history=False)
+        if last is None:
+            return _Start(None, has_history=False)
+        return _Start(last.id, has_history=False, position=last.position)
 
     async def beat(self) -> None:
         """
@@ -173,7 +182,7 @@ class _Observer:
                 await self._send(self._interest.lines(page.events))
         finally:
             await stream.aclose()
-        return _Start(last.id)
+        return _Start(last.id, position=last.position)
 
     async def _catch_up(self, start: _Start) -> tuple[int, _Start]:
         """
@@ -187,9 +196,12 @@ class _Observer:
         try:
             async for page in stream.pages():
                 position = page.position
-                await self._send(self._interest.lines(page.events))
-                if page.events:
-                    start = _Start(page.events[-1].id)
+                events: Sequence[RecordedEvent] = page.events
+                if events and events[0].position <= start.position:
+                    events = [event for event in events if event.position > start.position]
+                await self._send(self._interest.lines(events))
+                if events:
+                    start = _Start(events[-1].id, position=events[-1].position)
                 if page.caught_up or self._is_over():
                     break
         finally:
@@ -206,13 +218,17 @@ class _Observer:
             stretches = tail.read(position)
             if stretches is None:
                 return start
+            forgotten = tail.forgotten
             for stretch in stretches:
+                if tail.forgotten != forgotten:
+                    # Data was erased while the client took its time: what it has not been sent is read anew.
+                    return start
                 lines = stretch.lines(self._interest, after=position)
                 if lines:
                     await self._send(lines)
                     if self._is_over():
                         return start
-                position, start = stretch.until, _Start(stretch.last_id)
+                position, start = stretch.until, _Start(stretch.last_id, position=stretch.until)
             if self._beats != tail.beats:
                 self._beats = tail.beats
                 await self.beat()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -17,7 +18,7 @@ from eventsource.server.app import Application, make_app
 from eventsource.server.connections import guarded_protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
     from os import PathLike
 
     from eventsource.server.settings import ServerSettings
@@ -42,6 +43,7 @@ async def serve(
     certificate: str | PathLike[str] | None = None,
     key: str | PathLike[str] | None = None,
     grace_s: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[str]:
     """
     Serve *store*, which is open and stays open as long, until the block ends.
@@ -61,6 +63,9 @@ async def serve(
 
         key: The file with its private key, PEM.
 
+        clock: Seconds that only grow, by which clients have their time: ``header_s``, ``body_s`` and ``stall_s`` of
+            the limits.
+
     Yields:
         The base address, such as ``http://127.0.0.1:8080``.
 
@@ -75,7 +80,7 @@ async def serve(
             uvicorn.Config(
                 app,
                 # Both are given by the caller: what is listening, and who handles signals.
-                http=guarded_protocol(settings.limits),
+                http=guarded_protocol(settings.limits, clock),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -107,11 +107,14 @@ class Tail:
         beats: How many heartbeats there have been.
 
         is_over: Whether there comes no more: the server stops, or the store cannot be read.
+
+        forgotten: How often it has forgotten what it had. Stretches that were read before must not be sent after.
     """
 
     def __init__(self) -> None:
         self.beats = 0
         self.is_over = False
+        self.forgotten = 0
         self.bells: set[asyncio.Event] = set()
         self._stretches: deque[Stretch] = deque()
         self._size = 0
@@ -164,14 +167,21 @@ class Tail:
             self._after = dropped.until
         self.ring()
 
+    def pass_over(self, until: int) -> None:
+        """
+        Go on to position *until* without what lies before: observers read it from the store.
+        """
+        self._stretches.clear()
+        self._size = 0
+        self._after = self._until = until
+        self.ring()
+
     def forget(self) -> None:
         """
         Keep nothing of what there is: those who are late read it from the store.
         """
-        self._stretches.clear()
-        self._size = 0
-        self._after = self._until
-        self.ring()
+        self.forgotten += 1
+        self.pass_over(self._until)
 
     def beat(self) -> None:
         """
@@ -258,9 +268,16 @@ class Tails:
         try:
             pages = stream.pages()
             tail.begin((await anext(pages)).position)
-            async for page in pages:
-                if page.events:
+            while True:
+                forgotten = tail.forgotten
+                page = await anext(pages)
+                if tail.forgotten != forgotten:
+                    # It may have been read before data was erased.
+                    tail.pass_over(page.position)
+                elif page.events:
                     tail.add(page.position, page.events)
+        except StopAsyncIteration:
+            pass
         except Exception as error:  # noqa: BLE001  whatever it is, the observers must not wait for it
             # Its text may name files.
             _log.warning("server.observing_failed", error=type(error).__name__)

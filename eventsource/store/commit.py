@@ -77,7 +77,7 @@ class CommitRequest:
         if key is None:
             schemas.check(events)
             return cls(events, preconditions, source)
-        own_key = IdempotencyKey.of(key, events, preconditions)
+        own_key = IdempotencyKey.of(key, events, preconditions, source=source)
         violation = None
         try:
             schemas.check(events)

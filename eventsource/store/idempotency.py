@@ -37,15 +37,25 @@ class IdempotencyKey:
     digest: bytes
 
     @classmethod
-    def of(cls, text: str, events: Sequence[NewEvent], preconditions: Sequence[Precondition]) -> IdempotencyKey:
+    def of(
+        cls,
+        text: str,
+        events: Sequence[NewEvent],
+        preconditions: Sequence[Precondition],
+        *,
+        source: str = "eventsource",
+    ) -> IdempotencyKey:
         """
         The key *text* for a commit of *events* under *preconditions*.
+
+        Args:
+            source: The source of events that name none. Over HTTP each names its own: the digest is the same.
 
         Raises:
             ValueError: *text* is no key.
         """
         check_idempotency_key(text)
-        content = [list(map(_given, events)), list(map(_described, preconditions))]
+        content = [[_given(event, source) for event in events], list(map(_described, preconditions))]
         return cls(text, sha256(_print(content).encode()).digest())
 
 
@@ -63,12 +73,17 @@ def check_idempotency_key(text: str) -> None:
 
 # Made once: each commit under a key is printed.
 _print = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_USUAL_SOURCE = "eventsource"
 _DEFAULTS = tuple((field.name, field.default) for field in attrs.fields(NewEvent))
 
 
-def _given(event: NewEvent) -> dict[str, Any]:
+def _given(event: NewEvent, source: str) -> dict[str, Any]:
     # A field that is added later counts too, and leaves the digests of commits that do not use it as they are stored.
-    return {name: value for name, default in _DEFAULTS if (value := getattr(event, name)) != default}
+    given = {name: value for name, default in _DEFAULTS if (value := getattr(event, name)) != default}
+    given["source"] = event.source or source
+    if given["source"] == _USUAL_SOURCE:
+        del given["source"]
+    return given
 
 
 def _described(precondition: Precondition) -> list[str]:

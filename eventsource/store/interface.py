@@ -237,7 +237,8 @@ class EventStore(Protocol):
             recursive: Also what lies below *subject*, as Genesis DB always does; False reads the
                 subject alone.
 
-            lower_bound: Id of an event anywhere in the store; reading starts behind it.
+            lower_bound: Id of an event anywhere in the store; reading starts behind it. (Of several events with
+                one id, which other kinds of stores may give, a bound means the last; in `observe` the first.)
 
             include_lower_bound: Start at the lower bound itself, if it belongs to the stream.
 
@@ -449,6 +450,9 @@ class EventStore(Protocol):
         """
         All events there are at the first step, in order, as `restore` takes them. Commits go on meanwhile.
 
+        Idempotency keys, schemas and declared indexes come along, as further members of the events: see
+        ``docs/personal-data.md``. Where there are fewer events than they need, records follow that are no events.
+
         Each has the ten members of `RecordedEvent.to_cloud_event`. Where data is stored by reference it
         also has ``datadigest`` and, until the data is erased, ``datasalt``: so a backup can be erased from
         after it was restored, and holds personal data until then.
@@ -462,6 +466,9 @@ class EventStore(Protocol):
         """
         Fill an empty store with a backup, all of it or nothing; commits wait meanwhile.
 
+        Idempotency keys, schemas and declared indexes of the backup hold from then on, beside what is declared here
+        already.
+
         Ids, times and hashes stay as they are. Links from event to event must hold. An event whose
         hash is not the one of our formula is taken as one of another kind of store: its hash is kept
         and never computed.
@@ -474,7 +481,9 @@ class EventStore(Protocol):
 
         Raises:
             StoreNotEmptyError: There are events already.
-            BackupInvalidError: What comes is no whole log; says which event and what is wrong.
+            BackupInvalidError: What comes is no whole log; says which item and what is wrong.
+            SchemaExistsError: A type has another schema here.
+            MissingExtraError: There is a schema, and what checks schemas is not installed.
             CommitOutcomeUnknownError: All of it may be stored, or nothing.
             StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
         """

@@ -303,7 +303,8 @@ class InMemoryEventStore:
     async def explain(self, query: str | Query) -> Explanation:
         self._check_open()
         tree = read_query(query)
-        parts = [self._explained(part, tree.where) for part in conjuncts(tree.where)]
+        with self._turn:
+            parts = [self._explained(part, tree.where) for part in conjuncts(tree.where)]
         parts += [ExplainedPart("GROUP BY", print_expression(key), "row by row") for key in tree.group_by]
         parts += [ExplainedPart("ORDER BY", print_expression(key.expression), "sort") for key in tree.order_by]
         if tree.projection is not None:
@@ -314,7 +315,8 @@ class InMemoryEventStore:
         self, event_type: str, path: str, *, progress: Callable[[float], None] | None = None
     ) -> DataIndex:
         self._check_open()
-        index = self._declare(event_type, path)
+        with self._turn:
+            index = self._declare(event_type, path)
         if progress:
             progress(1.0)
         return index
@@ -322,8 +324,9 @@ class InMemoryEventStore:
     async def drop_index(self, event_type: str, path: str) -> bool:
         self._check_open()
         tree = read_data_path(path)
-        self._index.drop(event_type, tree)
-        return self._indexes.pop((event_type, print_data_path(tree)), None) is not None
+        with self._turn:
+            self._index.drop(event_type, tree)
+            return self._indexes.pop((event_type, print_data_path(tree)), None) is not None
 
     async def indexes(self) -> tuple[DataIndex, ...]:
         self._check_open()
@@ -417,55 +420,44 @@ class InMemoryEventStore:
 
     async def _restore(self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]) -> int:
         reader = BackupReader()
-        restored: list[RestoredEvent] = []
-        answers: dict[str, tuple[bytes, int, int]] = {}
-        async for members in each(events):
-            event = reader.read(members)
-            if event is None:
-                continue
-            if event.key is not None:
-                key, first = event.key, len(restored)
-                if key.text in answers:
-                    raise reader.repeated_key(index=event.index)
-                answers[key.text] = key.digest or b"", first, first + key.events
-            restored.append(event)
-        reader.complete()
+        restored, answers = await _read_backup(reader, events)
         with self._turn:
-            self._take(reader, restored, answers)
+            self._check_open()
+            schemas = self._schemas.lacking(reader.schemas)
+            # Nothing below can fail: all or nothing.
+            self._schemas.take(schemas)
+            for event_type, path in reader.indexes:
+                self._declare(event_type, path)
+            self._answers.update(answers)
+            self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
+            for position, event in enumerate(restored, start=1):
+                if event.is_emptied:
+                    self._forget_request(position)
+            self._fill(reader, restored)
         reader.finish()
         return len(restored)
-
-    def _take(
-        self, reader: BackupReader, restored: Sequence[RestoredEvent], answers: Mapping[str, tuple[bytes, int, int]]
-    ) -> None:
-        places: dict[str, int] = {}
-        self._check_open()
-        schemas = self._schemas.lacking(reader.schemas)
-        # Nothing below can fail: all or nothing.
-        self._schemas.take(schemas)
-        for event_type, path in reader.indexes:
-            self._declare(event_type, path)
-        for position, event in enumerate(restored, start=1):
-            _, reference, imported_time = event.entry
-            if reference is not None:
-                self._references[position] = reference
-            if imported_time is not None:
-                self._imported_times[position] = imported_time
-            first_position = places.setdefault(event.entry.event.id, position)
-            if first_position != position:
-                self._first_positions[event.entry.event.id] = first_position
-                reader.repeated_ids += 1
-        self._answers.update(answers)
-        self._keys.extend((begin, key) for key, (_, begin, _) in answers.items())
-        for position, event in enumerate(restored, start=1):
-            if event.is_emptied:
-                self._forget_request(position)
-        if restored:
-            self._add([event.entry.event for event in restored])
 
     def _check_empty(self) -> None:
         if self._events:
             raise StoreNotEmptyError(_NAME, events=len(self._events))
+
+    def _fill(self, reader: BackupReader, restored: Sequence[RestoredEvent]) -> None:
+        """
+        Take the events of a backup with what belongs to each.
+        """
+        places: dict[str, int] = {}
+        for position, (_, entry, _, _) in enumerate(restored, start=1):
+            event, reference, imported_time = entry
+            if reference is not None:
+                self._references[position] = reference
+            if imported_time is not None:
+                self._imported_times[position] = imported_time
+            first_position = places.setdefault(event.id, position)
+            if first_position != position:
+                self._first_positions[event.id] = first_position
+                reader.repeated_ids += 1
+        if restored:
+            self._add([event.entry.event for event in restored])
 
     async def ping(self) -> None:
         self._check_open()
@@ -584,6 +576,30 @@ class InMemoryEventStore:
 
 
 _NAME = "the store in memory"
+
+
+async def _read_backup(
+    reader: BackupReader, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]]
+) -> tuple[list[RestoredEvent], dict[str, tuple[bytes, int, int]]]:
+    """
+    All events of a backup, and by idempotency key what is kept of its commit.
+    """
+    restored: list[RestoredEvent] = []
+    answers: dict[str, tuple[bytes, int, int]] = {}
+    async for members in each(events):
+        event = reader.read(members)
+        if event is None:
+            continue
+        if event.key is not None:
+            key, first = event.key, len(restored)
+            if key.text in answers:
+                raise reader.repeated_key(index=event.item)
+            answers[key.text] = key.digest or b"", first, first + key.events
+        restored.append(event)
+    reader.complete()
+    return restored, answers
+
+
 _ROWS_PER_LOOK_AT_THE_CLOCK = 16
 _COMMAND_ID = f'"{COMMAND_ID_MEMBER}":'
 

@@ -118,10 +118,12 @@ class LogIndex:
         """
         Index the events of a type by the text at a path of their data, beginning with those of the log.
         """
-        index = self._values[event_type, path] = _ValueIndex(event_type, path)
+        index = _ValueIndex(event_type, path)
         for position in self._types.get(event_type, ()):
             if (values := index.of(events[position - 1])) is not None:
                 values.append(position)
+        # Last: callers in other threads may look for it at any moment.
+        self._values[event_type, path] = index
 
     def drop(self, event_type: str, path: Path) -> None:
         """

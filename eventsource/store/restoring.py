@@ -70,7 +70,7 @@ class RestoredEvent(NamedTuple):
     An event of a backup.
 
     Attributes:
-        index: Which item of the backup it is, from 0 on.
+        item: Which item of the backup it is, from 0 on.
 
         entry: The event.
 
@@ -80,7 +80,7 @@ class RestoredEvent(NamedTuple):
             erase came while the backup was made.
     """
 
-    index: int
+    item: int
     entry: LogEntry
     key: CommitKey | None
     is_emptied: bool
@@ -178,7 +178,7 @@ class BackupReader:
 
     def _read_item(self, members: Mapping[str, Any]) -> RestoredEvent | None:
         # Callers without a type checker, and bodies of requests.
-        if isinstance(members, Mapping) and is_record(members):
+        if isinstance(cast("object", members), Mapping) and is_record(members):
             self._read_record(members)
             return None
         entry = self._read(members)

@@ -7,14 +7,13 @@ that other readers pass over: so every item is an event wherever there are enoug
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, final
 
 from eventsource.domain.event_data import quote_json
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
 # On the first event of a commit that was made with an idempotency key: the key, the digest of what was asked for
 # (missing once data of the commit was erased), and how many events it stands for.
@@ -114,8 +113,8 @@ class Declarations(NamedTuple):
         schemas, indexes = members.get("schemas", {}), members.get("indexes", [])
         if not isinstance(schemas, dict) or not isinstance(indexes, list):
             msg = "its schemas are no object or its indexes no list"
-            raise ValueError(msg)
-        return cast("dict[str, dict[str, Any]]", schemas), [_read_index(index) for index in cast("list[Any]", indexes)]
+            raise ValueError(msg)  # noqa: TRY004  the backup is wrong, not the caller
+        return cast("dict[str, dict[str, Any]]", schemas), [_read_index(index) for index in indexes]  # pyright: ignore[reportUnknownVariableType]  # mypy knows it
 
 
 def _print_part(schemas: Iterable[str], indexes: Iterable[str]) -> str:

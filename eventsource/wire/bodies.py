@@ -11,7 +11,6 @@ is an empty object. Inside the data of an event a list stays a list: there it ma
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -32,7 +31,7 @@ from eventsource.errors import EventSourceError, InvalidRequestError
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 AnyBody = TypeVar("AnyBody", bound="Body")
 
@@ -234,8 +233,9 @@ class ReadBody(Body):
             return members
         options = cast("dict[str, Any]", inside)
         _refuse_misspelt(options, names)
-        given = {name: value for name, value in options.items() if value is not None}
-        beside = {name: members[name] for name in members if name in names and members[name] is not None}
+        # Null and an empty text say nothing.
+        given = {name: value for name, value in options.items() if value not in (None, "")}
+        beside = {name: value for name, value in members.items() if name in names and value not in (None, "")}
         for name, value in beside.items():
             alias = names[name]
             others = [given[other] for other in given if names.get(other) == alias]

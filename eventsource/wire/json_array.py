@@ -33,7 +33,7 @@ async def read_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
         yield item
 
 
-async def read_numbered_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[tuple[int, Any]]:
+async def read_numbered_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[tuple[int, Any]]:  # noqa: C901  one loop over what may come next
     """
     The same with the line that each item begins on, counted from 1.
 

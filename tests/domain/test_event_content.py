@@ -188,6 +188,13 @@ def test_pending_events_are_read_only() -> None:
     assert cart.pending_events == (CartOpened(items=["a"]),)
     assert cart.items == ["a"]
 
+    added = ItemAdded(item="b")
+    cart.emit(added)
+    for event in (added, *cart.pending_events):
+        event.__dict__["item"] = "c"
+
+    assert [event.to_data_json() for event in cart.pending_events][1:] == ['{"item":"b"}']
+
 
 async def test_a_unit_of_work() -> None:
     """

@@ -8,8 +8,10 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, event, insert
+from sqlalchemy.pool import Pool
 
 from eventsource import (
     Aggregate,
@@ -31,7 +33,29 @@ from eventsource import (
 from tests.erasure.people import PLANTED, Directory, Names, PersonNamed, PersonRegistered, fill, names, registered
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Generator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True, params=["OFF", "ON"], ids=["kept on deletion", "overwritten on deletion"])
+def builds_of_sqlite(request: pytest.FixtureRequest) -> Generator[None]:
+    """
+    Builds of SQLite differ in whether they overwrite what is deleted: Debian's does, most do not.
+    """
+    pragma = f"PRAGMA secure_delete = {request.param}"
+
+    def configure(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(pragma)
+
+    def configure_store(connection: apsw.Connection) -> None:
+        connection.execute(pragma)
+
+    event.listen(Pool, "connect", configure)
+    apsw.connection_hooks.append(configure_store)
+    yield
+    apsw.connection_hooks.remove(configure_store)
+    event.remove(Pool, "connect", configure)
 
 
 class Twice(Projector, name="twice", tables=[names]):

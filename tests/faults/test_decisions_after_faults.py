@@ -228,6 +228,7 @@ async def test_decisions_after_a_failed_sync_and_reopening(quick_folder: Path, r
         for turn in range(6):
             with watched_disk(disk := Switch(fail_syncs_of_the_log)):
                 async with EmbeddedEventStore(path) as store:
+                    log = await log_of(store)
                     for number in range(4):
                         log = await log_of(store)
                         request = any_request(rng, log, f"{turn}-{number}")

@@ -116,3 +116,36 @@ def test_errors_of_queries_are_of_one_family_with_codes_of_their_own() -> None:
     assert all(issubclass(error, QueryError) for error in family)
     assert issubclass(QueryError, EventSourceError)
     assert len({error.code for error in family}) == len(family)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "said"),
+    [
+        ("'It''s'", 44, r"the quote ' is written as \', not as ''"),
+        ('"a""b"', 43, r'the quote " is written as \", not as ""'),
+        ("['x', 'It''s']", 50, r"the quote ' is written as \', not as ''"),
+        ("'It's'", 52, r"the quote ' is written as \'"),
+        (r"'C:\'", 51, r"a backslash as \\"),
+        ("'never ends", 57, r"the quote ' is written as \'"),
+        ("\u2018It\u2019", 40, "a text stands between two '"),
+        ("\u201cIt\u201d", 40, "a text stands between two '"),
+        ("`It`", 40, "a text stands between two '"),
+        (r"\'It\'", 40, "only inside a text"),
+    ],
+)
+def test_quotes_that_are_written_otherwise_are_explained(text: str, column: int, said: str) -> None:
+    """
+    Who writes quotes as SQL, word processors or shells do is told how they are written here.
+    """
+    error = syntax_error(f"STREAM e FROM events WHERE e.data.x == {text} MAP e")
+
+    assert error.column == column
+    assert said in error.reason
+
+
+@pytest.mark.parametrize("text", [r"'It\'s'", r'"It\"s"', '"It\'s"', "''", "['a','b']", r"'C:\\'", "'\u2019'"])
+def test_quotes_that_are_written_well_are_read(text: str) -> None:
+    """
+    Escaped, in quotes of the other kind, or none.
+    """
+    parse(f"STREAM e FROM events WHERE e.data.x == {text} MAP e")

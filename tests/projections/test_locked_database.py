@@ -4,15 +4,15 @@ A read-model database that is busy or gone for a while.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from eventsource import EventStore, Worker
+from eventsource.projections import RunningProgress
 from tests.projections.bank import Balances, assert_applied_exactly_once, greeted, moved, opened
 
 
@@ -28,42 +28,22 @@ def locked(path: Path) -> Generator[None]:
     connection.close()
 
 
-@contextmanager
-def counted(moment: str, matches: Callable[..., bool]) -> Generator[list[None]]:
+class Retries:
     """
-    Grows by one each time a statement comes to a *moment* of SQLAlchemy that *matches* its arguments.
+    Counts how often a projector tries again.
     """
-    found: list[None] = []
 
-    def note(*arguments: object) -> None:
-        if matches(*arguments):
-            found.append(None)
+    def __init__(self, wanted: int) -> None:
+        self.left = wanted
+        self.reached = asyncio.Event()
 
-    event.listen(Engine, moment, note)
-    yield found
-    event.remove(Engine, moment, note)
-
-
-def transactions_asked_for() -> AbstractContextManager[list[None]]:
-    """
-    Those that are about to begin.
-    """
-    return counted("before_cursor_execute", lambda *it: it[2] == "BEGIN IMMEDIATE")
-
-
-def refusals() -> AbstractContextManager[list[None]]:
-    """
-    Statements that the database refused.
-    """
-    return counted("handle_error", lambda _: True)
-
-
-async def until_there_are(count: int, found: list[None]) -> None:
-    """
-    Return when so many were found.
-    """
-    while len(found) < count:  # noqa: ASYNC110  they are found in other threads
-        await asyncio.sleep(0.005)
+    def note(self, progress: RunningProgress) -> None:
+        """
+        Look at a projector that has moved.
+        """
+        self.left -= progress.state == "retrying"
+        if self.left <= 0:
+            self.reached.set()
 
 
 async def test_short_lock_is_waited_for(memory_store: EventStore, read_path: Path) -> None:
@@ -74,95 +54,97 @@ async def test_short_lock_is_waited_for(memory_store: EventStore, read_path: Pat
 
     async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
-        with locked(read_path), transactions_asked_for() as asked:
+        with locked(read_path):
             await memory_store.commit([moved("1", 1)])
-            await until_there_are(1, asked)
+            await asyncio.sleep(0.2)
             assert worker.progress["balances"].checkpoint.events == 1
         await worker.caught_up()
 
     await assert_applied_exactly_once(memory_store, read_path)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A transaction that cannot begin at once is refused.
+    """
+    monkeypatch.setattr("eventsource.projections.database._WRITER_PRAGMAS", ("journal_mode = WAL", "busy_timeout = 0"))
+    monkeypatch.setattr("eventsource.projections.database._TURN_PATIENCE_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_refused_transaction_is_tried_again(
     memory_store: EventStore, read_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A database that refuses at once is asked again, with pauses; then every event is applied once.
+    A database that stays locked is asked again without end, and says so; then every event is applied once.
     """
-    monkeypatch.setattr("eventsource.projections.database._WRITER_PRAGMAS", ("journal_mode = WAL", "busy_timeout = 0"))
+    monkeypatch.setattr("eventsource.projections.run._PAUSES_S", (0.001,))
     await memory_store.commit([opened("1")])
+    retries = Retries(5)
 
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()], on_progress=retries.note) as worker:
         await worker.caught_up()
-        with locked(read_path), refusals() as refused:
+        with locked(read_path):
             await memory_store.commit([moved("1", 1)] * 10)
-            await until_there_are(3, refused)
-            assert worker.progress["balances"].state == "live"
+            await retries.reached.wait()
+            progress = worker.progress["balances"]
+            assert progress.state == "retrying"
+            assert isinstance(progress.error, OperationalError)
         await worker.caught_up()
+        assert (progress.state, progress.error) == ("live", None)
 
     await assert_applied_exactly_once(memory_store, read_path)
 
 
-async def test_worker_gives_up_in_the_end(
-    memory_store: EventStore, read_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    A database that stays locked stops the projector with the database's own error; nothing is half applied.
-    """
-    monkeypatch.setattr("eventsource.projections.database._WRITER_PRAGMAS", ("journal_mode = WAL", "busy_timeout = 0"))
-    monkeypatch.setattr("eventsource.projections.run._DATABASE_PAUSES_S", (0.01, 0.01))
-    await memory_store.commit([opened("1")])
-    worker = Worker(memory_store, f"sqlite:///{read_path}", [Balances()])
-
-    with pytest.raises(ExceptionGroup) as excinfo:  # noqa: PT012  raised at the end of the block
-        async with worker:
-            await worker.caught_up()
-            with locked(read_path):
-                await memory_store.commit([moved("1", 1)])
-                with pytest.raises(OperationalError, match="locked"):
-                    await worker.caught_up()
-
-    assert [type(error) for error in excinfo.value.exceptions] == [OperationalError]
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
-        await worker.caught_up()
-    await assert_applied_exactly_once(memory_store, read_path)
-
-
+@pytest.mark.usefixtures("impatient")
 async def test_worker_that_waits_for_the_database_can_be_stopped(
     memory_store: EventStore, read_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     A pause between two tries is no reason to wait with stopping.
     """
-    monkeypatch.setattr("eventsource.projections.database._WRITER_PRAGMAS", ("journal_mode = WAL", "busy_timeout = 0"))
-    monkeypatch.setattr("eventsource.projections.run._DATABASE_PAUSES_S", (3_600.0,))
+    monkeypatch.setattr("eventsource.projections.run._PAUSES_S", (3600.0,))
+    retries = Retries(1)
 
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()], on_progress=retries.note) as worker:
         await worker.caught_up()
-        with locked(read_path), refusals() as refused:
+        with locked(read_path):
             await memory_store.commit([opened("1")])
-            await until_there_are(1, refused)
+            await retries.reached.wait()
 
     assert worker.progress["balances"].state == "stopped"
+    assert worker.progress["balances"].checkpoint.events == 0
 
 
-async def test_worker_with_nothing_to_apply_stops_at_once(
-    memory_store: EventStore, read_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_worker_that_waits_for_its_turn_can_be_stopped(memory_store: EventStore, read_path: Path) -> None:
+    """
+    Nor is a transaction that waits for another one to end.
+    """
+    worker = Worker(memory_store, f"sqlite:///{read_path}", [Balances()])
+    await worker.__aenter__()
+    await worker.caught_up()
+    with locked(read_path):
+        await memory_store.commit([opened("1")])
+        async with asyncio.timeout(60):
+            await worker.__aexit__(None, None, None)
+
+    assert worker.progress["balances"].state == "stopped"
+    assert worker.progress["balances"].checkpoint.events == 0
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_worker_with_nothing_to_apply_stops_at_once(memory_store: EventStore, read_path: Path) -> None:
     """
     Nor is it a reason that the checkpoint of what was passed over cannot be saved now.
     """
-    monkeypatch.setattr("eventsource.projections.database._WRITER_PRAGMAS", ("journal_mode = WAL", "busy_timeout = 0"))
-    monkeypatch.setattr("eventsource.projections.run._DATABASE_PAUSES_S", (3_600.0,))
-
     worker = Worker(memory_store, f"sqlite:///{read_path}", [Balances()])
     await worker.__aenter__()
     await worker.caught_up()
     with locked(read_path):
         await memory_store.commit([greeted("7")])
-        await worker.caught_up()
-
-        await worker.__aexit__(None, None, None)
+        async with asyncio.timeout(60):
+            await worker.__aexit__(None, None, None)
 
     assert worker.progress["balances"].state == "stopped"
 
@@ -174,6 +156,7 @@ async def test_questions_are_answered_while_somebody_writes(memory_store: EventS
     async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
         with locked(read_path):
-            rows = await worker.database.read(lambda tx: tx.exec_driver_sql("SELECT * FROM balances").all())
+            async with asyncio.timeout(2):
+                rows = await worker.database.read(lambda tx: tx.exec_driver_sql("SELECT * FROM balances").all())
 
     assert rows == []

@@ -4,7 +4,8 @@ A server to try requests on, and the clients that make them: over real sockets, 
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -141,9 +142,45 @@ class Observed:
         return [await self.next_event() for _ in range(count)]
 
 
+class Clock:
+    """
+    The clock of a server's deadlines: it stands still until a test turns it.
+    """
+
+    def __init__(self) -> None:
+        self._now_s = 1000.0
+        self._asked = 0
+
+    def __call__(self) -> float:
+        """
+        The time, for the server.
+        """
+        self._asked += 1
+        return self._now_s
+
+    async def turn(self, seconds: float, *, until: asyncio.Future[Any] | None = None) -> None:
+        """
+        Let time pass, and wait until the server has looked at its connections by the new time.
+
+        Args:
+            until: Do not wait longer than for this: without connections the server does not look.
+        """
+        self._now_s += seconds
+        # Each look asks once; whoever has just begun or sent something asks too.
+        asked = self._asked
+        async with asyncio.timeout(PATIENCE_S):
+            while self._asked < asked + 3 and not (until and until.done()):  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.005)
+
+
 @asynccontextmanager
 async def serving(
-    store: EventStore | None = None, *, settings: ServerSettings | None = None, **changes: Any
+    store: EventStore | None = None,
+    *,
+    settings: ServerSettings | None = None,
+    grace_s: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
+    **changes: Any,
 ) -> AsyncGenerator[Served]:
     """
     Serve a store, by default an empty one in memory, with a heartbeat that tests need not wait for.
@@ -152,7 +189,7 @@ async def serving(
     settings = settings or ServerSettings(TOKENS, **{"heartbeat_s": 0.2, "limits": ServerLimits(**limits), **changes})
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(connect("memory:")) if store is None else store
-        async with serve(served, settings) as url:
+        async with serve(served, settings, grace_s=grace_s, clock=clock) as url:
             headers = {"authorization": f"Bearer {ADMINISTRATOR}"}
             async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S, limits=_NO_LIMITS) as http:
                 yield Served(url, served, http)

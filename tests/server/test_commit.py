@@ -123,7 +123,7 @@ async def test_subject_is_new_whatever_lies_below_it(served: Served) -> None:
         ({"events": [event(subject="/a/")]}, "invalid-subject"),
         ({"events": [event(type="")]}, "invalid-request"),
         ({"events": [event(source="with space")]}, "invalid-request"),
-        ({"events": [event(data=[])]}, "invalid-request"),
+        ({"events": [event(data=[1])]}, "invalid-request"),
         ({"events": [event(data=None)]}, "invalid-request"),
         ({"events": [event(data={"a": "\0"})]}, "unstorable-data"),
         ({"events": [event()], "preconditions": [{"type": "isSubjectFuture", "payload": {}}]}, "invalid-request"),

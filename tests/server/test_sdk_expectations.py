@@ -4,7 +4,6 @@ What the test suites of the official SDKs expect of a server, in our words and o
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
@@ -135,10 +134,11 @@ async def test_heartbeats_come_before_sdks_give_up() -> None:
     """
     As the server is set up by default, a quiet stream is never silent for five seconds.
     """
-    async with serving(settings=ServerSettings(TOKENS)) as served, served.observe() as observed:
-        since = time.monotonic()
+    settings = ServerSettings(TOKENS)
+    # Half of the time, since one may be late.
+    assert settings.heartbeat_s <= 2.5
+    async with serving(settings=settings) as served, served.observe() as observed:
         assert await observed.next_line() == HEARTBEAT
-        assert time.monotonic() - since < 5
 
 
 async def test_both_dialects_are_one_language(served_each: Served) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.serving import Served, event, failure, lines, serving
+from tests.server.serving import Observed, Served, event, failure, lines, serving
 
 
 def subjects(events: list[dict[str, Any]]) -> list[str]:
@@ -143,15 +143,59 @@ async def test_latest_by_event_type(served_each: Served) -> None:
     assert await served_each.stream("/s", latestByEventType="io.example.never") == []
 
 
-async def test_options_beside_the_options_are_ignored(served: Served) -> None:
+async def test_options_beside_the_options_mean_the_same(served: Served) -> None:
     """
-    An old PHP SDK sent them so.
+    The PHP SDK of 1.0.0 to 1.0.4 sends them so: a bound that was left out would read another part of the stream.
     """
-    first, _ = await served.commit(event(), event())
+    first, second, third = await served.commit(event(data={"n": 1}), event(data={"n": 2}), event(data={"n": 3}))
 
-    response = await served.post("/stream", {"subject": "/", "lowerBound": first["id"], "latestByEventType": "x"})
+    async def ids(**members: Any) -> list[str]:
+        return [one["id"] for one in lines(await served.post("/stream", {"subject": "/", **members}))]
 
-    assert len(lines(response)) == 2
+    assert await ids(lowerBound=first["id"]) == [second["id"], third["id"]]
+    assert await ids(lowerBound=first["id"], options=[]) == [second["id"], third["id"]]
+    assert await ids(lowerBound=first["id"], includeLowerBoundEvent=True, options={"upperBound": third["id"]}) == [
+        first["id"],
+        second["id"],
+    ]
+    assert await ids(lowerBound=first["id"], options={"lowerBound": first["id"]}) == [second["id"], third["id"]]
+    assert await ids(lowerBound=None, latestByEventType="io.example.opened") == [third["id"]]
+    assert await ids(lower_bound=first["id"]) == [second["id"], third["id"]]
+
+
+async def test_an_observer_begins_at_a_bound_beside_the_options(served: Served) -> None:
+    """
+    As a stream does.
+    """
+    first, second = await served.commit(event(), event())
+    body = {"subject": "/", "lowerBound": first["id"]}
+
+    async with served.http.stream("POST", "/api/v1/observe", json=body) as response:
+        observed = Observed(response, response.aiter_bytes())
+        assert (await observed.next_event())["id"] == second["id"]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"lowerBound": "one", "options": {"lowerBound": "other"}},
+        {"lowerBound": 7},
+        {"lowerbound": "one"},
+        {"LowerBound": "one"},
+        {"lower-bound": "one"},
+        {"options": {"lowerbound": "one"}},
+        {"options": {"include_lower_boundEvent": True}},
+        {"options": [1]},
+        {"options": "none"},
+    ],
+)
+async def test_an_option_that_cannot_be_followed_is_refused(served: Served, members: dict[str, Any]) -> None:
+    """
+    Two values, a value of another kind, another spelling: 400, in place of another part of the stream.
+    """
+    for path in ("/stream", "/observe"):
+        response = await served.post(path, {"subject": "/", **members})
+        assert failure(response) == (400, "invalid-request")
 
 
 @pytest.mark.parametrize("options", [None, {}, {"lowerBound": None}, {"lowerBound": ""}, {"unknown": 1}])

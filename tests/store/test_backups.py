@@ -78,6 +78,40 @@ async def test_a_backup_of_each_kind_restores_in_each_kind(of: str, into: str, t
             await other.restore(one.backup())
 
 
+@pytest.mark.parametrize("into", KINDS)
+@pytest.mark.parametrize("of", KINDS)
+async def test_a_key_is_a_repeat_in_another_kind_of_store(of: str, into: str, tmp_path: Path) -> None:
+    """
+    An event that names no source has that of its store, and its commit is a repeat wherever the backup is restored.
+    """
+    opening = NewEvent(subject="/loans/1", type="library.loan-made", data={"n": 1})
+    async with AsyncExitStack() as stack:
+        one, other = await opened(stack, of, tmp_path / "one"), await opened(stack, into, tmp_path / "other")
+        (first,) = await one.commit([opening], idempotency_key="loan-1")
+
+        await other.restore([item async for item in one.backup()])
+
+        (again,) = await other.commit([opening], idempotency_key="loan-1")
+        assert (again.id, again.hash) == (first.id, first.hash)
+        assert await other.count() == 1
+
+
+async def test_a_key_is_a_repeat_whether_the_store_or_the_event_names_the_source() -> None:
+    """
+    Two requests for the same events are the same request.
+    """
+    named = NewEvent(subject="/loans/1", type="library.loan-made", data={}, source="library.example")
+    unnamed = NewEvent(subject="/loans/1", type="library.loan-made", data={})
+    async with connect("memory:", source="library.example") as store:
+        first = await store.commit([unnamed], idempotency_key="loan-1")
+        assert await store.commit([named], idempotency_key="loan-1") == first
+
+    async with connect("memory:") as store:
+        await store.commit([unnamed], idempotency_key="loan-1")
+        with pytest.raises(IdempotencyKeyReusedError):
+            await store.commit([named], idempotency_key="loan-1")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_backup_of_an_earlier_release_is_restored(kind: str, tmp_path: Path) -> None:
     """

@@ -86,10 +86,10 @@ def test_what_sqlite_understands_and_a_store_does_not_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", [":memory:", "file:bank.db?mode=ro", "", "bank\0.db"])
+@pytest.mark.parametrize("path", ["", "bank\0.db"])
 def test_a_path_that_is_no_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """
-    The embedded store itself takes a path, and none of SQLite's other names.
+    The embedded store itself takes a path, whatever it means to SQLite, but not an empty one.
     """
     monkeypatch.chdir(tmp_path)
 

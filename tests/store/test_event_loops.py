@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from eventsource import (
     EmbeddedEventStore,
     EventStore,
     InMemoryEventStore,
+    NewEvent,
     StoreClosedError,
 )
 from eventsource.testing.contract.samples import noted, read
@@ -285,7 +288,80 @@ def test_an_interrupted_index_is_finished_though_its_loop_is_gone(tmp_path: Path
     run(store.aclose())
 
 
+def test_loops_in_threads_declare_indexes_while_others_commit() -> None:
+    """
+    A query answers by a declared index as without one, though indexes come and go while other threads commit.
+    """
+    store = InMemoryEventStore()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    async def use(number: int) -> None:
+        own = f"shop.noted-{number}"
+        query = f'FROM e IN events WHERE e.type == "{own}" AND e.data.n == "1" PROJECT INTO e.id'
+        for count in range(1, 151):
+            await store.commit([NewEvent(subject=f"/notes/{number}", type=own, data={"n": str(count % 2)})])
+            await store.create_index(own, f"data.n{count}")
+            await store.create_index(f"shop.noted-{(number + 1) % 4}", "data.n")
+            assert len([row async for row in store.query(query)]) == (count + 1) // 2
+            await store.explain(query)
+            if count % 10 == 0:
+                await store.drop_index(own, "data.n")
+
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda number: asyncio.run(use(number)), range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert asyncio.run(store.count()) == 600
+
+
 # --- A time limit, a cancellation ---
+
+
+async def test_a_store_whose_opening_is_cancelled_holds_no_file(tmp_path: Path) -> None:
+    """
+    Opening that is cancelled in the middle is undone before the caller goes on: the next one may write.
+    """
+    is_opening, may_go_on = threading.Event(), threading.Event()
+
+    def slow_clock() -> int:
+        # The clock is looked at when a log with events is opened.
+        is_opening.set()
+        may_go_on.wait()
+        return time.time_ns()
+
+    async with EmbeddedEventStore(tmp_path / "store.db") as store:
+        await store.commit([noted("/a")])
+    opening = asyncio.create_task(EmbeddedEventStore(tmp_path / "store.db", clock=slow_clock).__aenter__())
+    await asyncio.to_thread(is_opening.wait)
+
+    opening.cancel()
+    await asyncio.wait({opening}, timeout=0.05)
+    may_go_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    async with EmbeddedEventStore(tmp_path / "store.db") as store:
+        await store.commit([noted("/b")])
+        assert await store.count() == 2
+
+
+async def test_a_store_whose_closing_was_cancelled_is_opened_again_at_once(tmp_path: Path) -> None:
+    """
+    Closing goes on though its caller was cancelled, and the next one to open the file waits for the end of it.
+    """
+    for number in range(20):
+        store = EmbeddedEventStore(tmp_path / "store.db")
+        await store.__aenter__()
+        await store.commit([noted("/a")])
+        closing = asyncio.create_task(store.aclose())
+        await asyncio.sleep(0)
+
+        closing.cancel()
+
+        async with EmbeddedEventStore(tmp_path / "store.db") as again:
+            assert await again.count() == number + 1
 
 
 async def test_a_cancelled_commit_is_unknown_and_the_store_goes_on(tmp_path: Path) -> None:

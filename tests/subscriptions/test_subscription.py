@@ -102,3 +102,35 @@ async def test_checkpoint_whose_event_differs_does_not_fit(store: EventStore) ->
     first, *_ = [recorded async for recorded in store.stream()]
 
     assert await subscribe(store, "/", attrs.evolve(checkpoint_at(first), event_hash="0" * 64)) is None
+
+
+@pytest.mark.parametrize("kind", ["memory", "embedded"])
+async def test_a_checkpoint_at_an_id_that_comes_twice_is_told_by_its_hash(kind: str, tmp_path: Path) -> None:
+    """
+    In a log restored from another kind of store a listener goes on behind its own event, wherever it was.
+    """
+    items = [
+        {
+            "source": "s",
+            "subject": f"/a/{n % 2}",
+            "type": "io.example.test.subscriptions.noted",
+            "specversion": "1.0",
+            "id": "first" if n == 0 else "twice" if n % 2 else f"id-{n}",
+            "time": f"2026-01-01T00:00:0{n}Z",
+            "datacontenttype": "application/json",
+            "predecessorhash": f"{n:064x}",
+            "data": {"n": n},
+            "hash": f"{n + 1:064x}",
+        }
+        for n in range(6)
+    ]
+    async with connect("memory:" if kind == "memory" else f"sqlite:{tmp_path / 'other.db'}") as restored:
+        await restored.restore(items)
+        events = [event async for event in restored.stream()]
+        await restored.commit([new("/a/0")])
+
+        for reached in events:
+            expected = list(range(reached.position + 1, 8))
+            assert await read(restored, "/", checkpoint_at(reached), len(expected)) == expected
+        elsewhere = attrs.evolve(checkpoint_at(events[1]), event_hash="f" * 64)
+        assert await subscribe(restored, "/", elsewhere) is None

@@ -91,7 +91,7 @@ def test_data_may_be_stored_by_reference(event: dict[str, Any]) -> None:
         ({**EVENT, "ref": {}}, "events[0]"),
         ({**EVENT, "options": {"storeDataAsReference": "yes"}}, "events[0].options.storeDataAsReference"),
         ({"subject": "/a", "type": "t", "data": {}}, "events[0].source"),
-        ({**EVENT, "options": []}, "events[0].options"),
+        ({**EVENT, "options": [1]}, "events[0].options"),
     ],
 )
 def test_refused_event_names_its_place(event: dict[str, Any], place: str) -> None:
@@ -208,17 +208,25 @@ def test_malformed_query_of_a_precondition_is_a_syntax_error() -> None:
         body.to_preconditions()
 
 
-def test_stream_options_are_camel_case_and_inside_options() -> None:
+def test_stream_options_are_camel_case_and_inside_options_or_beside_them() -> None:
     """
-    Old PHP put them at the top, where they are ignored.
+    Old PHP puts them at the top, where they mean the same.
     """
     body = read_body(
         StreamBody, b'{"subject":"/a","lowerBound":"x","options":{"upperBound":"u","includeUpperBoundEvent":true}}'
     )
 
-    assert body.options.lower_bound is None
+    assert body.options.lower_bound == "x"
     assert body.options.upper_bound == "u"
     assert body.options.include_upper_bound_event is True
+
+
+def test_an_option_that_says_nothing_gives_way_to_one_that_does() -> None:
+    """
+    Null and an empty text, inside and beside.
+    """
+    for text in (b'"lowerBound":"x","options":{"lowerBound":""}', b'"lowerBound":null,"options":{"lowerBound":"x"}'):
+        assert read_body(StreamBody, b'{"subject":"/a",%b}' % text).options.lower_bound == "x"
 
 
 @pytest.mark.parametrize(("given", "subject"), [("/a/", "/a"), ("/a//", "/a"), ("/", "/"), ("//", "/"), ("/a", "/a")])

@@ -60,8 +60,8 @@ def comes_back_as(one: object, other: object) -> bool:
     """
     Whether *other*, read from JSON, says all that *one* said when it was written.
 
-    As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the order of the
-    keys of a dict, and the subclass that a text, a number or a time is of.
+    As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the `fold` of a
+    time, the order of the keys of a dict, and the subclass that a text, a number or a time is of.
     """
     return _ReadBack(None).are_same(one, other)
 
@@ -181,12 +181,10 @@ class _ReadBack(_Comparison):
         )
 
     def _are_same_times(self, one: datetime | time, other: datetime | time) -> bool:
-        offset = one.utcoffset()
         return (
             one.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0)
-            and offset == other.utcoffset()
-            # With an offset there is nothing to tell apart.
-            and (offset is not None or (one.fold == other.fold and one.tzinfo is other.tzinfo))
+            and one.utcoffset() == other.utcoffset()
+            and (one.tzinfo is None) is (other.tzinfo is None)
         )
 
 

@@ -42,7 +42,7 @@ class Feed:
         self._batches: queue.SimpleQueue[Batch | Exception | None] = queue.SimpleQueue()
 
     async def fill(
-        self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]], taker: asyncio.Future[int]
+        self, events: AsyncIterable[Mapping[str, Any]] | Iterable[Mapping[str, Any]], taker: asyncio.Future[Any]
     ) -> None:
         """
         Hand over all *events*, unless *taker* ends before.
@@ -112,7 +112,7 @@ def restore_all(
     for batch in feed:
         restored = [event for event in map(reader.read, batch) if event is not None]
         if restored:
-            _write_events(connection, reader, restored, versions, write_rows)
+            _write_events(connection, restored, versions, write_rows)
             _write_keys(connection, reader, restored)
         versions.forget_some()
     reader.complete()
@@ -127,7 +127,6 @@ def restore_all(
 
 def _write_events(
     connection: apsw.Connection,
-    reader: BackupReader,
     restored: Sequence[RestoredEvent],
     versions: _Versions,
     write_rows: Callable[[Sequence[tuple[Any, ...]]], None],
@@ -152,7 +151,7 @@ def _write_events(
 
 
 def _write_keys(connection: apsw.Connection, reader: BackupReader, restored: Sequence[RestoredEvent]) -> None:
-    keyed = [(event.index, event.entry.event.position, event.key) for event in restored if event.key is not None]
+    keyed = [(event.item, event.entry.event.position, event.key) for event in restored if event.key is not None]
     rows = [(key.text, key.digest, first, first + key.events - 1) for _, first, key in keyed]
     try:
         connection.executemany(commit_keys.INSERT, rows)

@@ -5,15 +5,15 @@ The embedded event store: one SQLite file, no server.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import threading
 import time
 import uuid
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import aclosing, suppress
 from functools import partial
 from itertools import islice
-from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -81,6 +81,12 @@ _POLL_INTERVAL_S = 0.05
 
 _NO_END = 2**63 - 1
 
+# The writing stores of this process that are being closed, by path.
+_closings: dict[Path, Future[None]] = {}
+if hasattr(os, "register_at_fork"):
+    # The threads that close them are not in a forked process.
+    os.register_at_fork(after_in_child=_closings.clear)
+
 # How long an erase tries to clean the files when somebody is in the way, and how long it rests in between, at first
 # and later, in seconds.
 _ERASE_PATIENCE_S = 30.0
@@ -112,7 +118,7 @@ class EmbeddedEventStore:
         new_salt: Makes the salts of data stored by reference: 64 hex digits, never to be guessed.
 
     Raises:
-        NotAStoreError: *path* is ``:memory:``, an SQLite URI or empty.
+        NotAStoreError: *path* is empty.
         StoreLockedError: On entering: another one writes to the file.
         NotAStoreError, StoreFormatError, StoreCorruptedError, StoreUnavailableError: On entering:
             the file cannot be used, as they say.
@@ -146,6 +152,7 @@ class EmbeddedEventStore:
         # Commits of this turn of each event loop, not sent to the writer yet.
         self._arrived: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
         self._growth = Growth()
+        self._opening: Future[None] | None = None
         self._closing: Future[None] | None = None
         self._closing_lock = threading.Lock()
         self._feeds: set[Feed] = set()
@@ -154,8 +161,12 @@ class EmbeddedEventStore:
 
     async def __aenter__(self) -> Self:
         self._process.claim()
+        # It cannot be cancelled: whoever is cancelled meanwhile has `_close` wait for it, and leaves no file open.
+        self._opening = opening = Future[None]()
+        opening.set_running_or_notify_cancel()
+        threading.Thread(target=self._open, args=(opening,), name=f"eventsource-opening {self._path.name}").start()
         try:
-            await asyncio.to_thread(self._open_files)
+            await asyncio.wrap_future(opening)
         except OSError as error:
             await self.aclose()
             raise StoreUnavailableError(str(self._path), str(error)) from error
@@ -437,25 +448,34 @@ class EmbeddedEventStore:
         await asyncio.shield(asyncio.wrap_future(self._closing))
 
     def _close(self, closing: Future[None]) -> None:
-        writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
+        if self._opening:
+            wait([self._opening])
+        if self._writer:
+            _closings[self._path] = closing
         try:
-            for feed in list(self._feeds):
-                feed.abort(StoreClosedError(str(self._path)))
-            if reader:
-                reader.close()
-            if writer:
-                # Last, so that the log can be emptied into the file.
-                writer.close()
-            if self._files:
-                self._files.detach()
-                self._files = None
-            if self._lock:
-                self._lock.release()
+            self._close_files()
         except BaseException as error:  # noqa: BLE001  or who waits would wait for ever
             closing.set_exception(error)
         else:
             closing.set_result(None)
+        if _closings.get(self._path) is closing:
+            _closings.pop(self._path, None)
         self._growth.wake()
+
+    def _close_files(self) -> None:
+        writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
+        for feed in list(self._feeds):
+            feed.abort(StoreClosedError(str(self._path)))
+        if reader:
+            reader.close()
+        if writer:
+            # Last, so that the log can be emptied into the file.
+            writer.close()
+        if self._files:
+            self._files.detach()
+            self._files = None
+        if self._lock:
+            self._lock.release()
 
     # What `eventsource.store.paging` reads by.
 
@@ -485,12 +505,23 @@ class EmbeddedEventStore:
         for waiting in arrived:
             writer.submit(waiting)
 
+    def _open(self, opening: Future[None]) -> None:
+        try:
+            self._open_files()
+        except BaseException as error:  # noqa: BLE001  or who waits would wait for ever
+            opening.set_exception(error)
+        else:
+            opening.set_result(None)
+
     def _open_files(self) -> None:
         if not self._path.parent.is_dir():
             raise NotAStoreError(self._path, "its directory does not exist")
         if self._path.is_dir():
             raise NotAStoreError(self._path, "it is a directory")
         refuse_inherited(self._path)
+        if closing := _closings.get(self._path):
+            # The one who closed it was cancelled and did not wait for it.
+            wait([closing])
         if not self._read_only:
             # Made here: a store may be made before a fork and opened after it.
             self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
@@ -562,16 +593,12 @@ class EmbeddedEventStore:
 
 def _check_name(path: str | PathLike[str]) -> None:
     """
-    Refuse what SQLite, and code that knows it, would not take for a path.
+    Refuse what is no path at all.
 
     Raises:
-        NotAStoreError: It is such a name, is empty, or no file can have it.
+        NotAStoreError: It is empty, or no file can have that name.
     """
-    text = fspath(path)
-    if text.lower() == ":memory:":
-        raise NotAStoreError(Path(text), "that names a database in memory; a store in memory is InMemoryEventStore")
-    if text.lower().startswith("file:"):
-        raise NotAStoreError(Path(text), "a path is wanted, no SQLite URI; to read only, pass read_only=True")
+    text = os.fspath(path)
     if not text or "\0" in text:
         raise NotAStoreError(Path(), "a path is wanted, not an empty text or one with a NUL character")
 
@@ -594,6 +621,9 @@ def _read_moment(connection: apsw.Connection) -> tuple[int, Declarations]:
     The end of the log, and what is declared at that moment.
     """
     # One transaction, so one moment.
-    with connection:
+    connection.execute("BEGIN")
+    try:
         declared = [(index.event_type, index.path) for index in list_indexes(connection)]
         return read_head(connection), Declarations(read_schema_texts(connection), declared)
+    finally:
+        connection.execute("COMMIT")

@@ -11,6 +11,7 @@ import pytest
 
 from eventsource import (
     Command,
+    CommandIdReusedError,
     CommandLeavesNoTraceError,
     Decider,
     Dispatcher,
@@ -194,7 +195,20 @@ async def test_an_event_tells_where_it_comes_from(store: EventStore) -> None:
     """
     [event] = (await dispatcher_on(store).dispatch(TakeUp(command_id="7", hand="1", coins=0))).events
 
-    assert event.metadata == Metadata(command_id="7", correlation_id="7", causation_id="7")
+    found = event.metadata
+    assert found == Metadata(command_id="7", command_digest=found.command_digest, correlation_id="7", causation_id="7")
+    assert (found.command_digest or "").startswith("TakeUp/")
+
+
+async def test_an_id_names_one_command(store: EventStore) -> None:
+    """
+    The same id with other content is an error that names the command, and nothing is committed.
+    """
+    await dispatcher_on(store).dispatch(TakeUp(command_id="7", hand="1", coins=1))
+
+    with pytest.raises(CommandIdReusedError, match="TakeUp with other content"):
+        await dispatcher_on(store).dispatch(TakeUp(command_id="7", hand="1", coins=2))
+    assert await store.count() == 1
 
 
 async def test_events_elsewhere_do_not_tell_a_repeat(store: EventStore) -> None:

@@ -66,18 +66,18 @@ class Purse(Aggregate, subject="/purses/{id}"):
         self.coins -= 1
 
 
-PURSES = 200
+PURSES = 60
 # How many purses are fought over at the same time.
 AT_ONCE = 10
 
 
 async def test_no_more_is_withdrawn_than_the_balance_covers(store: EventStore, store_kind: StoreKind) -> None:
     """
-    Of 16 who take from a purse of 5 coins at the same time, 5 succeed and 11 are refused; 200 times.
+    Of 16 who take from a purse of 5 coins at the same time, 5 succeed and 11 are refused; 60 times.
     """
     purses = Repository(Purse, store, retry=RetryPolicy(first_pause_s=0.0005))
 
-    for first in range(0, store_kind.rounds(rounds(PURSES, 20 * PURSES)), AT_ONCE):
+    for first in range(0, store_kind.rounds(rounds(PURSES, 60 * PURSES)), AT_ONCE):
         fights = [_fight_over(purses, f"{number}") for number in range(first, first + AT_ONCE)]
         for succeeded, refused in await asyncio.gather(*fights):
             assert (succeeded, refused) == (5, 11)

@@ -18,7 +18,7 @@ NOTED = "io.example.contract.noted"
 OTHER = "io.example.contract.other"
 
 # Far longer than anything takes here: only what would hang for ever gets to it.
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 def noted(
