@@ -746,7 +746,8 @@ class Writer:
             obstacle = erasure.clean(self._connection)
         finally:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        self._files.note()
+            # It has written to the file, also if it failed in the midst of it.
+            self._files.note()
         self._clean_at = time.monotonic() + _CLEANING_PAUSE_S
         if obstacle is None:
             self._has_leftovers = False
@@ -769,12 +770,14 @@ class Writer:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if self._wal_pages >= _TRUNCATE_PAGES:
                 self._truncate_log()
-            self._files.note()
         except (apsw.BusyError, apsw.FullError):
             # A reader is in the way or the disk is full; commits go on in the log, the next group tries again.
             return
         except apsw.Error as error:
             self._stop(error)
+        finally:
+            # It has written to the file, also if it failed in the midst of it.
+            self._files.note()
 
     def _truncate_log(self) -> None:
         # Without patience: commits wait while this waits for readers.
