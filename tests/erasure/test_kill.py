@@ -43,7 +43,6 @@ async def test_running_it_again_finishes_it(tmp_path: Path, step: str, form: str
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
     )
 
     assert killed.returncode == -signal.SIGKILL, killed.stderr

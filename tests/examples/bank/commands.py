@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 BANK = [sys.executable, "-m", "examples.bank"]
 
 
-def run_bank(*arguments: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+def run_bank(*arguments: str | Path, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
     """
     Run a command to its end.
     """

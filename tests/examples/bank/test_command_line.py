@@ -37,7 +37,7 @@ def serving(imported: Path) -> Generator[Path]:
     assert "The bank is open" in process.stdout.readline()
     yield imported
     process.terminate()
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate()
     assert process.returncode == 0, output
 
 

@@ -188,19 +188,16 @@ async def test_killed_import_goes_on_to_the_same_end(first: FirstImport, tmp_pat
 
 
 async def _wait_for_events(folder: Path, count: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while True:
         if (folder / "bank.db").exists() and (folder / "bank.db").stat().st_size:
             async with connect(store_url(folder), read_only=True) as store:
                 if await store.count() >= count:
                     return
         await asyncio.sleep(0.1)
-    pytest.fail(f"there are never {count} events")
 
 
 def _wait_for_postings(folder: Path, count: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while True:
         file = folder / "read-models.db"
         if file.exists() and query(file, "SELECT 1 FROM sqlite_master WHERE name = 'postings'"):
             [(found,)] = query(file, "SELECT COUNT(*) FROM postings")
@@ -208,4 +205,3 @@ def _wait_for_postings(folder: Path, count: int) -> None:
                 return
             assert found < count, "the read models were filled before the import could be killed"
         time.sleep(0.02)
-    pytest.fail(f"there are never {count} postings")
