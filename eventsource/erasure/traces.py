@@ -96,7 +96,8 @@ def stored_types(including: Collection[str | type[Event]]) -> frozenset[str]:
     The stored types that are meant: of a class all that its events may be stored with, as notes of a process, too.
     """
     names: set[str] = set()
-    for each in including:
+    single = isinstance(including, (str, type))
+    for each in [including] if single else including:
         if isinstance(each, str):
             names.add(each)
         else:
