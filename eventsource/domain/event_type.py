@@ -305,6 +305,13 @@ def _definition(declared: Any) -> tuple[str, str]:
 event_types = EventTypes()
 
 
+def listed_types(types: Collection[str]) -> frozenset[str]:
+    """
+    The names of event types in *types*. A single text is one name: a text is a collection of its letters, too.
+    """
+    return frozenset([types]) if isinstance(types, str) else frozenset(types)
+
+
 def stored_types_of(event_class: type[Event]) -> tuple[str, ...]:
     """
     Every stored type name that events of *event_class* may come from: its own, then older ones in order.

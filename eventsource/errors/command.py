@@ -93,7 +93,7 @@ class CommandIdReusedError(CommandError):
     code = "command-id-reused"
 
     def __init__(self, command: str, *, earlier: str, command_id: str, subject: str) -> None:
-        what = f"{command} with other content" if earlier == command else f"another command, {earlier}"
+        what = f"{command} with other content" if earlier == command else f"another command, {earlier},"
         super().__init__(
             command,
             f"{command} at {subject} came with the id {command_id!r}, under which {what} was carried out: "

@@ -418,7 +418,7 @@ class Client:
         # A `Subject` is a text that JSON printers do not take for one.
         body: dict[str, Any] = {"subject": str(subject)}
         if including:
-            body["including"] = sorted(including)
+            body["including"] = [including] if isinstance(including, str) else sorted(including)
         reply = await self.exchange.post("/erase", to_canonical_json(body).encode())
         if including and _member(reply, "including") != body["including"]:
             msg = "the server erases data that was stored by reference and no other: not the types in `including`"

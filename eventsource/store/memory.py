@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from eventsource.domain.data_reference import DataReference, emptied
+from eventsource.domain.event_type import listed_types
 from eventsource.domain.guards.command_guard import command_id_asked
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.hash_chain import GENESIS_HASH
@@ -349,13 +350,14 @@ class InMemoryEventStore:
         own = self._found(Selection(subject, recursive=False))
         if not own:
             raise SubjectNotFoundError(subject)
+        types = listed_types(including)
         found = [
             position for position in own if position in self._references and not self._references[position].is_erased
         ]
         found += [
             event.position
             for event in (self._events[position - 1] for position in own)
-            if event.type in including
+            if event.type in types
             and event.position not in self._references
             and emptied(event.data_json) != event.data_json
         ]

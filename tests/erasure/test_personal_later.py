@@ -78,6 +78,34 @@ async def texts(store: EventStore) -> str:
     return "".join([event.data_json async for event in store.stream()])
 
 
+@pytest.mark.parametrize("including", [PersonNamed, PersonNamed.event_type])
+async def test_one_type_that_stands_alone(any_store: EventStore, including: Any) -> None:
+    """
+    A class or a stored type that is given without a list around it is that one type, and no other.
+    """
+    part = PersonNamed.event_type[:-1]
+    await fill_with_older(any_store)
+    await any_store.commit([NewEvent(subject="/people/2", type=part, data={"kept": "yes"})])
+
+    erasure = await erase_subject(any_store, "/people/2", including=including)
+
+    assert erasure.emptied == 3
+    assert PLANTED not in await texts(any_store)
+    assert '"kept":"yes"' in await texts(any_store)
+
+
+async def test_one_type_that_a_store_is_given(any_store: EventStore) -> None:
+    """
+    A store takes a single text as one type, too, and not as its letters or its parts.
+    """
+    part = PersonNamed.event_type[:-1]
+    await any_store.commit([older(), NewEvent(subject="/people/2", type=part, data={"kept": "yes"})])
+
+    assert await any_store.erase("/people/2", including=PersonNamed.event_type) == 1
+    assert PLANTED not in await texts(any_store)
+    assert '"kept":"yes"' in await texts(any_store)
+
+
 async def test_what_is_left_is_named(any_store: EventStore) -> None:
     """
     All that can be erased is, that is recorded, and the error names the subject and the types, and no value.

@@ -34,6 +34,9 @@ _MUTABLE: Final[tuple[type[Any], ...]] = (list, dict, set, deque, bytearray)
 # library for frozen clocks) comes back as the class itself, with the same value.
 _PLAIN: Final = frozenset({str, int, float, bytes, Decimal, UUID, date, datetime, time, timedelta})
 
+# Such a field takes an int, too, and pydantic leaves one that is the field's default as it is.
+_FRACTIONS: Final = frozenset({float, Decimal})
+
 # Zones that are nothing but an offset: it makes no difference whose they are.
 _FIXED_ZONES: Final = frozenset({timezone, TzInfo, type(None)})
 
@@ -61,7 +64,8 @@ def comes_back_as(one: object, other: object) -> bool:
     Whether *other*, read from JSON, says all that *one* said when it was written.
 
     As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the `fold` of a
-    time, the order of the keys of a dict, and the subclass that a text, a number or a time is of.
+    time, the order of the keys of a dict, the subclass that a text, a number or a time is of, and whether a whole
+    number in a field of floats or decimals was given as an int, as defaults often are.
     """
     return _ReadBack(None).are_same(one, other)
 
@@ -161,6 +165,8 @@ class _Comparison:
 class _ReadBack(_Comparison):
     def _differ_in_class_only(self, one: Any, other: Any) -> bool:
         kind = class_of(other)
+        if class_of(one) is int and kind in _FRACTIONS:
+            return bool(one == other)
         if kind not in _PLAIN or not isinstance(one, kind) or isinstance(one, (bool, Enum)):
             return False
         # A datetime is a date to Python, and says more than one.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import filelock
 
+from eventsource.domain.event_type import listed_types
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
 from eventsource.errors import (
@@ -359,7 +360,7 @@ class EmbeddedEventStore:
     async def erase(self, subject: str, *, including: Collection[str] = ()) -> int:
         subject = Subject(subject)
         writer = self._open_for_commit()
-        erased = await writer.erase(subject, including)
+        erased = await writer.erase(subject, listed_types(including))
         deadline, rest_s = time.monotonic() + _ERASE_PATIENCE_S, _FIRST_REST_S
         try:
             while (obstacle := await writer.clean()) is not None and time.monotonic() < deadline:

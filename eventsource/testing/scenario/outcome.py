@@ -5,12 +5,19 @@ What came of a scenario, and what must have come of it.
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Self, TypeVar
 
 import attrs
 
 from eventsource.domain.guards.guard import Guard
-from eventsource.errors import PreconditionFailedError
+from eventsource.errors import (
+    DeclarationError,
+    EventSourceError,
+    NotAnEventError,
+    PreconditionFailedError,
+    UnstorableDataError,
+    UnstorableEventError,
+)
 from eventsource.testing.scenario.differences import describe, differences
 from eventsource.testing.scenario.placing import Placed, place
 from eventsource.testing.scenario.unchecked import Checkable
@@ -22,6 +29,10 @@ if TYPE_CHECKING:
     from eventsource.domain.subject import Subject
 
 State = TypeVar("State")
+
+# Slips of the program: no command decides on them. Some are a ValueError or a TypeError, too, which many programs refuse
+# with.
+_SLIPS: Final = (DeclarationError, NotAnEventError, UnstorableDataError, UnstorableEventError)
 
 
 @attrs.frozen
@@ -92,7 +103,9 @@ class Outcome(Checkable, Generic[State]):
         It was refused, and nothing was committed.
 
         Args:
-            by: The class of the exception; or the name of the rule that the store decided, or the rule.
+            by: The class of the exception; or the name of the rule that the store decided, or the rule. A class such
+                as ValueError does not mean the errors of this package for a slip of the program, as an event that
+                cannot be stored: these are named as what they are.
 
         Raises:
             AssertionError: It was accepted, or refused by something else.
@@ -109,6 +122,8 @@ class Outcome(Checkable, Generic[State]):
             is_meant = isinstance(error, PreconditionFailedError) and error.name == name
         else:
             is_meant = name is not None and isinstance(error, name)
+            if isinstance(error, _SLIPS) and name is not None:
+                is_meant = is_meant and issubclass(name, EventSourceError)
         if not is_meant:
             _fail(f"{what} was to refuse it, but it was refused by:", *_told(error))
         return self

@@ -302,6 +302,44 @@ def test_a_value_that_comes_back(annotation: Any, value: Any) -> None:
     assert read_again(event) == event
 
 
+class Parcel(BaseModel):
+    """
+    A record with defaults as they are often written.
+    """
+
+    fee: Decimal = 0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  pydantic's users do
+    weight: float = 1
+
+
+def test_a_default_that_is_a_whole_number() -> None:
+    """
+    A field of decimals or floats whose default is written as an int comes back as the same number.
+    """
+
+    class Sent(Event, type="io.example.test.round-trip.sent"):
+        """
+        An event with such defaults.
+        """
+
+        total: Decimal = 0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  likewise
+        share: float = 1
+        parcels: list[Parcel] = []
+
+    event = Sent(parcels=[Parcel()])
+
+    assert read_again(event) == event
+
+
+def test_a_whole_number_that_a_float_cannot_say() -> None:
+    """
+    An int that a float has no room for is refused in a field of floats.
+    """
+    event = type(event_with(float, 1.0)).model_construct(value=2**53 + 1)
+
+    with pytest.raises(UnstorableEventError):
+        NewEvent.of(event, subject="/x/1")
+
+
 def test_the_hour_that_happens_twice() -> None:
     """
     A time in the hour that a clock goes back is stored with its offset, so that it is the same instant.

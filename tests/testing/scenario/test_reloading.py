@@ -151,6 +151,18 @@ def test_an_event_that_does_not_come_back() -> None:
         outcome.then(Moved(to=(1, 2)))
 
 
+@pytest.mark.parametrize("by", [ValueError, TypeError, Exception])
+def test_a_slip_is_no_refusal(by: type[Exception]) -> None:
+    """
+    An event that does not come back is no refusal of the command, though the error is a ValueError, too.
+    """
+    outcome = given().when(Counter.move, (1, 2))
+
+    with pytest.raises(AssertionError, match=r"Moved cannot be stored: its field to"):
+        outcome.then_refused(by)
+    outcome.then_refused(UnstorableEventError)
+
+
 async def decide_wrongly(work: UnitOfWork) -> None:
     """
     Change the state of one aggregate, and emit for another.
