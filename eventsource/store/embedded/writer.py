@@ -746,8 +746,7 @@ class Writer:
             obstacle = erasure.clean(self._connection)
         finally:
             self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            # It has written to the file, also if it failed in the midst of it.
-            self._files.note()
+            self._note_files()
         self._clean_at = time.monotonic() + _CLEANING_PAUSE_S
         if obstacle is None:
             self._has_leftovers = False
@@ -776,8 +775,16 @@ class Writer:
         except apsw.Error as error:
             self._stop(error)
         finally:
-            # It has written to the file, also if it failed in the midst of it.
+            self._note_files()
+
+    def _note_files(self) -> None:
+        """
+        Remember the database file after something has written to it, though it may have failed in the midst of it.
+        """
+        try:
             self._files.note()
+        except OSError as error:
+            self._stop(error)
 
     def _truncate_log(self) -> None:
         # Without patience: commits wait while this waits for readers.
