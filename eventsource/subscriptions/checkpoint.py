@@ -29,6 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateColumn
 
+from eventsource.errors import ReadModelDatabaseError
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -123,6 +125,9 @@ class StoredCheckpoint:
 
 # --- Making the table ---
 
+# What the table of each release has.
+_FIRST_COLUMNS: Final = frozenset({"listener", "event_id", "event_hash", "position", "events"})
+
 
 def create_tables(tx: Connection, metadata: MetaData) -> None:
     """
@@ -145,10 +150,16 @@ def lock_tables(tx: Connection) -> None:
 
 def create_checkpoint_table(tx: Connection) -> None:
     """
-    Make the table if it is not there, and give it the columns that it does not have.
+    Make the table if it is not there, and give that of an earlier release the columns that it does not have.
+
+    Raises:
+        ReadModelDatabaseError: Another program has a table of that name.
     """
     create_tables(tx, _METADATA)
     there = {column["name"] for column in inspect(tx).get_columns(checkpoint_table.name)}
+    if not there.issuperset(_FIRST_COLUMNS):
+        problem = f"its table {checkpoint_table.name} is another program's: give read models a database of their own"
+        raise ReadModelDatabaseError(tx.engine.url.set(query={}).render_as_string(hide_password=True), problem)
     for column in checkpoint_table.columns:
         if column.name not in there:
             definition = str(CreateColumn(column).compile(dialect=tx.dialect))

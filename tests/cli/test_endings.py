@@ -27,6 +27,7 @@ FINDINGS = {
     "EventTooLargeError",
     "MalformedEventError",
     "NewerEventError",
+    "NotAnEventError",
     "NotOneEventError",
     "PersonalDataRemainsError",
     "ProcessManagerFailedError",
@@ -40,6 +41,7 @@ FINDINGS = {
     "TamperedError",
     "UnknownEventTypeError",
     "UnstorableDataError",
+    "UnstorableEventError",
     "UpcastingError",
     "VerificationError",
 }

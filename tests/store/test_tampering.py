@@ -179,8 +179,8 @@ async def test_an_inserted_event_is_found(tmp_path: Path) -> None:
         tmp_path / "store.db",
         "UPDATE events SET position = -position WHERE position > 150",
         "UPDATE events SET position = -position + 1 WHERE position < 0",
-        "INSERT INTO events SELECT 151, 'forged', time_ns + 1, source, subject, type, data, hash, hash, version + 1 "
-        "FROM events WHERE position = 150",
+        "INSERT INTO events SELECT 151, 'forged', time_ns + 1, source, subject, type, data, hash, hash, version + 1, "
+        "subjects FROM events WHERE position = 150",
     )
 
     assert (151, "forged") in places(report)

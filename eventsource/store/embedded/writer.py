@@ -228,6 +228,8 @@ class Writer:
         # Slow until shown otherwise.
         self._average_s = 5 * _QUICK_S
         self._versions: dict[str, int] = {}
+        # Up to which position subjects were counted last, and how many there were.
+        self._counted = 0, 0
         self._end = _read_end(connection)
         self._clock_watch = ClockWatch.of(str(self._path), clock)
         if self._end.position:
@@ -626,13 +628,17 @@ class Writer:
         """
         Write events, and what is derived from them, into the transaction under way.
         """
-        subjects: int = self._connection.execute(_SUBJECTS).get or 0
+        end, subjects = self._counted
+        if int(rows[0][0]) != end + 1:
+            # What was counted last was rolled back.
+            subjects = self._connection.execute(_SUBJECTS).get or 0
         counted: list[Row] = []
         for row in rows:
             # The first event of a subject has version 1.
             subjects += row[-1] == 1
             counted.append((*row, subjects))
         self._connection.executemany(_INSERT, counted)
+        self._counted = int(rows[-1][0]), subjects
         self._indexes.enter(rows)
 
     def _is_quick(self, request: CommitRequest) -> bool:
