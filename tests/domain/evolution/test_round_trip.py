@@ -322,7 +322,7 @@ def test_a_default_that_is_a_whole_number() -> None:
 
         total: Decimal = 0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  likewise
         share: float = 1
-        parcels: list[Parcel] = []
+        parcels: list[Parcel] = []  # noqa: RUF012
 
     event = Sent(parcels=[Parcel()])
 
@@ -333,7 +333,7 @@ def test_a_whole_number_that_a_float_cannot_say() -> None:
     """
     An int that a float has no room for is refused in a field of floats.
     """
-    event = type(event_with(float, 1.0)).model_construct(value=2**53 + 1)
+    event = event_with(float, 1.0).model_copy(update={"value": 2**53 + 1})
 
     with pytest.raises(UnstorableEventError):
         NewEvent.of(event, subject="/x/1")
