@@ -96,7 +96,7 @@ def stored_types(including: Collection[str | type[Event]]) -> frozenset[str]:
     The stored types that are meant: of a class all that its events may be stored with, as notes of a process, too.
     """
     names: set[str] = set()
-    for each in [including] if isinstance(including, (str, type)) else including:
+    for each in (including,) if isinstance(including, (str, type)) else including:
         if isinstance(each, str):
             names.add(each)
         else:

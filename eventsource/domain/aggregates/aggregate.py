@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from eventsource.domain.aggregates.folding import check_unknown_events, fold_events
 from eventsource.domain.aggregates.handler import check_handlers, collect_erased_handlers, collect_handlers
@@ -396,6 +396,13 @@ class Aggregate:
         self._rules.clear()
         self._is_decided_by_rules = False
         self._commit_state = "settled"
+
+    def __copy__(self) -> Self:
+        # What it emits from now on is its own; else it would be committed with the other one, too.
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied._pending, copied._rules = [*self._pending], {**self._rules}
+        return copied
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._subject} version {self._version}>"

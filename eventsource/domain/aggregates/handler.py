@@ -148,7 +148,8 @@ def annotated_kinds(method: Callable[..., object], body: FrameType) -> tuple[Any
     if annotation is inspect.Parameter.empty:
         msg = f"{name} does not say which event it handles: annotate `{parameters[1].name}` with the event class"
         raise DeclarationError(msg)
-    if isinstance(annotation, str):
+    while isinstance(annotation, str):
+        # Twice where it stands in quotation marks below `from __future__ import annotations`.
         annotation = _evaluate(annotation, method, body)
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]

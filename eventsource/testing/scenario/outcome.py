@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 State = TypeVar("State")
 
-# Slips of the program: no command decides on them. Some are a ValueError or a TypeError, too, which many programs refuse
-# with.
+# Slips of the program: no command decides on them. Each is a ValueError or a TypeError, too, and many programs refuse
+# with these.
 _SLIPS: Final = (DeclarationError, NotAnEventError, UnstorableDataError, UnstorableEventError)
 
 

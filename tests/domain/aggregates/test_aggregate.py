@@ -428,3 +428,17 @@ def test_event_class_declared_anew_is_still_handled() -> None:
     probe.emit(run_cell()())
 
     assert len(probe.pending_events) == 1
+
+
+def test_what_a_copy_emits() -> None:
+    """
+    What a shallow copy of an aggregate emits is pending there, and not in the aggregate that it was made of.
+    """
+    cart = Cart("1")
+    cart.emit(CartOpened(owner="Ada"))
+    copied = copy.copy(cart)
+
+    copied.emit(CartOpened(owner="Ada"))
+
+    assert len(cart.pending_events) == 1
+    assert len(copied.pending_events) == 2

@@ -55,6 +55,29 @@ def test_class_at_module_level() -> None:
     assert door.is_open
 
 
+def test_text_in_quotation_marks() -> None:
+    """
+    An annotation that stands in quotation marks besides is understood, too.
+    """
+
+    class Hatch(Aggregate, subject="/hatches/{id}"):
+        """
+        An aggregate whose author quotes annotations.
+        """
+
+        is_open: bool = False
+
+        @handles
+        def _opened(self, _: "DoorOpened") -> None:
+            self.is_open = True
+
+    hatch = Hatch("1")
+
+    hatch.emit(DoorOpened())
+
+    assert hatch.is_open
+
+
 def test_class_local_to_a_function() -> None:
     """
     Text that names a class of the surrounding function is understood.
