@@ -29,7 +29,7 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from eventsource import EventSourceError, ReadModelIncompleteError, Worker
+from eventsource import EventSourceError, ReadModelDatabaseError, ReadModelIncompleteError, Worker
 from examples.bank.berka import BerkaError, read_files
 from examples.bank.folder import FolderError, open_bank, open_store, read_balances
 from examples.bank.importer import Progress, import_files
@@ -228,7 +228,9 @@ def _tell(*errors: Exception) -> None:
     for error in errors:
         # SQLAlchemy's own text shows the statement; whoever reads this wants to know what to do.
         text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-        if isinstance(error, (DBAPIError, ReadModelIncompleteError)):
+        if isinstance(error, ReadModelDatabaseError):
+            text = error.problem
+        if isinstance(error, (DBAPIError, ReadModelDatabaseError, ReadModelIncompleteError)):
             text = f"the read models cannot be used: {text}. Delete read-models.db: it is filled again."
         print(f"Error: {text}", file=sys.stderr)
 

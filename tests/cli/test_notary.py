@@ -212,7 +212,7 @@ def test_receipt_is_good_elsewhere(shop: Shop, command: Command) -> None:
         (("status", "--ledger", "notary.db"), 2, "not a ledger: 'notary.db'"),
         (("status", "--ledger", "paper:x"), 2, "there is no ledger of kind 'paper'"),
         (("status", "--ledger", "sqlite:nowhere.db"), 3, "there is no such file"),
-        (("status", "--ledger", "sqlite:shop.db"), 3, "it is no notary's log"),
+        (("status", "--ledger", "sqlite:shop.db"), 3, "is not a file of the notary: it is an event store"),
         (("verify", "--book", "nowhere"), 3, "there is no such file"),
         (("verify", "--head", "nowhere"), 2, "nowhere"),
         (("verify", "--key", "nothing"), 2, "--key: "),

@@ -63,7 +63,7 @@ def comes_back_as(one: object, other: object) -> bool:
     """
     Whether *other*, read from JSON, says all that *one* said when it was written.
 
-    As `are_same`, but for what no stored event holds: the name of a time's zone beside its offset, the `fold` of a
+    As `are_same`, but for what no stored event holds: the zone that an instant was told in, the `fold` of a
     time, the order of the keys of a dict, the subclass that a text, a number or a time is of, and whether a whole
     number in a field of floats or decimals was given as an int, as defaults often are.
     """
@@ -187,6 +187,9 @@ class _ReadBack(_Comparison):
         )
 
     def _are_same_times(self, one: datetime | time, other: datetime | time) -> bool:
+        if isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo and other.tzinfo:
+            # A serializer may write the instant in another zone; compared as they are, Python minds the fold.
+            return one.astimezone(timezone.utc) == other.astimezone(timezone.utc)
         return (
             one.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0)
             and one.utcoffset() == other.utcoffset()

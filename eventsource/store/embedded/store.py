@@ -438,6 +438,9 @@ class EmbeddedEventStore:
 
     async def aclose(self) -> None:
         self._process.check(str(self._path))
+        if self._writer:
+            # What was asked for in this loop before the close is still decided and answered.
+            self._send(self._writer, asyncio.get_running_loop())
         with self._closing_lock:
             if self._closing is None or self._closing.done():
                 self._closing = Future()
@@ -499,7 +502,8 @@ class EmbeddedEventStore:
         await self._growth.beyond(position, self._open_reader)
 
     def _send(self, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
-        arrived = self._arrived.pop(loop)
+        # Empty where closing has sent it already.
+        arrived = self._arrived.pop(loop, [])
         if len(arrived) == 1 and writer.decide_alone(arrived[0]):
             self._deliver(arrived)
             self._tell_growth(arrived)

@@ -338,6 +338,7 @@ async def test_a_backup_that_breaks_off_leaves_the_store_empty(open_store: OpenS
         assert await other.restore(backup) == 1_700
 
 
+@needs(Capability.DIRECT)
 async def test_commits_wait_for_a_restore(open_store: OpenStore) -> None:
     """
     A commit sent meanwhile comes behind the restored log; a second restore is refused.
