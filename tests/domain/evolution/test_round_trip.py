@@ -248,6 +248,7 @@ COMES_BACK: list[tuple[Any, Any]] = [
     (datetime, datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)),
     (datetime, datetime(2026, 1, 1, 12)),  # noqa: DTZ001  a time without a zone
     (datetime, datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=-3, minutes=-30)))),
+    (datetime, datetime(2026, 10, 25, 2, 30, fold=1)),  # noqa: DTZ001  as the clock gives it in that hour
     (AwareDatetime, datetime(2026, 7, 1, 12, tzinfo=BERLIN)),
     (datetime, FrozenTime(2026, 1, 1, tzinfo=UTC)),
     (time, time(12, 30)),
@@ -382,7 +383,6 @@ REFUSED: list[tuple[Any, Any]] = [
     (str | datetime, datetime(2026, 1, 1, tzinfo=UTC)),
     (OrderedDict[str, int], OrderedDict(b=1, a=2)),
     (Item | Tagged, Tagged(name="x")),  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    (datetime, datetime(2026, 10, 25, 2, 30, fold=1)),  # noqa: DTZ001  likewise
     (Annotated[int, PlainSerializer(lambda number: number + 1)], 5),
     (Annotated[str, PlainSerializer(str.upper)], "abc"),
     (Annotated[str, AfterValidator(lambda text: text + "!")], "abc"),
