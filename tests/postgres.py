@@ -1,6 +1,5 @@
 """
-A real PostgreSQL for tests: one server for each process that runs tests, started when a test first asks for it, and
-for each test a database of its own.
+A real PostgreSQL for tests: one server for each process that runs tests, and for each test a database of its own.
 
 A folder that uses it imports the fixtures in its ``conftest.py``: ``from tests.postgres import *``.
 """

@@ -113,6 +113,12 @@ class RunningProgress:
         while self.state != "live" or self.checkpoint.position < position:
             await self._next_move(lambda: self.state == "live" and self.checkpoint.position >= position)
 
+    async def moved(self) -> None:
+        """
+        Return when it has moved, at once if it has stopped or failed.
+        """
+        await self._next_move(lambda: self.state in {"stopped", "failed"})
+
     @property
     def whereabouts(self) -> str:
         """

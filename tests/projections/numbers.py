@@ -7,7 +7,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, create_engine, insert, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    insert,
+    text,
+)
 
 from eventsource import Event, EventSourceError, NewEvent, Projector, RecordedEvent, Worker, handles
 
@@ -51,13 +63,13 @@ class Numbers(Projector, name="numbers", subject="/counters", tables=[numbers]):
         self.meddle = meddle
 
     @handles
-    def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:
+    def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
         tx.execute(add_number, {"n": event.n})
         if self.meddle:
             self.meddle(event, tx)
 
 
-def table_of(name: str, *columns: Column[Any], schema: str | None = None) -> Table:
+def table_of(name: str, *columns: Column[Any] | Index, schema: str | None = None) -> Table:
     """
     A table of its own metadata; by default with one column of text.
     """
@@ -79,7 +91,7 @@ def projector_of(
 
     class Rows(Projector, name=name, subject=subject, version=version, tables=[table, *more]):
         @handles
-        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:
+        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
             tx.execute(insert(table).values(**row(event)))
 
     return Rows()

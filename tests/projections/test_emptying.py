@@ -115,7 +115,7 @@ async def test_rows_that_refer_to_each_other_are_deleted(memory_store: EventStor
 
     class Family(Projector, name="family", subject="/counters", tables=[child, parent]):
         @handles
-        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:
+        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
             tx.execute(insert(parent).values(n=event.n))
             tx.execute(insert(child).values(n=event.n, parent=event.n, before=event.n - 1 if event.n else None))
 
@@ -144,7 +144,7 @@ async def test_a_ring_of_foreign_keys_is_deleted(memory_store: EventStore, url: 
 
     class Ring(Projector, name="ring", subject="/counters", tables=[left, right]):
         @handles
-        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:
+        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
             tx.execute(insert(left).values(n=event.n))
             tx.execute(insert(right).values(n=event.n, other=event.n))
             tx.execute(left.update().where(left.c.n == event.n).values(other=event.n))
@@ -288,7 +288,7 @@ async def test_an_erased_name_goes_from_under_a_view(url: str) -> None:
 
     class People(Projector, name="people", subject="/people", tables=[people]):
         @handles
-        def _named(self, event: PersonNamed, recorded: RecordedEvent, tx: Connection) -> None:
+        def _named(self, event: PersonNamed, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
             tx.execute(insert(people).values(name=event.name))
 
     async with InMemoryEventStore() as store:
@@ -306,13 +306,13 @@ async def test_an_erased_name_goes_from_under_a_view(url: str) -> None:
 
 async def test_an_erased_name_that_cannot_go_is_told(url: str) -> None:
     """
-    Where rows of others are in the way of emptying, each start fails with an error that names them, and the way out works.
+    Where rows of others are in the way of emptying, each start fails by name, and the way out works.
     """
     from tests.erasure.people import PersonNamed  # noqa: PLC0415  only here
 
     class People(Projector, name="people", subject="/people", tables=[people]):
         @handles
-        def _named(self, event: PersonNamed, recorded: RecordedEvent, tx: Connection) -> None:
+        def _named(self, event: PersonNamed, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
             tx.execute(insert(people).values(name=event.name))
 
     async with InMemoryEventStore() as store:

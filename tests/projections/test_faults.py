@@ -63,7 +63,7 @@ def as_context(fails: Callable[[], Any]) -> None:
     """
     try:
         fails()
-    except Exception:
+    except Exception:  # noqa: BLE001  as careless as a handler can be
         raise RuntimeError("the row was not written")  # noqa: B904, EM101, TRY003  the point of it
 
 
@@ -91,7 +91,7 @@ def in_a_savepoint_group(fails: Callable[[], Any]) -> None:
     """
     try:
         fails()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  as careless as a handler can be
         raise ExceptionGroup("parts", [ValueError(), error]) from None  # noqa: EM101  likewise
 
 
@@ -304,7 +304,7 @@ async def test_sessions_that_are_ended_again_and_again(memory_store: EventStore,
     assert sorted(sql(postgres.url, "SELECT n FROM numbers")) == list(range(30))
 
 
-async def test_postgresql_that_is_killed_and_comes_back(memory_store: EventStore, tmp_path: Path) -> None:
+async def test_postgresql_that_is_killed_and_comes_back(memory_store: EventStore, tmp_path: Path) -> None:  # noqa: ARG001  the form of a handler, or a fixture
     """
     A worker outlives a server that is killed: it is retrying, catches up when the server is back, and loses nothing.
     """
@@ -390,7 +390,7 @@ class Unavailable(InMemoryEventStore):
     def _check(self) -> None:
         if self.is_away:
             self.asked += 1
-            raise StoreUnavailableError("the store", "nobody answers")  # noqa: EM101
+            raise StoreUnavailableError("the store", "nobody answers")  # noqa: EM101, TRY003
 
     def stream(self, *arguments: Any, **options: Any) -> EventStream:
         """

@@ -132,7 +132,10 @@ async def test_several_statements_in_one_do_not_hide_a_commit(memory_store: Even
 @pytest.mark.parametrize("ending", ["commit", "rollback"])
 @pytest.mark.parametrize("goes_on", [False, True], ids=["last", "goes on"])
 async def test_a_commit_past_sqlalchemy_loses_nothing(
-    memory_store: EventStore, url: str, ending: str, goes_on: bool
+    memory_store: EventStore,
+    url: str,
+    ending: str,
+    goes_on: bool,  # noqa: FBT001  a parameter of pytest
 ) -> None:
     """
     A handler that ends the transaction at the driver is found out, and the read model is made right again.
@@ -247,7 +250,7 @@ async def test_text_that_only_speaks_of_a_commit_is_run(memory_store: EventStore
     Words in values and names are no statements.
     """
 
-    def write(event: Counted, tx: Connection) -> None:
+    def write(event: Counted, tx: Connection) -> None:  # noqa: ARG001  the form of a handler, or a fixture
         tx.execute(text("SELECT '; COMMIT' AS \"commit\", :it AS it"), {"it": "x; rollback"}).all()
         tx.execute(text("SELECT CASE WHEN 1 = 1 THEN 2 END")).all()
 
@@ -266,7 +269,7 @@ async def test_effects_without_a_checkpoint_cannot_be_told_from_others(memory_st
         ends = True
 
         @handles
-        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:
+        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
             tx.execute(add_number, {"n": event.n})
             if self.ends:
                 tx.connection.commit()
@@ -296,7 +299,7 @@ def test_an_async_handler_is_refused() -> None:
 
         class _Generating(Projector, name="generating", tables=[numbers]):
             @handles
-            def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> Any:
+            def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> Any:  # noqa: ARG002  the form of a handler
                 yield tx
 
 
@@ -309,7 +312,7 @@ async def test_a_handler_that_returns_a_coroutine_stops_the_projector(memory_sto
 
     class Wrapped(Projector, name="wrapped", subject="/counters", tables=[numbers]):
         @handles
-        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> Any:
+        def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> Any:  # noqa: ARG002  the form of a handler
             return later(event)
 
     (recorded,) = await count(memory_store, 1)

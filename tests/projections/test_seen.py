@@ -5,20 +5,29 @@ Reading one's own writes: waiting until a read model holds an event.
 import asyncio
 import contextlib
 import threading
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from eventsource import (
+    Command,
+    Dispatcher,
     EventNotFoundError,
     EventStore,
+    EventStream,
+    InMemoryEventStore,
     NotSeenError,
+    Page,
     ProjectorFailedError,
     ProjectorNotRunningError,
     ReadModelDatabase,
+    ResultNotSeenError,
     Worker,
     watch,
 )
-from tests.projections.bank import Balances, balance_of, greeted, letter, moved, opened
+from tests.projections.bank import AccountOpened, Balances, balance_of, greeted, letter, moved, opened
 
 
 async def test_seen_returns_once_the_event_is_in_the_read_model(store: EventStore, database: ReadModelDatabase) -> None:
@@ -187,7 +196,148 @@ async def test_waiting_ends_when_the_worker_stops(memory_store: EventStore, data
         await worker.caught_up()
     (recorded,) = await memory_store.commit([opened("1")])
 
-    with pytest.raises(ProjectorNotRunningError):
-        await projector.seen(recorded.id)
-    with pytest.raises(ProjectorNotRunningError):
+    async with asyncio.timeout(1):
+        with pytest.raises(ProjectorNotRunningError):
+            await projector.seen(recorded.id)
+        with pytest.raises(ProjectorNotRunningError):
+            await worker.caught_up()
+
+
+# --- The time limit ----------------------------------------------------------------------
+
+
+class OpenAccount(Command, subject="/accounts/{account}"):
+    """
+    Opens an account.
+    """
+
+    account: str
+
+
+class NeverAnswers(InMemoryEventStore):
+    """
+    A store whose reads do not end, once it is told so, whether they are cancelled or not.
+    """
+
+    is_stuck = False
+    asked = 0
+    is_stubborn = False
+    sticks = False
+
+    async def commit(self, *arguments: Any, **options: Any) -> Any:
+        """
+        See `EventStore`.
+        """
+        recorded = await super().commit(*arguments, **options)
+        self.is_stuck = self.is_stuck or self.sticks
+        return recorded
+
+    def stream(self, *arguments: Any, **options: Any) -> EventStream:
+        """
+        See `EventStore`.
+        """
+        found = super().stream(*arguments, **options)
+
+        async def pages() -> AsyncGenerator[Page]:
+            while self.is_stuck:
+                self.asked += 1
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    if not self.is_stubborn:
+                        raise
+            async for page in found.pages():
+                yield page
+
+        return EventStream(pages())
+
+
+@pytest.mark.parametrize("is_stubborn", [False, True], ids=["cancelled", "not to be cancelled"])
+@pytest.mark.parametrize("way", ["worker", "watched", "dispatch"])
+async def test_the_time_limit_covers_the_look_into_the_store(
+    database: ReadModelDatabase,
+    way: str,
+    is_stubborn: bool,  # noqa: FBT001  a parameter of pytest
+) -> None:
+    """
+    However long the store takes to find the event, waiting ends in time, and says for what and how far it came.
+    """
+    projector = Balances()
+    async with NeverAnswers() as store:
+        (recorded,) = await store.commit([opened("1")])
+        async with Worker(store, database, [projector]) as worker:
+            await worker.caught_up()
+            if way == "watched":
+                watch(projector, store, database)
+            store.is_stuck, store.is_stubborn = True, is_stubborn
+
+            if way == "dispatch":
+                store.is_stuck, store.sticks = False, True
+                dispatcher = Dispatcher(store)
+
+                @dispatcher.handles
+                def _open(command: OpenAccount) -> list[AccountOpened]:  # noqa: ARG001  the form of a handler, or a fixture
+                    return [AccountOpened()]
+
+                with pytest.raises(ResultNotSeenError) as unseen:
+                    await dispatcher.dispatch(
+                        OpenAccount(command_id="1", account="2"), wait_for=[projector], wait_timeout_s=0.05
+                    )
+                assert unseen.value.reason == "not-seen"
+            else:
+                with pytest.raises(NotSeenError) as late:
+                    await projector.seen(recorded.id, timeout_s=0.05)
+                assert (late.value.projector, late.value.event_id) == ("balances", recorded.id)
+                assert "of its events" in late.value.whereabouts
+                assert late.value.whereabouts in str(late.value)
+            assert store.asked
+            store.is_stuck = store.is_stubborn = False
+
+
+async def test_a_read_model_that_keeps_no_time_is_not_waited_for(memory_store: EventStore) -> None:
+    """
+    Nor does a dispatch wait longer for something else that has a ``seen`` and takes no notice of its limit.
+    """
+
+    class Timeless:
+        async def seen(self, event_id: str, timeout_s: float = 5.0) -> None:  # noqa: ARG002  the form of a handler
+            await asyncio.Event().wait()
+
+    dispatcher = Dispatcher(memory_store)
+
+    @dispatcher.handles
+    def _open(command: OpenAccount) -> list[AccountOpened]:  # noqa: ARG001  the form of a handler, or a fixture
+        return [AccountOpened()]
+
+    with pytest.raises(ResultNotSeenError) as unseen:
+        await dispatcher.dispatch(OpenAccount(command_id="1", account="2"), wait_for=[Timeless()], wait_timeout_s=0.05)
+
+    assert unseen.value.result.events
+
+
+async def test_seen_from_another_event_loop(memory_store: EventStore, database: ReadModelDatabase) -> None:
+    """
+    A thread with a loop of its own, as Django and Flask have them, is woken when the projector has moved.
+    """
+    projector = Balances()
+    (first,) = await memory_store.commit([opened("1")])
+    async with Worker(memory_store, database, [projector]) as worker:
         await worker.caught_up()
+        blocked, go_on = threading.Event(), threading.Event()
+
+        def block(_: Connection) -> None:
+            blocked.set()
+            go_on.wait()
+
+        blocking = asyncio.create_task(database.write(block))
+        await asyncio.to_thread(blocked.wait)
+        (second,) = await memory_store.commit([moved("1", 1)])
+
+        waiting = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(projector.seen(second.id, timeout_s=60))))
+        while not worker.progress["balances"]._waiting:  # noqa: ASYNC110  the other loop wakes nobody here
+            await asyncio.sleep(0.001)
+        go_on.set()
+        await waiting
+        await blocking
+
+    assert first.position < second.position

@@ -38,10 +38,14 @@ from tests.projections.numbers import (
 # What a release wrote that noted no writer, as SQL of both kinds of database.
 FORMER = (
     "CREATE TABLE numbers (n INTEGER NOT NULL PRIMARY KEY)",
-    "CREATE TABLE eventsource_checkpoints (listener VARCHAR(200) NOT NULL PRIMARY KEY, event_id VARCHAR(200) NOT NULL, "
-    "event_hash VARCHAR(64) NOT NULL, position BIGINT NOT NULL, events BIGINT NOT NULL)",
-    "CREATE TABLE eventsource_erasures (listener VARCHAR(200) NOT NULL PRIMARY KEY, "
-    "known_event_id VARCHAR(200) NOT NULL, needs_cleaning BOOLEAN NOT NULL)",
+    (
+        "CREATE TABLE eventsource_checkpoints (listener VARCHAR(200) NOT NULL PRIMARY KEY, event_id VARCHAR(200) "
+        "NOT NULL, event_hash VARCHAR(64) NOT NULL, position BIGINT NOT NULL, events BIGINT NOT NULL)"
+    ),
+    (
+        "CREATE TABLE eventsource_erasures (listener VARCHAR(200) NOT NULL PRIMARY KEY, "
+        "known_event_id VARCHAR(200) NOT NULL, needs_cleaning BOOLEAN NOT NULL)"
+    ),
 )
 
 
@@ -111,7 +115,7 @@ class TakesNames(Projector, name="numbers", subject="/counters", tables=[numbers
     """
 
     @handles
-    def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:
+    def _counted(self, event: Counted, recorded: RecordedEvent, tx: Connection) -> None:  # noqa: ARG002  the form of a handler
         tx.execute(add_number, {"n": event.n})
 
     @handles
@@ -243,7 +247,7 @@ def test_a_version_is_a_positive_integer(version: Any) -> None:
         class _Odd(Projector, name="odd", version=version): ...
 
 
-async def test_several_workers_start_on_an_empty_database(memory_store: EventStore, url: str, tmp_path: Path) -> None:
+async def test_several_workers_start_on_an_empty_database(memory_store: EventStore, url: str, tmp_path: Path) -> None:  # noqa: ARG001  the form of a handler, or a fixture
     """
     Nobody stumbles over a table that another one makes at the same time, and all is applied once.
     """

@@ -267,7 +267,8 @@ def test_other_bodies_need_all_their_members(form: type[Body], body: dict[str, A
     """
     Complete they are read, without one of them they are refused.
     """
-    assert read_body(form, json.dumps(body).encode()).model_dump(by_alias=True) == body
+    read = read_body(form, json.dumps(body).encode())
+    assert read.model_dump(by_alias=True, exclude_defaults=True) == body
     for name in body:
         with pytest.raises(InvalidRequestError, match=name):
             read_body(form, json.dumps({key: value for key, value in body.items() if key != name}).encode())

@@ -20,6 +20,7 @@ from eventsource.errors import (
     CommandNotHandledError,
     DeclarationError,
     EventSourceError,
+    NotSeenError,
     PreconditionFailedError,
     ResultNotSeenError,
     StoreError,
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 Handler = TypeVar("Handler", bound="Callable[..., object]")
 
 _log = get_logger(__name__)
+
+# How much longer than asked a read model may take to say that it was not in time, in seconds.
+_OVERTIME_S = 0.25
 
 
 class ReadModel(Protocol):
@@ -231,12 +235,24 @@ async def _wait(command: Command, result: CommandResult, read_models: Sequence[R
     if not result.events or not read_models:
         return
     last = result.events[-1].id
-    outcomes = await asyncio.gather(*(each.seen(last, timeout_s) for each in read_models), return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, EventSourceError):
-            raise ResultNotSeenError(type(command).__name__, result=result, reason=outcome.code) from outcome
-        if isinstance(outcome, BaseException):
-            raise outcome
+    name = type(command).__name__
+    tasks = [asyncio.ensure_future(each.seen(last, timeout_s)) for each in read_models]
+    try:
+        # They keep their time themselves and can say more; this is for one that does not.
+        await asyncio.wait(tasks, timeout=timeout_s + _OVERTIME_S)
+        for task in tasks:
+            if not task.done():
+                raise ResultNotSeenError(name, result=result, reason=NotSeenError.code)
+            outcome = task.exception()
+            if isinstance(outcome, EventSourceError | TimeoutError):
+                reason = outcome.code if isinstance(outcome, EventSourceError) else NotSeenError.code
+                raise ResultNotSeenError(name, result=result, reason=reason) from outcome
+            if outcome is not None:
+                raise outcome
+    finally:
+        for task in tasks:
+            task.cancel()
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _facts(command: Command, duration_s: float) -> dict[str, Any]:

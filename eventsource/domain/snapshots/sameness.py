@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict, deque
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -189,7 +189,7 @@ class _ReadBack(_Comparison):
     def _are_same_times(self, one: datetime | time, other: datetime | time) -> bool:
         if isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo and other.tzinfo:
             # A serializer may write the instant in another zone; compared as they are, Python minds the fold.
-            return one.astimezone(timezone.utc) == other.astimezone(timezone.utc)
+            return one.astimezone(UTC) == other.astimezone(UTC)
         return (
             one.replace(tzinfo=None, fold=0) == other.replace(tzinfo=None, fold=0)
             and one.utcoffset() == other.utcoffset()

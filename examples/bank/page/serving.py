@@ -85,8 +85,12 @@ def _declare_receipts(web: FastAPI, evidence: Evidence) -> None:
         return Response(text, media_type="application/json", headers={"Content-Disposition": name})
 
 
+# How long a page may take to be filled, in seconds: on a busy machine longer than NiceGUI's own three.
+_PATIENCE_S = 60.0
+
+
 def _declare_pages(bank: Bank, tape: Tape, evidence: Evidence) -> None:
-    @ui.page("/")
+    @ui.page("/", response_timeout=_PATIENCE_S)
     async def front() -> None:
         with _masthead(
             "Example Bank", "What is done here is stored as events, and all that is shown is made from them."
@@ -108,7 +112,7 @@ def _declare_pages(bank: Bank, tape: Tape, evidence: Evidence) -> None:
             await part.refresh()
         notary.follow()
 
-    @ui.page("/accounts/{account}")
+    @ui.page("/accounts/{account}", response_timeout=_PATIENCE_S)
     async def account_page(account: str) -> None:
         with _masthead(f"Account {account}", "Its statement, line by line as it was booked."):
             pass

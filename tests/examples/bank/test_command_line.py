@@ -170,7 +170,9 @@ def test_read_model_file_that_is_none_is_told_with_the_way_out(imported: Path) -
 
     result = run_bank("balances", "--data", imported)
 
-    assert "the read models cannot be used: DatabaseError: file is not a database. Delete read-models.db" in result.stderr
+    assert (
+        "the read models cannot be used: DatabaseError: file is not a database. Delete read-models.db" in result.stderr
+    )
     assert "Traceback" not in result.stderr
     assert result.returncode == 1
 
