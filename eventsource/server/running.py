@@ -150,6 +150,13 @@ class _Server(uvicorn.Server):
         Accept nobody any more, and let what is under way come to its end; uvicorn's own takes part of a second.
         """
         loop = asyncio.get_running_loop()
+        for listening in sockets or ():
+            with contextlib.suppress(RuntimeError, NotImplementedError):
+                loop.remove_reader(listening)
+        # A connection that asyncio accepts while its server is closed is never made, and never closed: those that were
+        # accepted by now come first.
+        for _ in range(3):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         for listening in sockets or ():
