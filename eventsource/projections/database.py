@@ -67,7 +67,7 @@ class Written(Generic[Result]):
 
     work: Work = attrs.field(factory=Work, init=False)
     is_done: bool = attrs.field(default=False, init=False)
-    _results: list[Result] = attrs.field(factory=list, init=False)
+    _results: list[Result] = attrs.field(factory=list[Result], init=False)
 
     def finish(self, result: Result) -> None:
         """

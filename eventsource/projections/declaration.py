@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, Enum, ForeignKeyConstraint, UniqueConstraint
 
 from eventsource.subscriptions.checkpoint import Writer
 
@@ -114,7 +114,7 @@ def _describe_column(column: Column[Any], dialect: Dialect) -> str:
         parts.append(f"AS {column.computed.sqltext}")
     if column.identity is not None:
         parts.append("IDENTITY")
-    if column.type.dialect_impl(dialect).__class__.__name__ and hasattr(column.type, "enums"):
+    if isinstance(column.type, Enum):
         parts.append(f"OF {column.type.enums}")
     return " ".join(part for part in parts if part)
 

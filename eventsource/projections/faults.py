@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
@@ -107,10 +107,10 @@ def _state(error: BaseException | None) -> str | None:
     """
     if isinstance(error, DBAPIError):
         error = error.orig
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    state: Any = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if state is None and error is not None and error.args and isinstance(error.args[0], dict):
         # As pg8000 has it.
-        state = error.args[0].get("C")
+        state = cast("dict[str, Any]", error.args[0]).get("C")
     return state if isinstance(state, str) else None
 
 
@@ -126,7 +126,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         if isinstance(current, BaseExceptionGroup):
-            todo += current.exceptions
+            todo += cast("BaseExceptionGroup[BaseException]", current).exceptions
         following = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
         if following is not None:
             todo.append(following)

@@ -18,7 +18,7 @@ from eventsource.errors import HandlerTransactionError
 from eventsource.projections.faults import passes
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from sqlalchemy import Engine, ExceptionContext, RootTransaction, TwoPhaseTransaction
 
@@ -99,9 +99,11 @@ class Work:
             dbapi = None if self.is_committing else self._dbapi
             if isinstance(dbapi, sqlite3.Connection):
                 dbapi.interrupt()
-        if dbapi is not None and hasattr(dbapi, "cancel_safe"):
+        # Psycopg has it, from 3.2 on.
+        cancel: Callable[..., object] | None = getattr(dbapi, "cancel_safe", None)
+        if cancel is not None:
             with suppress(Exception):
-                dbapi.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
+                cancel(timeout=_CANCEL_TIMEOUT_S)
 
 
 class BatchConnection(Connection):

@@ -152,7 +152,7 @@ async def rebuild(
     """
     async with ReadModelDatabase(database) if isinstance(database, str) else nullcontext(database) as opened:
         worker = Worker(store, opened, [projector], on_progress=on_progress)
-        worker._from_start = True  # noqa: SLF001  of this module
+        worker._from_start = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of this module
         async with worker:
             await worker.caught_up()
             return worker.progress[projector.name]
