@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import contextmanager
+import socket
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -61,7 +62,8 @@ def run(
     async def catching() -> Result | InterruptedBySignal:
         # asyncio would log the exception of a task that breaks the loop, so none leaves the task.
         try:
-            return await work
+            with nullcontext() if loop_factory else _woken_by_signals():
+                return await work
         except InterruptedBySignal as interrupted:
             return interrupted
 
@@ -70,6 +72,25 @@ def run(
     if isinstance(result, InterruptedBySignal):
         raise result
     return result
+
+
+@contextmanager
+def _woken_by_signals() -> Generator[None]:
+    """
+    Wake the event loop when a signal comes: one that comes right before the loop waits would be heeded after the wait.
+    """
+    loop = asyncio.get_running_loop()
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        reading.setblocking(False)  # noqa: FBT003  its only parameter
+        writing.setblocking(False)  # noqa: FBT003  its only parameter
+        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        loop.add_reader(reading, reading.recv, 4096)
+        try:
+            yield
+        finally:
+            loop.remove_reader(reading)
+            signal.set_wakeup_fd(before)
 
 
 @attrs.define
