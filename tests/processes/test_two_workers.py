@@ -162,7 +162,8 @@ async def test_second_worker_takes_over(bank: Bank) -> None:
 
     await bank.open("1")
     await bank.request("7", "1")
-    async with bank.worker(dispatcher=dispatcher_with(bank.store, hang), processes=[LoanApplication]):
+    hanging = dispatcher_with(bank.store, hang)
+    async with bank.worker(dispatcher=hanging, processes=[LoanApplication], stop_within_s=0.1):
         await begun.wait()
         async with bank.worker(processes=[LoanApplication, StandingOrder]) as other:
             await other.settle()
