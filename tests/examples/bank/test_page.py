@@ -4,7 +4,8 @@ The web page in a real browser.
 
 import re
 import signal
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -42,12 +43,27 @@ async def browser() -> AsyncGenerator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+def banks(tmp_path_factory: pytest.TempPathFactory) -> Generator[Iterator[str]]:
     """
-    A bank that most of these tests share; each opens accounts of its own.
+    The address of a bank for each test in turn: ten tests share one, since its first page shows 25 accounts.
     """
-    with _Served(tmp_path_factory.mktemp("bank") / "data") as served:
-        yield served.address
+
+    def addresses() -> Generator[str]:
+        while True:
+            with _Served(tmp_path_factory.mktemp("bank") / "data") as served:
+                for _ in range(10):
+                    yield served.address
+
+    with closing(addresses()) as each:
+        yield each
+
+
+@pytest.fixture
+def address(banks: Iterator[str]) -> str:
+    """
+    A bank that some of these tests share; each opens accounts of its own.
+    """
+    return next(banks)
 
 
 @pytest.fixture(scope="module")
