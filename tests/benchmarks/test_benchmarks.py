@@ -34,7 +34,7 @@ TINY = Sizes(
     large=300,
     observers=5,
     observed_s=0.3,
-    turn=0.1,
+    turn=0.02,
 )
 
 
