@@ -100,7 +100,7 @@ from .domain.precondition import (
     SubjectIsAtVersion as SubjectIsAtVersion,
     SubjectIsNew as SubjectIsNew,
 )
-from .domain.processes.correlation import (
+from .domain.processes.reaction import (
     own_command as own_command,
 )
 from .domain.processes.process_manager import (
@@ -286,9 +286,6 @@ from .processes.worker import (
 )
 from .projections.database import (
     ReadModelDatabase as ReadModelDatabase,
-)
-from .projections.progress import (
-    watch as watch,
 )
 from .projections.projector import (
     Projector as Projector,

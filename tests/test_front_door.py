@@ -233,7 +233,6 @@ NAMES = [
     "starts",
     "stored_types_of",
     "upcaster",
-    "watch",
     "with_metadata",
 ]
 

@@ -30,7 +30,6 @@ from eventsource.erasure.plan import Consequence
 from eventsource.errors import NotSeenError
 from eventsource.projections.database import ReadModelDatabase
 from eventsource.projections.erasures import load_notes
-from eventsource.projections.progress import watch
 from eventsource.projections.projector import Projector
 from eventsource.store.connect import connect
 from eventsource.store.interface import EventStore
@@ -275,7 +274,7 @@ async def _wait_for(
     end = time.monotonic() + wait_s
     state: State = "has let go"
     if last is not None:
-        watch(projector, store, database)
+        projector.watch(store, database)
         try:
             await projector.seen(last.id, max(wait_s, _ONE_LOOK_S))
         except NotSeenError:

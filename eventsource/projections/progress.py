@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from eventsource.domain.subject import Subject
     from eventsource.projections.database import ReadModelDatabase
-    from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 
 State = Literal["starting", "catching up", "live", "retrying", "stopped", "failed"]
@@ -206,13 +205,6 @@ class WatchedProgress:
             return 0
         self._events = checkpoint.events if checkpoint else 0
         return checkpoint.position if checkpoint else 0
-
-
-def watch(projector: Projector, store: EventStore, database: ReadModelDatabase) -> None:
-    """
-    Let ``projector.seen`` follow a projector that a worker in another process runs on *database*.
-    """
-    projector.track(WatchedProgress(projector.name, projector.subject, store, database))
 
 
 async def _position_to_reach(store: EventStore, subject: Subject, event_id: str) -> int:

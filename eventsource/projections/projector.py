@@ -16,6 +16,7 @@ from eventsource.domain.evolution.validation import validate
 from eventsource.domain.plain_call import check_has_run
 from eventsource.domain.subject import Subject
 from eventsource.errors import DeclarationError, EventDecodingError, EventError, ProjectorNotRunningError
+from eventsource.projections.progress import WatchedProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.projections.database import ReadModelDatabase
     from eventsource.projections.progress import Progress
+    from eventsource.store.interface import EventStore
 
 _HANDLER_PARAMETERS = 4
 
@@ -190,6 +193,12 @@ class Projector:
         if self._progress is None:
             raise ProjectorNotRunningError(self.name)
         await self._progress.wait_until_seen(event_id, timeout_s)
+
+    def watch(self, store: EventStore, database: ReadModelDatabase) -> None:
+        """
+        Let `seen` follow this projector where a worker of another process runs it on *database*.
+        """
+        self.track(WatchedProgress(self.name, self.subject, store, database))
 
     def track(self, progress: Progress) -> None:
         """

@@ -29,7 +29,6 @@ from eventsource import (
     StoreLockedError,
     Worker,
     connect,
-    watch,
 )
 from examples.bank import balances, rules
 from examples.bank.agreements import Agreements
@@ -159,7 +158,7 @@ async def open_bank(
                 await worker.caught_up()
         else:
             for projector in projectors:
-                watch(projector, opened, database)
+                projector.watch(opened, database)
             await _wait_for_worker(bank, folder)
         if runs_processes:
             processes = ProcessWorker(
@@ -219,7 +218,7 @@ async def read_balances(folder: Path, *, store: str | None = None, patience_s: f
 async def _read_beside_running_bank(folder: Path, store: str, patience_s: float) -> list[Balance]:
     projector = Balances()
     async with connect(store, read_only=True) as opened, ReadModelDatabase(read_model_url(folder)) as database:
-        watch(projector, opened, database)
+        projector.watch(opened, database)
         try:
             newest = await opened.last_event()
             if newest is not None:

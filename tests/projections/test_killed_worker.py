@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
-from eventsource import EventStore, ReadModelDatabase, Worker, connect, rebuild, watch
+from eventsource import EventStore, ReadModelDatabase, Worker, connect, rebuild
 from eventsource.testing.contract.chance import seeded_random
 from tests.projections.bank import Balances, assert_applied_exactly_once, dump, greeted, letter, moved, opened, query
 from tests.projections.worker_nursery import ANYWHERE, POINTS, SUPERSEDED
@@ -181,7 +181,7 @@ async def test_worker_in_another_process_can_be_watched(scene: Scene) -> None:
     """
     projector = Balances()
     async with ReadModelDatabase(f"sqlite:///{scene.read_path}") as database:
-        watch(projector, scene.store, database)
+        projector.watch(scene.store, database)
         async with scene.running_worker():
             for _ in range(3):
                 (recorded,) = await scene.store.commit([moved("1", 1)])

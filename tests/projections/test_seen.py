@@ -25,7 +25,6 @@ from eventsource import (
     ReadModelDatabase,
     ResultNotSeenError,
     Worker,
-    watch,
 )
 from tests.projections.bank import AccountOpened, Balances, balance_of, greeted, letter, moved, opened
 
@@ -112,7 +111,7 @@ async def test_event_that_is_not_reached_in_time_is_an_error(
     The error is a TimeoutError with the projector, the event and the time.
     """
     projector = Balances()
-    watch(projector, memory_store, database)
+    projector.watch(memory_store, database)
     (recorded,) = await memory_store.commit([opened("1")])
 
     with pytest.raises(NotSeenError) as excinfo:
@@ -268,7 +267,7 @@ async def test_the_time_limit_covers_the_look_into_the_store(
         async with Worker(store, database, [projector]) as worker:
             await worker.caught_up()
             if way == "watched":
-                watch(projector, store, database)
+                projector.watch(store, database)
             store.is_stuck, store.is_stubborn = True, is_stubborn
 
             if way == "dispatch":

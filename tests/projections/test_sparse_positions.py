@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eventsource import EventStream, InMemoryEventStore, Page, ReadModelDatabase, Worker, watch
+from eventsource import EventStream, InMemoryEventStore, Page, ReadModelDatabase, Worker
 from tests.projections.bank import Balances, balance_of, greeted, moved, opened
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def test_events_are_seen_also_those_of_other_subjects(database: ReadModelD
     async with SparseStore() as store:
         first, last, other = await store.commit([opened("1"), moved("1", 5), greeted("7")])
         async with Worker(store, database, [projector]):
-            watch(watcher, store, database)
+            watcher.watch(store, database)
             for event in (last, other, first):
                 await projector.seen(event.id)
                 await watcher.seen(event.id)

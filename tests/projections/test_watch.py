@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EventStore, NotSeenError, ReadModelDatabase, Worker, connect, watch
+from eventsource import EventStore, NotSeenError, ReadModelDatabase, Worker, connect
 from tests.projections.bank import Balances, balance_of, greeted, letter, moved, opened
 
 
@@ -19,7 +19,7 @@ async def test_watched_projector_is_seen(store: EventStore, database: ReadModelD
     await store.commit([opened("1")])
 
     async with Worker(store, database, [Balances()]), ReadModelDatabase(f"sqlite:///{read_path}") as other:
-        watch(watched, store, other)
+        watched.watch(store, other)
         for expected in range(1, 11):
             (recorded,) = await store.commit([moved("1", 1)])
             await watched.seen(recorded.id)
@@ -35,7 +35,7 @@ async def test_event_that_is_passed_over_is_seen(
     An event that changes nothing in the read model is seen, too.
     """
     watched = Balances()
-    watch(watched, store, database)
+    watched.watch(store, database)
 
     async with Worker(store, database, [Balances()]):
         for _ in range(3):
@@ -48,7 +48,7 @@ async def test_watching_before_the_first_worker_waits(store: EventStore, databas
     A read model that does not exist yet is waited for.
     """
     watched = Balances()
-    watch(watched, store, database)
+    watched.watch(store, database)
     (recorded,) = await store.commit([opened("1")])
     with pytest.raises(NotSeenError):
         await watched.seen(recorded.id, timeout_s=0.05)
@@ -70,7 +70,7 @@ async def test_store_opened_for_reading_can_be_watched(tmp_path: Path, read_path
         Worker(store, url, [Balances()]),
         ReadModelDatabase(url) as other,
     ):
-        watch(watched, reading, other)
+        watched.watch(reading, other)
         (recorded,) = await store.commit([opened("1")])
 
         await watched.seen(recorded.id)

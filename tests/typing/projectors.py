@@ -6,7 +6,7 @@ from typing import assert_type
 
 from sqlalchemy import Connection, text
 
-from eventsource import EventStore, Projector, ReadModelDatabase, RecordedEvent, Worker, handles, rebuild, watch
+from eventsource import EventStore, Projector, ReadModelDatabase, RecordedEvent, Worker, handles, rebuild
 from eventsource.projections import RunningProgress
 from tests.typing.bank import Account, AccountOpened
 
@@ -32,7 +32,7 @@ async def workers_take_projectors(store: EventStore, database: ReadModelDatabase
     Worker(store, database, [Account("1")])  # type: ignore[list-item]
     Worker(database, store, [Owners()])  # type: ignore[arg-type]
     assert_type(await rebuild(Owners(), store, database), RunningProgress)
-    watch(Owners(), store, "sqlite:///read.db")  # type: ignore[arg-type]
+    Owners().watch(store, "sqlite:///read.db")  # type: ignore[arg-type]
 
 
 async def questions_have_their_answers_type(database: ReadModelDatabase) -> None:

@@ -8,40 +8,17 @@ import functools
 import hashlib
 import re
 import uuid
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from eventsource.domain.plain_call import check_has_run, name_of
+from eventsource.domain.processes.reaction import ID, OwnCommand
 from eventsource.domain.subject import described, shown
 from eventsource.errors import EventError, InvalidSubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from eventsource.domain.event import Event, RecordedEvent
-    from eventsource.domain.processes.reaction import Reactions
-
-
-# What stands for the id in the template of a subject.
-ID: Final = "{id}"
-
-
-@final
-class OwnCommand:
-    """
-    Correlates events with the process whose command made them.
-    """
-
-    def __repr__(self) -> str:
-        return "own_command"
-
-
-own_command: Final = OwnCommand()
-
-if TYPE_CHECKING:
-    # A field of the event, the subject it stands at, a function of it, or whose command it was.
-    By: TypeAlias = str | OwnCommand | Callable[[Any], object]
+    from eventsource.domain.processes.reaction import By, Reactions
 
 
 def correlate(recorded: RecordedEvent, reactions: Reactions, *, process_name: str) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
-    from eventsource.domain.processes.correlation import By
+    from eventsource.domain.processes.reaction import By
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Lateness = Literal["ignore", "park"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, TypeVar, final, overload
 
 import attrs
 
@@ -16,7 +16,6 @@ from eventsource.domain.event_type import event_types
 from eventsource.domain.evolution.decoding import decode
 from eventsource.domain.evolution.erased import Erased
 from eventsource.domain.plain_call import check_has_run, check_is_plain
-from eventsource.domain.processes.correlation import ID
 from eventsource.errors import (
     AggregateNotFoundError,
     ConflictError,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.processes.correlation import By
 
 Method = TypeVar("Method", bound="Callable[..., object]")
 
@@ -38,6 +36,27 @@ _MARK = "_reaction"
 
 # The first parameter behind `self`, and one more that may be left out.
 _MOST_PARAMETERS: Final = 3
+
+
+# What stands for the id in the template of a subject.
+ID: Final = "{id}"
+
+
+@final
+class OwnCommand:
+    """
+    Correlates events with the process whose command made them.
+    """
+
+    def __repr__(self) -> str:
+        return "own_command"
+
+
+own_command: Final = OwnCommand()
+
+if TYPE_CHECKING:
+    # A field of the event, the subject it stands at, a function of it, or whose command it was.
+    By: TypeAlias = str | OwnCommand | Callable[[Any], object]
 
 
 @attrs.frozen
