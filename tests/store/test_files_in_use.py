@@ -167,6 +167,19 @@ def _replace(path: Path) -> None:
     other.replace(path)
 
 
+def _restore_over(path: Path) -> None:
+    before = path.parent.stat()
+    _replace(path)
+    # As `rsync -a` and `cp -a` do when they bring back a copy of the folder.
+    os.utime(path.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _exchange_folder(path: Path) -> None:
+    shutil.copytree(path.parent, other := path.parent.with_name("other"))
+    _move_folder(path)
+    other.rename(path.parent)
+
+
 def _delete_all(path: Path) -> None:
     for file in path.parent.iterdir():
         file.unlink()
@@ -202,6 +215,8 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "deleted": Path.unlink,
     "renamed": lambda path: path.rename(path.with_name("renamed.db")),
     "replaced": _replace,
+    "replaced, with the times of its directory set back": _restore_over,
+    "directory exchanged": _exchange_folder,
     "directory renamed": _move_folder,
     "log deleted": lambda path: _beside(path, "-wal").unlink(),
     "log renamed": lambda path: _beside(path, "-wal").rename(_beside(path, "-old")),

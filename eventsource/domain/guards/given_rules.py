@@ -57,6 +57,8 @@ def checked_rules(rules: object) -> tuple[Precondition, ...]:
     Raises:
         GuardError: It is no list, or holds something that is no rule.
     """
+    if rules == ():
+        return ()
     if isinstance(rules, (str, bytes, Mapping)) or not isinstance(rules, Iterable):
         msg = f"expected a list of rules, found {_described(rules)}; {_NO_LIST}"  # pyright: ignore[reportUnknownArgumentType]  looked at here
         raise GuardError(msg)

@@ -3,12 +3,17 @@ The files of a store while it is open: whether they are still those at the path,
 
 The writer asks after each fsync, and before each write whether the log is whole. So what a commit has
 confirmed is in the files that the next program opens.
+
+A commit does not ask for the times of the log or of its index: where they were asked for, Linux (6.13 and later,
+"multigrain timestamps") writes the inode anew at the next change, which costs a fifth of a small commit. The times
+of the folder tell as much: they change with each name in it.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,7 +36,15 @@ log = get_logger(__name__)
 # frames were moved into the database.
 _INDEX_HEADER: Final = struct.Struct("=14xHI12x8s56xI")
 _LOG_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
-_SALTS: Final = slice(16, 24)
+_SALTS_AT: Final = 16
+
+# The same in bytes: the salts, and the page and frames before them.
+_INDEX_SALTS: Final = slice(32, 40)
+_INDEX_EXTENT: Final = struct.Struct("=14xHI")
+
+# A folder that was changed as recently as this may change once more without its times showing it: a kernel counts
+# them in ticks of up to 10 ms, and some file systems in seconds, two at a time.
+_TICK_NS, _COARSE_TICK_NS, _SECOND_NS = 20_000_000, 2_000_000_000, 1_000_000_000
 
 # What is compared of a file that something seems to have written to: its beginning and its end.
 _FIRST_BYTES, _LAST_BYTES = 4096, 65_536
@@ -91,8 +104,12 @@ class StoreFiles:
         self._size = 0
         self._written_ns = 0
         self._digest = 0
-        self._log_state = _NO_LOG
+        self._index = b""
+        self._log_bytes = 0
         self._is_second_name_told = False
+        # The folder as it was when the files in it were last looked at; None if that says nothing of them.
+        self._folder = os.path.dirname(named)  # noqa: PTH120  half the time of Path.parent
+        self._folder_state: tuple[int, int, int, int] | None = None
         if is_store:
             check_kind(path, writing=writing)
         with exclusively():
@@ -148,9 +165,31 @@ class StoreFiles:
         What is wrong if the files at the path are not those that are open, in words.
         """
         try:
-            return self._misplaced(os.stat(self.named))  # noqa: PTH116  half the time of Path.stat
+            # Before the files, or what changes meanwhile would count as looked at.
+            folder = self._read_folder()
+            if folder == self._folder_state:
+                return None
+            self._folder_state = None
+            if what := self._misplaced(os.stat(self.named)):  # noqa: PTH116  half the time of Path.stat
+                return what
         except OSError as error:
             return self._gone(error)
+        if self._is_settled(folder):
+            self._folder_state = folder
+        return None
+
+    def _read_folder(self) -> tuple[int, int, int, int]:
+        found = os.stat(self._folder)  # noqa: PTH116
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+    def _is_settled(self, folder: tuple[int, int, int, int]) -> bool:
+        """
+        Whether each later change of a name in the folder shows in its times, and the files are in it.
+        """
+        changed = max(folder[2:])
+        tick = _TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS
+        # What a symbolic link leads to is in another folder.
+        return time.time_ns() - changed > tick and not os.path.islink(self.named)  # noqa: PTH114
 
     def _misplaced(self, database: os.stat_result) -> str | None:
         file = self._file
@@ -177,9 +216,11 @@ class StoreFiles:
         """
         if self._file.log is None:
             return None
-        page, frames, _, _ = self._read_log_state()
-        size = _LOG_HEADER_BYTES + frames * (_page_bytes(page) + _FRAME_HEADER_BYTES)
-        if frames and os.fstat(self._file.log).st_size < size:
+        if os.lseek(self._file.log, 0, os.SEEK_END) >= self._log_bytes:
+            return None
+        # Another program may have moved the log into the file, as is its right.
+        self._log_bytes = _log_bytes(self._read_index())
+        if os.lseek(self._file.log, 0, os.SEEK_END) < self._log_bytes:
             return f"its write-ahead log {self.log_path.name} was cut short"
         return None
 
@@ -189,16 +230,15 @@ class StoreFiles:
 
         Asked by the writer, in its turn, after writing.
         """
-        try:
-            database = os.stat(self.named)  # noqa: PTH116
-        except OSError as error:
-            return self._gone(error)
-        state = self._read_log_state()
-        if what := self._misplaced(database) or self._overwritten(database, state):
+        if what := self.misplaced():
             return what
-        self._log_state = state
-        log_file = self._file.log
-        if log_file is not None and state.frames and os.pread(log_file, _LOG_HEADER_BYTES, 0)[_SALTS] != state.salts:
+        file = self._file
+        header = self._read_index()
+        if what := self._overwritten(os.fstat(file.descriptor), header):
+            return what
+        self._index = header
+        self._log_bytes = size = _log_bytes(header)
+        if file.log is not None and size and os.pread(file.log, 8, _SALTS_AT) != header[_INDEX_SALTS]:
             return f"another program has written into its write-ahead log {self.log_path.name}"
         return None
 
@@ -210,7 +250,8 @@ class StoreFiles:
         self._size = status.st_size
         self._written_ns = status.st_mtime_ns
         self._digest = self._ends(status.st_size)
-        self._log_state = self._read_log_state()
+        self._index = header = self._read_index()
+        self._log_bytes = _log_bytes(header)
 
     @property
     def whereabouts(self) -> Path | None:
@@ -231,7 +272,7 @@ class StoreFiles:
         now = self.whereabouts
         return f"its file was moved to {now}" if now else "its file was deleted"
 
-    def _overwritten(self, database: os.stat_result, state: _LogState) -> str | None:
+    def _overwritten(self, database: os.stat_result, header: bytes) -> str | None:
         if database.st_nlink > 1 and not self._is_second_name_told:
             self._is_second_name_told = True
             log.warning("store.second_name", path=str(self.named), names=database.st_nlink)
@@ -240,7 +281,8 @@ class StoreFiles:
         if database.st_mtime_ns == self._written_ns:
             return None
         # Another program may have moved the log into the file, as is its right, or a tool has touched the file.
-        if not state.was_moved_since(self._log_state) and self._ends(self._size) != self._digest:
+        was_moved = _log_state(header).was_moved_since(_log_state(self._index))
+        if not was_moved and self._ends(self._size) != self._digest:
             return "another program has written into its file"
         self.note()
         return None
@@ -250,11 +292,8 @@ class StoreFiles:
         first = zlib.crc32(os.pread(descriptor, _FIRST_BYTES, 0))
         return zlib.crc32(os.pread(descriptor, _LAST_BYTES, max(0, size - _LAST_BYTES)), first)
 
-    def _read_log_state(self) -> _LogState:
-        if self._file.index is None:
-            return _NO_LOG
-        header = os.pread(self._file.index, _INDEX_HEADER.size, 0)
-        return _LogState._make(_INDEX_HEADER.unpack(header)) if len(header) == _INDEX_HEADER.size else _NO_LOG
+    def _read_index(self) -> bytes:
+        return b"" if self._file.index is None else os.pread(self._file.index, _INDEX_HEADER.size, 0)
 
     def _open_log(self, file: OpenFile) -> None:
         if not self.log_path.exists() or not self.index_path.exists():
@@ -282,5 +321,18 @@ class StoreFiles:
         os.fsync(self._file.descriptor)
 
 
-def _page_bytes(noted: int) -> int:
-    return 65_536 if noted == 1 else noted
+def _log_state(header: bytes) -> _LogState:
+    return _LogState._make(_INDEX_HEADER.unpack(header)) if len(header) == _INDEX_HEADER.size else _NO_LOG
+
+
+def _log_bytes(header: bytes) -> int:
+    """
+    How long the log is by its index, in bytes; 0 if there is nothing in it.
+    """
+    if len(header) < _INDEX_HEADER.size:
+        return 0
+    page: int
+    frames: int
+    page, frames = _INDEX_EXTENT.unpack_from(header)
+    # A page of 65,536 bytes does not fit into the field and is noted as 1.
+    return frames and _LOG_HEADER_BYTES + frames * ((65_536 if page == 1 else page) + _FRAME_HEADER_BYTES)

@@ -139,6 +139,7 @@ class EmbeddedEventStore:
         # Absolute, wherever the process goes later; and resolved, so that every name of the file leads to one lock.
         self._named = Path(path).absolute()
         self._path = self._named.resolve()
+        self._name = str(self._path)
         self._read_only = read_only
         self._source = source
         self._clock = clock
@@ -192,7 +193,8 @@ class EmbeddedEventStore:
         *,
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
-        await self._wait_for_restore()
+        if self._restores:
+            await self._wait_for_restore()
         writer = self._open_for_commit()
         request = CommitRequest.checked(
             events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
@@ -437,7 +439,7 @@ class EmbeddedEventStore:
         await self._open_reader().run(read_head)
 
     async def aclose(self) -> None:
-        self._process.check(str(self._path))
+        self._process.check(self._name)
         if self._writer:
             # What was asked for in this loop before the close is still decided and answered.
             self._send(self._writer, asyncio.get_running_loop())
@@ -584,13 +586,13 @@ class EmbeddedEventStore:
         self._growth.reach(max((waiting.events[-1].position for waiting in group if waiting.events), default=0))
 
     def _open_reader(self) -> Reader:
-        self._process.check(str(self._path))
+        self._process.check(self._name)
         if self._reader is None:
             raise StoreClosedError(str(self._path))
         return self._reader
 
     def _open_for_commit(self) -> Writer:
-        self._process.check(str(self._path))
+        self._process.check(self._name)
         if self._writer is None:
             self._open_reader()
             raise StoreReadOnlyError(str(self._path))
