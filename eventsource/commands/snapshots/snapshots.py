@@ -44,9 +44,6 @@ class Snapshots:
 
         policies: Of which classes, and when.
 
-        revision: A word that is part of each fingerprint: another one makes all snapshots useless. It is for
-            what a fingerprint cannot see, such as a handler that reads a file.
-
         patience_s: For how long a load waits for the store of the snapshots, in seconds; then it does without.
 
     Raises:
@@ -58,12 +55,10 @@ class Snapshots:
         store: SnapshotStore,
         policies: Mapping[type[Aggregate], SnapshotPolicy],
         *,
-        revision: str = "",
         patience_s: float = 1.0,
     ) -> None:
         self._store = store
         self._policies = dict(policies)
-        self._revision = revision
         self._patience_s = patience_s
         self._folds = {aggregate_class: self._make_fold(aggregate_class) for aggregate_class in self._policies}
         self._tasks: dict[tuple[object, ...], asyncio.Task[None]] = {}
@@ -206,13 +201,13 @@ class Snapshots:
 
     def _make_fold(self, aggregate_class: type[Aggregate]) -> _Fold:
         codec = StateCodec(aggregate_class)
-        fingerprint = fingerprint_of(aggregate_class, revision=self._revision)
+        fingerprint = fingerprint_of(aggregate_class)
         return _Fold(aggregate_class.__qualname__, codec, fingerprint)
 
     def _fold_of(self, aggregate_class: type[Aggregate]) -> _Fold:
         fold = self._folds[aggregate_class]
         if not fold.fingerprint.is_current:
-            # A module was loaded again under a running program.
+            # An upcaster was declared after the snapshots were set up.
             fold = self._folds[aggregate_class] = self._make_fold(aggregate_class)
         return fold
 

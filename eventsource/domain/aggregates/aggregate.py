@@ -56,6 +56,7 @@ OF_SUBCLASSES = (
     "_handlers",
     "_erased_handlers",
     "_unknown_events",
+    "_state_version",
     "_declared_rules",
     "_mutable_defaults",
 )
@@ -83,6 +84,8 @@ class Aggregate:
     ``abstract=True`` declares a base for other aggregates; it has no subject. With
     ``unknown_events="ignore"`` events that it has no handler for are passed over, and counted in its
     version; by default they are an error, since nobody can tell whether its rules need them.
+    ``state_version=2`` makes the snapshots taken with another number useless: raise it when a function that the
+    handlers call makes other state of the same events. A changed handler invalidates them by itself.
 
     Raises:
         DeclarationError: When the class is made: the subject is missing or has not exactly one
@@ -96,13 +99,20 @@ class Aggregate:
     _declared_rules: ClassVar[Mapping[str, tuple[Callable[..., Any], ...]]] = {}
     _erased_handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
     _unknown_events: ClassVar[UnknownEvents] = "error"
+    _state_version: ClassVar[int] = 1
     _mutable_defaults: ClassVar[dict[str, object]] = {}
 
     def __init_subclass__(
-        cls, *, subject: str = "", abstract: bool = False, unknown_events: UnknownEvents | None = None
+        cls,
+        *,
+        subject: str = "",
+        abstract: bool = False,
+        unknown_events: UnknownEvents | None = None,
+        state_version: int | None = None,
     ) -> None:
         super().__init_subclass__()
         check_names(cls, Aggregate, of_instances=_OF_INSTANCES, of_subclasses=OF_SUBCLASSES)
+        cls._state_version = cls._state_version if state_version is None else state_version
         cls._unknown_events = check_unknown_events(cls, unknown_events or cls._unknown_events)
         cls._handlers = collect_handlers(cls)
         cls._erased_handlers = collect_erased_handlers(cls)

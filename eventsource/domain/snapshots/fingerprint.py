@@ -1,38 +1,38 @@
 """
-Fingerprints of folds: a text that changes whenever other code would make the same events into state.
+Fingerprints of folds: a short text that changes when a class makes other state of the same events.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import dataclasses
+import enum
+import functools
+import hashlib
 import sys
-from typing import TYPE_CHECKING, Final
+import types
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import attrs
-import pydantic
+from pydantic import BaseModel
 
 from eventsource.domain.event_type import event_types
-from eventsource.domain.snapshots.aggregate_state import own_bases, state_types
-from eventsource.domain.snapshots.code_description import NOTHING, Description
+from eventsource.domain.snapshots.aggregate_state import state_types
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import CodeType, FunctionType
+    from collections.abc import Iterator
 
     from eventsource.domain.aggregates.aggregate import Aggregate
 
 # Raised when this package folds or stores state in another way.
-_FOLD: Final = "1"
+_FOLD: Final = "2"
+
+_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 
 
-# What Python calls by itself when an aggregate is made and its attributes are used.
-_CALLED_BY_PYTHON: Final = ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__delattr__")
-
-
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Fingerprint:
     """
-    The fingerprint of a fold, and what it was taken from.
+    The fingerprint of a fold.
 
     Attributes:
         text: 64 hex digits.
@@ -40,63 +40,150 @@ class Fingerprint:
 
     text: str
     _upcasters_declared: tuple[int, ...]
-    _names: tuple[tuple[Mapping[str, object], str, object], ...]
-    _codes: tuple[tuple[FunctionType, CodeType], ...]
 
     @property
     def is_current(self) -> bool:
         """
-        Whether every function, class and constant it was taken from still stands where it stood.
-
-        A module that was loaded again, or a function that a tool has put in place of another, is seen. What is
-        changed inside a list or a dict is not: take the fingerprint again to see that.
+        Whether no upcaster was declared since it was taken. Else take it again.
         """
-        return (
-            self._upcasters_declared == event_types.upcasters_declared
-            and all(names.get(name, NOTHING) is value for names, name, value in self._names)
-            and all(function.__code__ is code for function, code in self._codes)
-        )
+        return self._upcasters_declared == event_types.upcasters_declared
 
 
-def fingerprint_of(aggregate_class: type[Aggregate], *, revision: str = "") -> Fingerprint:
+def fingerprint_of(aggregate_class: type[Aggregate]) -> Fingerprint:
     """
     Take the fingerprint of how a class makes state of events.
 
-    It covers the handlers; the functions and methods they call and the constants they read, as far as these
-    are of the same project; the attributes with their types and defaults; the fields of the events; and the
-    version of Python, whose byte code it is. It is the same in every process that runs the same code. Code
-    of other distributions counts by the version of their package, where it says one.
-
-    What it cannot see is what a handler should not do: read a file, a clock, the state of another object.
-
-    Args:
-        aggregate_class: The class.
-
-        revision: A word of yours that counts in, for what cannot be seen.
+    It covers the attributes of the class with their types and defaults, the types, versions and fields of the events,
+    the upcasters that lead to them, the code of its handlers, and its ``state_version``. It is the same in every
+    process that runs the same code on the same version of Python. It does not follow what the handlers call and
+    import: a class raises its ``state_version`` when that makes other state.
 
     Raises:
-        UnstorableStateError: The annotation of an attribute cannot be resolved.
+        UnstorableStateError: The annotation of an attribute cannot be resolved, or its name is missing.
     """
-    bases = own_bases(aggregate_class)
-    # A project's own packages may be installed as distributions, too.
-    packages = frozenset(base.__module__.partition(".")[0] for base in bases)
-    description = Description(packages, tuple(bases))
-    description.add("fold", _FOLD, revision, aggregate_class.subject_template)
-    description.add("python", str(sys.implementation.cache_tag), importlib.util.MAGIC_NUMBER.hex())
-    description.add("pydantic", pydantic.VERSION)
+    declared = event_types.upcasters_declared
+    return Fingerprint(digest(*_facts(aggregate_class)), declared)
+
+
+def digest(*parts: str) -> str:
+    """
+    One short text for several, in their order.
+    """
+    summary = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "backslashreplace")
+        summary.update(b"%d:" % len(data))
+        summary.update(data)
+    return summary.hexdigest()
+
+
+def _facts(aggregate_class: type[Aggregate]) -> Iterator[str]:
     handlers, erased = aggregate_class._handlers, aggregate_class._erased_handlers  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
-    description.add("unknown events", aggregate_class._unknown_events)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
-    for name, (event_class, handler) in handlers.items():
-        description.add("handler", name, description.token(event_class), description.token(handler))
-    for name, handler in erased.items():
-        description.add("erased", name, description.token(handler))
-    for upcaster in event_types.upcasters_to({*handlers, *erased}):
-        facts = (upcaster.stored_type, upcaster.version, upcaster.function, upcaster.places, upcaster.gives_pairs)
-        description.add("upcaster", description.token(facts))
+    yield from (_FOLD, sys.implementation.cache_tag or "", aggregate_class.subject_template)
+    yield str(aggregate_class._state_version)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
+    yield aggregate_class._unknown_events  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
     for name, annotation in state_types(aggregate_class).items():
-        description.add("type", name, description.token(annotation))
-        description.add_attribute(name)
-    for name in (*_CALLED_BY_PYTHON, *aggregate_class._mutable_defaults):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of the same package
-        description.add_attribute(name)
-    text = description.finish()
-    return Fingerprint(text, event_types.upcasters_declared, tuple(description.names), tuple(description.codes))
+        yield from ("attribute", name, _type_text(annotation), _value_text(getattr(aggregate_class, name, ...)))
+    for name, (event_class, handler) in handlers.items():
+        yield from ("handler", name, _type_text(event_class), str(event_class.event_version), _function_text(handler))
+    for name, handler in erased.items():
+        yield from ("erased", name, _function_text(handler))
+    for upcaster in event_types.upcasters_to({*handlers, *erased}):
+        yield from ("upcaster", upcaster.stored_type, str(upcaster.version), repr(upcaster.places))
+        yield _function_text(upcaster.function)
+
+
+def _type_text(annotation: Any, around: tuple[str, ...] = ()) -> str:
+    """
+    An annotation as text: with the fields of the records that it names, and the members of the enums.
+    """
+    if not isinstance(annotation, type) or isinstance(annotation, types.GenericAlias):
+        parts = [_type_text(part, around) for part in get_args(annotation)]
+        origin = getattr(annotation, "__origin__", None)
+        name = _type_text(origin, around) if isinstance(origin, type) else _annotation_name(annotation)
+        return f"{name}[{', '.join(parts)}]" if parts else name
+    name = f"{annotation.__module__}.{annotation.__qualname__}"
+    if name in around:
+        return name
+    if issubclass(annotation, enum.Enum):
+        return f"{name}{[(member.name, _value_text(member.value)) for member in annotation]}"
+    return name + "".join(
+        f" {field}: {_type_text(kind, (*around, name))} = {default}" for field, kind, default in _fields(annotation)
+    )
+
+
+def _annotation_name(annotation: object) -> str:
+    # A member of Literal and what `Annotated` adds are values; the rest are forms of typing.
+    return _value_text(annotation) if isinstance(annotation, _PLAIN) else type(annotation).__qualname__
+
+
+def _fields(cls: Any) -> Iterator[tuple[str, Any, str]]:
+    if issubclass(cls, BaseModel):
+        for name, field in cls.model_fields.items():
+            yield name, field.annotation, f"{_value_text(field.default)} {field.alias} {field.metadata!r}"
+    elif dataclasses.is_dataclass(cls):
+        for each in dataclasses.fields(cls):
+            yield each.name, each.type, _value_text(each.default)
+    elif attrs.has(cls):
+        for attribute in attrs.fields(cls):
+            yield attribute.name, attribute.type, _value_text(attribute.default)
+
+
+def _value_text(value: Any, around: tuple[object, ...] = ()) -> str:
+    """
+    A value as text, the same in each process: one of another kind than those of Python counts by its class alone.
+    """
+    kind = cast("type[Any]", type(value))
+    if isinstance(value, _PLAIN) or value is ...:
+        text = repr(value)
+    elif isinstance(value, (set, frozenset)):
+        text = f"{kind.__name__}{sorted(_value_text(each, around) for each in _items(value))}"
+    elif isinstance(value, (list, tuple)):
+        text = f"{kind.__name__}{[_value_text(each, around) for each in _items(value)]}"
+    elif isinstance(value, dict):
+        text = f"dict{[_value_text(pair, around) for pair in _items(value.items())]}"
+    elif isinstance(value, types.CodeType):
+        text = _code_text(value)
+    elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
+        text = _function_text(value, around)
+    elif isinstance(value, type):
+        text = f"{value.__module__}.{value.__qualname__}"
+    else:
+        text = f"{kind.__module__}.{kind.__qualname__}"
+        if kind.__repr__ is not object.__repr__:
+            # Decimals, dates, members of enums; an address is another one in each process.
+            text += f" {value!r}".partition(" at 0x")[0]
+    return text
+
+
+def _items(values: Any) -> tuple[Any, ...]:
+    return tuple(values)
+
+
+def _function_text(function: Any, around: tuple[object, ...] = ()) -> str:
+    """
+    The code of a function with its defaults and what it encloses: a decorator's arguments, and what it decorates.
+    """
+    if isinstance(function, functools.partial):
+        parts = (function.func, function.args, function.keywords)
+        return f"partial {[_value_text(part, around) for part in parts]}"
+    plain: Any = getattr(function, "__func__", function)
+    if not isinstance(plain, types.FunctionType) or plain in around:
+        return _value_text(type(plain))
+    inner = (*around, plain)
+    kept = [_cell_text(cell, inner) for cell in plain.__closure__ or ()]
+    defaults = (_value_text(plain.__defaults__, inner), _value_text(plain.__kwdefaults__, inner))
+    return "\n".join((_code_text(plain.__code__, plain.__doc__), *defaults, *kept))
+
+
+def _cell_text(cell: types.CellType, around: tuple[object, ...]) -> str:
+    try:
+        return _value_text(cell.cell_contents, around)
+    except ValueError:
+        return "nothing yet"
+
+
+def _code_text(code: types.CodeType, docstring: str | None = None) -> str:
+    # Neither its lines nor its file nor its docstring: a comment changes nothing.
+    constants = [_value_text(each) for each in code.co_consts if docstring is None or each != docstring]
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_flags} {constants}"

@@ -8,7 +8,7 @@ from typing import final
 
 import attrs
 
-from eventsource.domain.snapshots.code_description import digest
+from eventsource.domain.snapshots.fingerprint import digest
 
 
 @final

@@ -4,7 +4,6 @@ The state of an aggregate as JSON, and back the very same.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
@@ -13,13 +12,11 @@ from pydantic_core import PydanticSerializationError, core_schema
 
 from eventsource.domain.evolution.record_schema import CORE_CONFIG, with_records
 from eventsource.domain.snapshots.aggregate_state import (
-    kept_by_framework,
     put_state,
     set_state_of,
     state_of,
     state_types,
 )
-from eventsource.domain.snapshots.code_references import references_of
 from eventsource.domain.snapshots.sameness import are_same
 from eventsource.errors import UnstorableStateError
 
@@ -41,7 +38,7 @@ class StateCodec:
 
     Raises:
         UnstorableStateError: An attribute has no annotation, or one that has no form in JSON, or its default does
-            not fit; or a handler sets an attribute that is not declared.
+            not fit.
     """
 
     def __init__(self, aggregate_class: type[Aggregate]) -> None:
@@ -60,6 +57,9 @@ class StateCodec:
             UnstorableStateError: It would not come back the same; the error says which attribute.
         """
         state = set_state_of(aggregate)
+        for name in state:
+            if name not in self._types:
+                raise self._refusal(name, "a handler sets it, and the class does not declare it")
         text = self._write(state)
         self._check_same(state, self._read(text))
         return text
@@ -83,10 +83,6 @@ class StateCodec:
         for name in cls._mutable_defaults:  # pyright: ignore[reportPrivateUsage]  of the same package
             if name in set_state_of(self._class("1")) and name not in self._types:
                 raise self._refusal(name, "it has no annotation: say what it holds")
-        for _, handler in cls._handlers.values():  # pyright: ignore[reportPrivateUsage]  of the same package
-            for name in references_of(inspect.unwrap(handler).__code__).written:
-                if name not in {*self._types, *kept_by_framework()} and not hasattr(cls, name):
-                    raise self._refusal(name, f"{handler.__name__} sets it, but the class does not declare it")
 
     def _schema_types(self) -> dict[str, Any]:
         types: dict[str, Any] = {}

@@ -340,11 +340,21 @@ class Unresolved(Aggregate, subject="/unresolved/{id}"):
     def _happened(self, event: Happened) -> None: ...
 
 
+def test_a_state_with_an_undeclared_attribute_is_refused() -> None:
+    """
+    An attribute that a handler sets and the class does not declare is named when a snapshot is taken.
+    """
+    aggregate = Undeclared("1")
+    aggregate.found = 5
+
+    with pytest.raises(UnstorableStateError, match=r"Undeclared\.found: a handler sets it, and the class does not"):
+        StateCodec(Undeclared).encode(aggregate)
+
+
 @pytest.mark.parametrize(
     ("aggregate_class", "attribute"),
     [
         (Unannotated, "lines"),
-        (Undeclared, "found"),
         (OfOddThings, "things"),
         (OfNone, "name"),
         (Unresolved, "name"),
