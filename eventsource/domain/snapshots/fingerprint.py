@@ -10,7 +10,7 @@ import functools
 import hashlib
 import sys
 import types
-from typing import TYPE_CHECKING, Any, Final, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import attrs
 from pydantic import BaseModel
@@ -133,7 +133,7 @@ def _value_text(value: Any, around: tuple[object, ...] = ()) -> str:
     """
     A value as text, the same in each process: one of another kind than those of Python counts by its class alone.
     """
-    kind = cast("type[Any]", type(value))
+    kind: Any = value.__class__
     if isinstance(value, _PLAIN) or value is ...:
         text = repr(value)
     elif isinstance(value, (set, frozenset)):
