@@ -1,5 +1,5 @@
 """
-What the server is measured against: an ASGI application that does nothing, on the same uvicorn, set up the same.
+What the server is measured against: an ASGI application that does nothing, on the same connections.
 
 A program of its own; it prints its port.
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import Any
 
-import uvicorn
 import uvloop
 
 from eventsource.server import ServerLimits
-from eventsource.server.connections import guarded_protocol
+from eventsource.server.accepting import HttpServer
 
 _BLOCK = b"x" * 256 * 1024
 _JSON = [(b"content-type", b"application/json")]
@@ -66,19 +66,10 @@ async def _observe(send: Any) -> None:
 
 async def _serve() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        listening.setblocking(False)  # noqa: FBT003  its only parameter
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        config = uvicorn.Config(
-            _app,  # pyright: ignore[reportArgumentType]
-            http=guarded_protocol(ServerLimits()),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=1024,
-        )
-        await uvicorn.Server(config).serve(sockets=[listening])
+        HttpServer(_app, ServerLimits(), time.monotonic).start(listening)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -56,6 +56,10 @@ def serve(
         float, typer.Option(min=0.05, metavar="SECONDS", help="Time between two heartbeats of an observed stream.")
     ] = 2.0,
     max_connections: Annotated[int, typer.Option(min=1, help="How many connections there may be at a time.")] = 2048,
+    max_connections_per_address: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many of them one address may have; half of them if it is not said."),
+    ] = None,
     max_body: Annotated[int, typer.Option(min=1024, metavar="BYTES", help="The largest body of a request.")] = 8
     * 2**20,
     read_only: Annotated[bool, typer.Option("--read-only", help="Serve a store that another process writes.")] = False,
@@ -79,7 +83,7 @@ def serve(
         msg = "--cert and --key go together"
         raise CommandError(msg)
     url = _store_url(store)
-    settings = _settings(heartbeat, max_connections, max_body)
+    settings = _settings(heartbeat, max_connections, max_connections_per_address, max_body)
     (log_in_json if json else log_in_words)()
     # What is loaded now stays. Requests leave no cycles behind, so it is enough to look for some now and then.
     gc.freeze()
@@ -98,7 +102,9 @@ def _store_url(store: str | None) -> str:
     return f"sqlite:{Path(directory) / _STORE_FILE}"
 
 
-def _settings(heartbeat_s: float, connections: int, body_bytes: int) -> ServerSettings:
+def _settings(
+    heartbeat_s: float, connections: int, connections_per_address: int | None, body_bytes: int
+) -> ServerSettings:
     try:
         from eventsource.server import ServerLimits, ServerSettings, Tokens, read_tokens  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
@@ -122,7 +128,9 @@ def _settings(heartbeat_s: float, connections: int, body_bytes: int) -> ServerSe
     return attrs.evolve(
         ServerSettings.from_environ(os.environ, tokens=tokens),
         heartbeat_s=heartbeat_s,
-        limits=ServerLimits(connections=connections, body_bytes=body_bytes),
+        limits=ServerLimits(
+            connections=connections, connections_per_address=connections_per_address, body_bytes=body_bytes
+        ),
     )
 
 

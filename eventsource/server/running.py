@@ -4,21 +4,18 @@ Running a server: in this process, as long as a block of code lasts.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import time
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from eventsource.errors import AddressUnavailableError
 from eventsource.log import get_logger
-from eventsource.server.app import Application, make_app
-from eventsource.server.connections import guarded_protocol
+from eventsource.server.accepting import HttpServer, tls_context
+from eventsource.server.app import make_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable
     from os import PathLike
 
     from eventsource.server.settings import ServerSettings
@@ -76,100 +73,19 @@ async def serve(
     app = make_app(store, settings)
     listening = listening or listen(host, port)
     with contextlib.closing(listening):
-        server = _Server(
-            uvicorn.Config(
-                app,
-                # Both are given by the caller: what is listening, and who handles signals.
-                http=guarded_protocol(settings.limits, clock),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                # Nothing here depends on who the client is.
-                proxy_headers=False,
-                server_header=False,
-                backlog=_BACKLOG,
-                timeout_keep_alive=settings.limits.idle_s,  # type: ignore[arg-type]  # any number will do
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-            ),
-            app,
-            grace_s,
-        )
         # Before anything runs: a bad certificate is the caller's to mend.
-        server.config.load()
-        url = _url(listening, is_secure=certificate is not None)
-        running = asyncio.create_task(server.serve(sockets=[listening]))
+        tls = None if certificate is None else tls_context(certificate, key)
+        server = HttpServer(app, settings.limits, clock, tls)
+        url = _url(listening, is_secure=tls is not None)
+        server.start(listening)
         try:
-            while not server.started:
-                await asyncio.sleep(0.001)
-                if running.done():
-                    await running
             _log.info("server.started", address=url)
             yield url
         finally:
-            server.stop()
-            await running
+            app.close(grace_s=grace_s)
+            # The application cuts what is left after the grace; a client may not even take the end of its answer.
+            await server.stop(grace_s + 1)
             _log.info("server.stopped", address=url)
-
-
-class _Server(uvicorn.Server):
-    """
-    A server of uvicorn's that handles no signals, and whose application ends its streams.
-    """
-
-    def __init__(self, config: uvicorn.Config, app: Application, grace_s: float) -> None:
-        super().__init__(config)
-        self._app = app
-        self._grace_s = grace_s
-        self._stopping = asyncio.Event()
-
-    def stop(self) -> None:
-        """
-        End it, now.
-        """
-        self.should_exit = True
-        self._stopping.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        # The process belongs to whoever serves in it.
-        yield
-
-    async def main_loop(self) -> None:
-        """
-        Keep the date that answers carry, until the server is to stop.
-        """
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await self._stopping.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """
-        Accept nobody any more, and let what is under way come to its end; uvicorn's own takes part of a second.
-        """
-        loop = asyncio.get_running_loop()
-        for listening in sockets or ():
-            with contextlib.suppress(RuntimeError, NotImplementedError):
-                loop.remove_reader(listening)
-        # A connection that asyncio accepts while its server is closed is never made, and never closed: those that were
-        # accepted by now come first.
-        for _ in range(3):
-            await asyncio.sleep(0)
-        for server in self.servers:
-            server.close()
-        for listening in sockets or ():
-            listening.close()
-        self._app.close(grace_s=self._grace_s)
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        # The application cuts what is left after the grace; a client may not even take the end of its answer.
-        deadline = loop.time() + self._grace_s + 1
-        while (self.server_state.connections or self.server_state.tasks) and loop.time() < deadline:  # noqa: ASYNC110  uvicorn tells nobody when they are gone
-            await asyncio.sleep(0.01)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
 
 
 def listen(host: str, port: int) -> socket.socket:

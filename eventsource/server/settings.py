@@ -29,11 +29,15 @@ class ServerLimits:
 
         restore_bytes: The same for a backup that is restored.
 
-        header_bytes: The largest address and headers of a request together.
+        header_bytes: The largest address and headers of a request together; the same for its trailers, and for the
+            extensions of its chunks.
 
-        connections: How many there may be at a time; one more is answered with 503 and closed.
+        connections: How many there may be at a time; one more is answered with 503 and closed. A connection that waits
+            for its handshake or for a request gives way to a new one.
 
-        header_s: Seconds in which the headers must have come.
+        connections_per_address: How many of them one address may have; None for half of them. A proxy is one address.
+
+        header_s: Seconds in which the headers must have come, and before them the TLS handshake.
 
         body_s: Seconds in which the body must have come, and one more for each 64 KiB of it.
 
@@ -52,6 +56,9 @@ class ServerLimits:
     restore_bytes: int = attrs.field(default=1024 * _MIB, validator=attrs.validators.gt(0))
     header_bytes: int = attrs.field(default=32 * 1024, validator=attrs.validators.gt(0))
     connections: int = attrs.field(default=2048, validator=attrs.validators.gt(0))
+    connections_per_address: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.gt(0))
+    )
     header_s: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
     body_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
     idle_s: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))

@@ -4,9 +4,11 @@ A server to try requests on, and the clients that make them: over real sockets, 
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -180,18 +182,26 @@ async def serving(
     settings: ServerSettings | None = None,
     grace_s: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    verify: ssl.SSLContext | bool = True,
     **changes: Any,
 ) -> AsyncGenerator[Served]:
     """
     Serve a store, by default an empty one in memory, with a heartbeat that tests need not wait for.
+
+    Args:
+        verify: How the client trusts the server's certificate.
     """
     limits = {name: changes.pop(name) for name in list(changes) if name in attrs.fields_dict(ServerLimits)}
     settings = settings or ServerSettings(TOKENS, **{"heartbeat_s": 0.2, "limits": ServerLimits(**limits), **changes})
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(connect("memory:")) if store is None else store
-        async with serve(served, settings, grace_s=grace_s, clock=clock) as url:
+        async with serve(served, settings, grace_s=grace_s, clock=clock, certificate=certificate, key=key) as url:
             headers = {"authorization": f"Bearer {ADMINISTRATOR}"}
-            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S, limits=_NO_LIMITS) as http:
+            async with httpx.AsyncClient(
+                base_url=url, headers=headers, timeout=PATIENCE_S, limits=_NO_LIMITS, verify=verify
+            ) as http:
                 yield Served(url, served, http)
 
 
