@@ -20,7 +20,7 @@ from eventsource.cli.notary_output import (
 )
 from eventsource.cli.notary_running import book_if_known, book_path, find_ledger, follow, read_status
 from eventsource.cli.options import Json, StoreUrl, show_help_if_alone
-from eventsource.cli.output import write_error, write_json, write_lines
+from eventsource.cli.output import write_error, write_file, write_json, write_lines
 from eventsource.cli.signals import run as run_async
 from eventsource.notary import (
     EmbeddedLedger,
@@ -30,7 +30,7 @@ from eventsource.notary import (
     make_receipt,
     verify,
 )
-from eventsource.notary.publishing import make_head, write_head
+from eventsource.notary.publishing import make_head
 from eventsource.notary.signed_head import to_witness_request
 from eventsource.notary.standing import find_standing
 from eventsource.store.connect import connect
@@ -249,10 +249,10 @@ def export(
     if output is None:
         write_lines([text.removesuffix("\n")])
     elif before is None:
-        write_head(output, SignedHead.parse(text))
+        write_file(output, str(SignedHead.parse(text)))
         write_error(f"{output}: {head_in_words(text)}")
     else:
-        output.write_text(text, encoding="utf-8")
+        write_file(output, text)
     return ExitCode.DONE
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import filelock
 
+from eventsource import private_files
 from eventsource.errors import (
     LedgerClosedError,
     LedgerLockedError,
     LedgerReadOnlyError,
     LedgerUnavailableError,
     NotALedgerError,
+    UnsafeFileError,
 )
 from eventsource.notary.merkle_log import MerkleLog
 from eventsource.store.callers import OwnProcess
@@ -58,7 +60,8 @@ class EmbeddedLedger:
 
     def __init__(self, path: str | PathLike[str], *, read_only: bool = False, origin: str | None = None) -> None:
         # Resolved, so that every name of the file leads to one lock.
-        self.path = Path(path).resolve()
+        self._named = Path(path).absolute()
+        self.path = self._named.resolve()
         self._read_only = read_only
         self._origin = origin
         self._lock: filelock.BaseFileLock | None = None
@@ -74,9 +77,12 @@ class EmbeddedLedger:
             raise NotALedgerError(self.path, "it is an event store")
         if not self._read_only and self.path.parent.is_dir():
             # Made here: a ledger may be made before a fork and opened after it.
-            self._lock = filelock.FileLock(f"{self.path}-writer.lock", mode=0o600, thread_local=False)
             try:
+                private_files.refuse_planted_link(self._named)
+                self._lock = private_files.lock(Path(f"{self.path}-writer.lock"), thread_local=False)
                 self._lock.acquire(timeout=0)
+            except UnsafeFileError as error:
+                raise LedgerUnavailableError(str(error.path), error.reason) from error
             except filelock.Timeout:
                 raise LedgerLockedError(self.path) from None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"eventsource-notary {self.path.name}")
