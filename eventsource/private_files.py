@@ -150,7 +150,8 @@ def make_database(path: Path, *, is_known: bool) -> None:
         UnsafeFileError: See `claim`.
         OSError: It cannot be made.
     """
-    if is_known or look(path) is None:
+    status = look(path)
+    if is_known or status is None or not status.st_size:
         # The new file last: a journal that was planted must not be played back into it.
         for each in beside(path):
             claim(each)
@@ -170,17 +171,20 @@ def look_beside(path: Path) -> None:
         look(each)
 
 
-def refuse_planted_link(path: Path) -> None:
+def refuse_planted_link(path: Path, *, is_known: bool) -> None:
     """
-    Refuse a symbolic link that leads to no content: what is made by its name would lie where another wants it.
+    Refuse a symbolic link, unless it is one more name of a database that is there already.
 
-    A link to a database is one more name of it. That the content is what the caller writes to, he checks himself.
+    What is made by the name of another link would lie where somebody else wants it.
+
+    Args:
+        is_known: Whether the file that the path leads to is such a database.
 
     Raises:
-        UnsafeFileError: It leads to nothing, or to an empty file.
+        UnsafeFileError: It is a symbolic link to anything else.
     """
-    if path.is_symlink() and not (path.exists() and path.stat().st_size):
-        raise UnsafeFileError(path, "it is a symbolic link that leads to nothing yet: give the path that it leads to")
+    if path.is_symlink() and not is_known:
+        raise UnsafeFileError(path, "it is a symbolic link to no such file: remove it, or give the path it leads to")
 
 
 def beside(path: Path) -> list[Path]:

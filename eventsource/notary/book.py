@@ -29,6 +29,7 @@ from eventsource.notary.ledger import Head
 from eventsource.notary.sqlite_file import FileKind, NotaryFile, translated
 from eventsource.private_files import refuse_planted_link
 from eventsource.store.callers import OwnProcess
+from eventsource.store.embedded.open_files import is_database_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -211,7 +212,7 @@ class NotaryBook:
     def _open(self) -> None:
         if not self._read_only:
             try:
-                refuse_planted_link(self._named)
+                refuse_planted_link(self._named, is_known=is_database_file(self.path, _KIND.application_id))
             except UnsafeFileError as error:
                 raise LedgerUnavailableError(str(error.path), error.reason) from error
         self._file = file = NotaryFile(self.path, _KIND, read_only=self._read_only)

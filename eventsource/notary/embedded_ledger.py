@@ -21,9 +21,9 @@ from eventsource.errors import (
     NotALedgerError,
     UnsafeFileError,
 )
-from eventsource.notary.merkle_log import MerkleLog
+from eventsource.notary.merkle_log import KIND, MerkleLog
 from eventsource.store.callers import OwnProcess
-from eventsource.store.embedded.open_files import is_store_file, refuse_inherited
+from eventsource.store.embedded.open_files import is_database_file, is_store_file, refuse_inherited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -78,7 +78,9 @@ class EmbeddedLedger:
         if not self._read_only and self.path.parent.is_dir():
             # Made here: a ledger may be made before a fork and opened after it.
             try:
-                private_files.refuse_planted_link(self._named)
+                private_files.refuse_planted_link(
+                    self._named, is_known=is_database_file(self.path, KIND.application_id)
+                )
                 self._lock = private_files.lock(Path(f"{self.path}-writer.lock"), thread_local=False)
                 self._lock.acquire(timeout=0)
             except UnsafeFileError as error:

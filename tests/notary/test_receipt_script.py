@@ -221,7 +221,7 @@ async def test_what_is_left_out_or_added_is_not_good(
     assert ended(script.changed(change), NOT_GOOD)
 
 
-async def test_output_that_cannot_be_written_is_not_an_answer(script: Script) -> None:
+def test_output_that_cannot_be_written_is_not_an_answer(script: Script) -> None:
     """
     Where nobody reads the answer the exit code is neither good nor not good; a narrow terminal gets escapes.
     """

@@ -181,7 +181,7 @@ def is_store_file(path: Path) -> bool:
 
 def is_database_file(path: Path, application_id: int | None = None) -> bool:
     """
-    Whether a file is empty or an SQLite database, found without SQLite.
+    Whether a file is an SQLite database, found without SQLite. An empty file is none yet.
 
     Args:
         application_id: Of what kind; by default of any.
@@ -190,8 +190,6 @@ def is_database_file(path: Path, application_id: int | None = None) -> bool:
         status = path.stat()
     except OSError:
         return False
-    if not status.st_size:
-        return stat.S_ISREG(status.st_mode)
     header = _read_header(path, inode_of(status))
     is_of_kind = application_id is None or header[_APPLICATION_ID] == application_id.to_bytes(4)
     return header.startswith(_MAGIC) and is_of_kind

@@ -47,7 +47,7 @@ from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
 from eventsource.store.embedded.files import StoreFiles
 from eventsource.store.embedded.index_building import build_index
-from eventsource.store.embedded.open_files import refuse_inherited
+from eventsource.store.embedded.open_files import is_store_file, refuse_inherited
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
@@ -533,7 +533,7 @@ class EmbeddedEventStore:
         if not self._read_only:
             # Made here: a store may be made before a fork and opened after it.
             try:
-                private_files.refuse_planted_link(self._named)
+                private_files.refuse_planted_link(self._named, is_known=is_store_file(self._path))
                 self._lock = private_files.lock(Path(f"{self._path}-writer.lock"), thread_local=False)
                 self._lock.acquire(timeout=0)
             except UnsafeFileError as error:
