@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -137,9 +137,12 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     private_files.replace(path, b"old")
 
-    with pytest.raises(KeyError), private_files.replacing(path) as output:
+    def fail(output: IO[bytes]) -> None:
         output.write(b"half")
         raise KeyError
+
+    with pytest.raises(KeyError), private_files.replacing(path) as half:
+        fail(half)
 
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -151,14 +154,12 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     """
     path = tmp_path / "file"
 
-    with pytest.raises(FileExistsError), private_files.replacing(path, overwrite=False) as output:
-        output.write(b"ours")
+    with pytest.raises(FileExistsError), private_files.replacing(path, overwrite=False):
         path.write_bytes(b"theirs")
     assert path.read_bytes() == b"theirs"
 
     path.unlink()
-    with pytest.raises(UnsafeFileError), private_files.replacing(path) as output:
-        output.write(b"ours")
+    with pytest.raises(UnsafeFileError), private_files.replacing(path):
         path.symlink_to(tmp_path / "elsewhere")
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 

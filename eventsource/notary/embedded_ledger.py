@@ -76,11 +76,9 @@ class EmbeddedLedger:
             # Before the lock is asked for: it is the store's.
             raise NotALedgerError(self.path, "it is an event store")
         if not self._read_only and self.path.parent.is_dir():
+            self.check_name()
             # Made here: a ledger may be made before a fork and opened after it.
             try:
-                private_files.refuse_planted_link(
-                    self._named, is_known=is_database_file(self.path, KIND.application_id)
-                )
                 self._lock = private_files.lock(Path(f"{self.path}-writer.lock"), thread_local=False)
                 self._lock.acquire(timeout=0)
             except UnsafeFileError as error:
@@ -103,6 +101,18 @@ class EmbeddedLedger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def check_name(self) -> None:
+        """
+        Refuse a symbolic link that leads to no log: another one is one more name of it.
+
+        Raises:
+            LedgerUnavailableError: It leads elsewhere.
+        """
+        try:
+            private_files.refuse_planted_link(self._named, is_known=is_database_file(self.path, KIND.application_id))
+        except UnsafeFileError as error:
+            raise LedgerUnavailableError(str(error.path), error.reason) from error
 
     @property
     def origin(self) -> str:
