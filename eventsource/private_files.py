@@ -304,7 +304,7 @@ def _tighten(path: Path, status: os.stat_result, mode: int) -> None:
         raise UnsafeFileError(path, f"{_openness(before)}, and that cannot be changed: {error.strerror}") from error
     if after & _OTHERS:
         raise UnsafeFileError(path, f"{_openness(before)}, and its file system does not change that")
-    log.warning("file.made_private", path=str(path), mode=f"{before:04o}")
+    log.info("file.made_private", path=str(path), mode=f"{before:04o}")
 
 
 def _openness(mode: int) -> str:

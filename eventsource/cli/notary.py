@@ -2,6 +2,7 @@
 ``eventsource notary``: notarise a store, ask how far that is, verify, and hand out heads and receipts.
 """
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -247,7 +248,8 @@ def export(
 
     text = run_async(work())
     if output is None:
-        write_lines([text.removesuffix("\n")])
+        # A signature is over the text as it is.
+        write_lines(text.removesuffix("\n").split("\n"), as_they_are=not sys.stdout.isatty())
     elif before is None:
         write_file(output, str(SignedHead.parse(text)))
         write_error(f"{output}: {head_in_words(text)}")
@@ -288,5 +290,5 @@ def receipt(
             )
         return made.model_dump_json(indent=1)
 
-    write_lines([run_async(work())])
+    write_lines(run_async(work()).split("\n"))
     return ExitCode.DONE

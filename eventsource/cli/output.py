@@ -40,9 +40,15 @@ class ReaderLeftError(Exception):
     """
 
 
-def write_lines(lines: Iterable[str]) -> None:
+def write_lines(lines: Iterable[str], *, as_they_are: bool = False) -> None:
     """
     Write lines to standard output, in UTF-8 or what the terminal understands, and send them off.
+
+    Each is escaped here, whatever it holds: a text of data brings no line of its own, and moves no cursor.
+
+    Args:
+        as_they_are: Do not: for lines whose data is escaped already and that have colours, and for what another
+            program reads as it is.
 
     Raises:
         ReaderLeftError: Nobody reads any more.
@@ -54,7 +60,7 @@ def write_lines(lines: Iterable[str]) -> None:
     # A terminal that lacks a character gets its escape; a pipe or a file always gets UTF-8, as NDJSON demands.
     encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
     try:
-        for line in lines:
+        for line in lines if as_they_are else map(escape, lines):
             sys.stdout.buffer.write(f"{line}\n".encode(encoding, "backslashreplace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:

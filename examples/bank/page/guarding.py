@@ -98,8 +98,8 @@ class PageGuard:
     def _is_ours(self, name: str, scope: Scope) -> bool:
         # Where it listens at all addresses, the one of this connection counts. A name must be given: any name can be
         # pointed here.
-        server = scope.get("server")
-        return name in self._names or (bool(server) and _is_address(name) and name == str(server[0]))
+        server, *_ = scope.get("server") or ("",)
+        return name in self._names or (_is_address(name) and name == server)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -69,9 +69,13 @@ async def serve_page(bank: Bank, evidence: Evidence, listening: socket.socket, *
             timeout_graceful_shutdown=_FAREWELL_S,
         )
     )
-    # The server ends on these signals, and then passes them on: by then they have done what they should.
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # The server ends on these signals and passes them on then. One that comes before it listens to them ends it, too.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ignore)
+        signal.signal(number, end)
     following = asyncio.create_task(tape.follow())
     following.add_done_callback(lambda _: _end(server))
     print(f"The bank is open: {_address(listening)}  (Ctrl-C closes it)", flush=True)
@@ -152,10 +156,6 @@ def _masthead(title: str, line: str) -> ui.element:
         ui.html(escape(title), tag="h1", sanitize=False)
         ui.label(line).classes("line")
     return masthead
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    pass
 
 
 def _address(listening: socket.socket) -> str:
