@@ -86,7 +86,7 @@ def test_the_page_answers_to_its_own_names_only(address: str) -> None:
     port = urlsplit(address).port
     own = ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"]
     foreign = [
-        "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0", "2130706433",
+        "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "127.0.0.2", "2130706433",
         "localhost.", "localhost@evil.example", "evil.example#localhost", "", " ", "localhost, evil.example",
         "loc\xe4lhost", "127.0.0.1:99999999",
     ]  # fmt: skip
