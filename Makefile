@@ -52,7 +52,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install bank test check format format-check lint types contracts coverage docs \
+.PHONY: help install bank test check format format-check lint types contracts audit advisories coverage docs \
 	reference bench bench-peers long test-busy test-uvloop lock wheel test-wheel clean
 
 help: ## List the targets
@@ -69,7 +69,7 @@ bank: install ## Start the example bank in a browser page until Ctrl-C (PORT=808
 test: install ## Run the whole test suite (ARGS="-k name" narrows it, JOBS=0 runs one test at a time)
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: format-check lint types contracts coverage ## Run every check: format, lint, types, import contracts, tests and docs with coverage
+check: format-check lint types contracts audit coverage ## Run every check: format, lint, types, import contracts, dependencies, tests and docs with coverage
 
 format: install ## Format the code and sort its imports
 	@$(BIN)/ruff check --select I --fix --quiet
@@ -87,6 +87,13 @@ types: install ## Check the types: mypy over everything, pyright over the packag
 
 contracts: install ## Check who imports whom
 	@$(BIN)/lint-imports --no-logo --no-cache
+
+audit: install ## Check without a network that what is installed is what is pinned, by hashes, and fits together
+	@$(BIN)/python -m pip --disable-pip-version-check check
+	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/architecture/test_dependencies.py
+
+advisories: $(BIN)/uv ## Look up known vulnerabilities of everything pinned (needs PyPI; not part of check)
+	@$(BIN)/uv tool run --from pip-audit pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 coverage: install ## Run the whole test suite, docs included, and measure branch coverage
 	@$(BIN)/coverage erase

@@ -267,6 +267,7 @@ from .errors import (
     UnfinishedEffectsError as UnfinishedEffectsError,
     UnitOfWorkClosedError as UnitOfWorkClosedError,
     UnknownEventTypeError as UnknownEventTypeError,
+    UnsafeFileError as UnsafeFileError,
     UnstorableCommandError as UnstorableCommandError,
     UnstorableDataError as UnstorableDataError,
     UnstorableEventError as UnstorableEventError,

@@ -199,6 +199,7 @@ NAMES = [
     "UnitOfWork",
     "UnitOfWorkClosedError",
     "UnknownEventTypeError",
+    "UnsafeFileError",
     "UnstorableCommandError",
     "UnstorableDataError",
     "UnstorableEventError",

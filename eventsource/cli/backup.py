@@ -5,8 +5,6 @@
 import contextlib
 import os
 import re
-import secrets
-import stat
 import sys
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
@@ -24,7 +22,8 @@ from eventsource.cli.failures import CommandError, ExitCode, OutputError
 from eventsource.cli.options import Json, StoreUrl, WritableStoreUrl
 from eventsource.cli.output import escape, is_terminal, to_json, write_error, write_json, write_lines
 from eventsource.cli.signals import run
-from eventsource.errors import BackupInvalidError, InvalidJsonError, StoreNotEmptyError
+from eventsource.errors import BackupInvalidError, InvalidJsonError, StoreNotEmptyError, UnsafeFileError
+from eventsource.private_files import look, replacing
 from eventsource.store.connect import connect
 from eventsource.store.restoring import BackupReader
 from eventsource.wire.backup import BEGIN, CHECK_MEMBER, RECORD_MEMBER, framed
@@ -198,40 +197,32 @@ def _whole_file(path: Path, *, overwrite: bool) -> Generator[IO[bytes]]:
     """
     A file that has its name when the block has ended well, and no other time.
     """
-    path = path.resolve()
+    # The name itself stays: it must be no symbolic link.
+    path = path.parent.resolve() / path.name
     _check_place(path, overwrite=overwrite)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as output:
+        with replacing(path, overwrite=overwrite) as output:
             yield output
-            output.flush()
-            os.fsync(output.fileno())
-        if overwrite:
-            partial.replace(path)
-        else:
-            _name(partial, path)
-        _sync_directory(path.parent)
+    except FileExistsError:
+        msg = f"{escape(str(path))} is there already: it was made meanwhile"
+        raise BackupFileExistsError(msg) from None
     except OSError as error:
         msg = f"cannot write the backup to {escape(str(path))}: {error.strerror}"
         raise OutputError(msg) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _check_place(path: Path, *, overwrite: bool) -> None:
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind):
-            msg = f"{escape(str(path))} is there, and no file"
-            raise BackupFileExistsError(msg)
+        if look(path) is None:
+            return
         if not overwrite:
             msg = f"{escape(str(path))} is there already; --overwrite replaces it"
             raise BackupFileExistsError(msg)
         with path.open("rb") as there:
             begins = there.read(1)
-    except FileNotFoundError:
-        return
+    except UnsafeFileError as error:
+        msg = f"{escape(str(path))} is there, and it is no file to replace: {error.reason}"
+        raise BackupFileExistsError(msg) from error
     except OSError as error:
         msg = f"cannot write the backup to {escape(str(path))}: {error.strerror}"
         raise OutputError(msg) from error
@@ -239,31 +230,6 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
         # Perhaps a store, typed at the wrong place.
         msg = f"{escape(str(path))} is there, and it is no backup: remove it, or give another name"
         raise BackupFileExistsError(msg)
-
-
-def _name(partial: Path, path: Path) -> None:
-    """
-    Give a file its name, unless another has come there meanwhile.
-    """
-    try:
-        path.hardlink_to(partial)
-    except FileExistsError:
-        msg = f"{escape(str(path))} is there already: it was made meanwhile"
-        raise BackupFileExistsError(msg) from None
-    except OSError:
-        # A file system without second names.
-        if path.exists():
-            msg = f"{escape(str(path))} is there already: it was made meanwhile"
-            raise BackupFileExistsError(msg) from None
-        partial.rename(path)
-
-
-def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -53,6 +53,7 @@ from eventsource.errors import (
     UnauthenticatedError,
     VerificationError,
 )
+from eventsource.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -255,7 +256,10 @@ class Failure(BaseModel):
         """
         Lines for people. What to do comes last, where the eye is.
         """
-        return f"{self.cause}\n{self.message}" if self.cause else self.message
+        # What a database or the reader of arguments and queries says may have lines; what is quoted from data has none.
+        has_lines = self.line is not None or self.code in {CommandError.code, DatabaseUnavailableError.code}
+        message = self.message if has_lines else printable(self.message)
+        return f"{self.cause}\n{message}" if self.cause else message
 
 
 def describe(error: Exception) -> Failure | None:

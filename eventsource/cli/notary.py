@@ -2,6 +2,7 @@
 ``eventsource notary``: notarise a store, ask how far that is, verify, and hand out heads and receipts.
 """
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ from eventsource.cli.notary_output import (
 )
 from eventsource.cli.notary_running import book_if_known, book_path, find_ledger, follow, read_status
 from eventsource.cli.options import Json, StoreUrl, show_help_if_alone
-from eventsource.cli.output import write_error, write_json, write_lines
+from eventsource.cli.output import write_error, write_file, write_json, write_lines
 from eventsource.cli.signals import run as run_async
 from eventsource.notary import (
     EmbeddedLedger,
@@ -30,7 +31,7 @@ from eventsource.notary import (
     make_receipt,
     verify,
 )
-from eventsource.notary.publishing import make_head, write_head
+from eventsource.notary.publishing import make_head
 from eventsource.notary.signed_head import to_witness_request
 from eventsource.notary.standing import find_standing
 from eventsource.store.connect import connect
@@ -247,12 +248,13 @@ def export(
 
     text = run_async(work())
     if output is None:
-        write_lines([text.removesuffix("\n")])
+        # A signature is over the text as it is.
+        write_lines(text.removesuffix("\n").split("\n"), as_they_are=not sys.stdout.isatty())
     elif before is None:
-        write_head(output, SignedHead.parse(text))
+        write_file(output, str(SignedHead.parse(text)))
         write_error(f"{output}: {head_in_words(text)}")
     else:
-        output.write_text(text, encoding="utf-8")
+        write_file(output, text)
     return ExitCode.DONE
 
 
@@ -288,5 +290,5 @@ def receipt(
             )
         return made.model_dump_json(indent=1)
 
-    write_lines([run_async(work())])
+    write_lines(run_async(work()).split("\n"))
     return ExitCode.DONE

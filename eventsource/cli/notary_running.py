@@ -104,11 +104,14 @@ def book_path(book: Path | None, ledger: str) -> Path:
     Raises:
         CommandError: Nobody has said, and the ledger is no file to stand beside.
         InvalidLedgerUrlError: *ledger* names none.
+        LedgerUnavailableError: It is a symbolic link that leads elsewhere.
     """
     if book is not None:
         return book
     named = open_ledger(ledger, read_only=True)
     if isinstance(named, EmbeddedLedger):
+        # The book is opened first, beside the file that the name leads to.
+        named.check_name()
         return named.path.with_name(f"{named.path.name}-book")
     msg = "where is the notary's book? Give --book, or set EVENTSOURCE_NOTARY_BOOK"
     raise CommandError(msg)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import stat
 import sys
 from contextlib import contextmanager
@@ -16,30 +15,16 @@ from typing import TYPE_CHECKING, TextIO
 from pydantic import BaseModel
 
 from eventsource.cli.failures import OutputError
+from eventsource.printable import printable, printable_lines
+from eventsource.private_files import replace
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
 
-# What a terminal acts upon instead of showing it: control characters (C0, DEL, C1), marks and overrides of the
-# writing direction, line and paragraph separators. And lone surrogates, which no encoding has.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_UNPRINTABLE_IN_TEXT = re.compile(_UNPRINTABLE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
-
-
-def escape(text: str) -> str:
-    r"""
-    Write what a terminal would act upon as JSON escapes such as ``\u001b``.
-
-    In JSON text such characters stand inside strings only, so it stays the same JSON.
-    """
-    return _UNPRINTABLE.sub(_as_json_escape, text)
-
-
-def escape_lines(text: str) -> str:
-    """
-    The same, but tabs and line feeds stay: for a text of several lines.
-    """
-    return _UNPRINTABLE_IN_TEXT.sub(_as_json_escape, text)
+# Short names: nearly every line of these commands goes through one of them.
+escape = printable
+escape_lines = printable_lines
 
 
 def to_json(value: object) -> str:
@@ -55,9 +40,15 @@ class ReaderLeftError(Exception):
     """
 
 
-def write_lines(lines: Iterable[str]) -> None:
+def write_lines(lines: Iterable[str], *, as_they_are: bool = False) -> None:
     """
     Write lines to standard output, in UTF-8 or what the terminal understands, and send them off.
+
+    Each is escaped here, whatever it holds: a text of data brings no line of its own, and moves no cursor.
+
+    Args:
+        as_they_are: Do not: for lines whose data is escaped already and that have colours, and for what another
+            program reads as it is.
 
     Raises:
         ReaderLeftError: Nobody reads any more.
@@ -69,7 +60,7 @@ def write_lines(lines: Iterable[str]) -> None:
     # A terminal that lacks a character gets its escape; a pipe or a file always gets UTF-8, as NDJSON demands.
     encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
     try:
-        for line in lines:
+        for line in lines if as_they_are else map(escape, lines):
             sys.stdout.buffer.write(f"{line}\n".encode(encoding, "backslashreplace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
@@ -100,6 +91,20 @@ def write_error(text: str) -> None:
     except OSError:
         # The terminal was closed, the reader of the pipe has left, or the disk is full.
         _discard(sys.stderr)
+
+
+def write_file(path: Path, text: str) -> None:
+    """
+    Write a file that is its owner's alone; readers of an older one find one of the two whole.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        replace(path, text.encode())
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror}"
+        raise OutputError(msg) from error
 
 
 def hold_standard_files() -> None:
@@ -166,10 +171,6 @@ def _discard(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-def _as_json_escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
 
 
 def _to_python(result: BaseModel | Sequence[BaseModel]) -> object:

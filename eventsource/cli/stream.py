@@ -96,7 +96,7 @@ async def _print(
             with noticing_closed_pipe() if waits else nullcontext():
                 async for page in events.pages():
                     shown = page.events[:left]
-                    write_lines(_checked(to_line, event, url) for event in shown)
+                    write_lines((_checked(to_line, event, url) for event in shown), as_they_are=True)
                     if left is not None:
                         left -= len(shown)
                         if left == 0:

@@ -5,6 +5,7 @@ Every error of the package.
     ├── InvalidSubjectError (ValueError)
     ├── DeclarationError (TypeError)
     ├── MissingExtraError (ImportError)
+    ├── UnsafeFileError (OSError)
     ├── EventError
     │   ├── UnknownEventTypeError
     │   ├── UnstorableDataError (ValueError)
@@ -270,6 +271,7 @@ from eventsource.errors.root import (
     EventSourceError,
     InvalidSubjectError,
     MissingExtraError,
+    UnsafeFileError,
 )
 from eventsource.errors.store import (
     AnswerTooLargeError,
@@ -432,6 +434,7 @@ __all__ = [
     "UnfinishedEffectsError",
     "UnitOfWorkClosedError",
     "UnknownEventTypeError",
+    "UnsafeFileError",
     "UnstorableCommandError",
     "UnstorableDataError",
     "UnstorableEventError",

@@ -5,7 +5,10 @@ The root of all errors, and what is wrong with a declaration or an installation.
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 
 class EventSourceError(Exception):
@@ -89,3 +92,30 @@ class MissingExtraError(EventSourceError, ImportError):
         super().__init__(f"{purpose} needs more packages: pip install 'eventsource-genesisdb[{extra}]'")
         self.extra = extra
         self.purpose = purpose
+
+
+class UnsafeFileError(EventSourceError, OSError):
+    """
+    A file is not used, because others may read or write it, or because it is not the file that its path names.
+
+    Every file that the package makes is its owner's alone. Nothing was changed, and nothing was written.
+
+    Attributes:
+        path: Where it is.
+
+        reason: What is wrong with it, and what to do.
+    """
+
+    code = "unsafe-file"
+
+    def __init__(self, path: PathLike[str], reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    @property
+    def strerror(self) -> str:  # type: ignore[override]  # what a message about any OSError quotes
+        """
+        The reason.
+        """
+        return self.reason

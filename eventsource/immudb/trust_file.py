@@ -9,20 +9,17 @@ beginning of new trust.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import attrs
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eventsource.errors import TrustUnreadableError
+from eventsource.errors import TrustUnreadableError, UnsafeFileError
 from eventsource.immudb.results import Head
 from eventsource.immudb.trust import Origin, TrustedHead, thinned
+from eventsource.private_files import claim, lock, look, make_folder, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,9 +106,14 @@ class FileTrustStore:
         return await asyncio.to_thread(self._change, note)
 
     def _change(self, change: Callable[[_StoredTrust], T]) -> T:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self.path}.lock", mode=0o600):
+        make_folder(self.path.parent)
+        try:
+            turn = lock(Path(f"{self.path}.lock"))
+        except UnsafeFileError as error:
+            raise TrustUnreadableError(self.path, str(error)) from error
+        with turn:
             trust = self._read()
+            claim(self.path)
             before = trust.model_dump_json()
             result = change(trust)
             if trust.model_dump_json() != before:
@@ -121,9 +123,12 @@ class FileTrustStore:
     def _read(self) -> _StoredTrust:
         # A rename is one step: without the lock, too, the file is whole.
         try:
+            look(self.path)
             content = self.path.read_bytes()
         except FileNotFoundError:
             return _StoredTrust()
+        except UnsafeFileError as error:
+            raise TrustUnreadableError(self.path, error.reason) from error
         except OSError as error:
             raise TrustUnreadableError(self.path, type(error).__name__) from error
         try:
@@ -138,23 +143,7 @@ class FileTrustStore:
         return trust
 
     def _write(self, trust: _StoredTrust) -> None:
-        # mkstemp's files are their owner's alone.
-        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(trust.model_dump_json(indent=1).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
-        directory = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace(self.path, trust.model_dump_json(indent=1).encode())
 
 
 def _store(trusted: TrustedHead) -> _StoredHead:

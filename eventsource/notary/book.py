@@ -17,11 +17,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 import apsw
 
-from eventsource.errors import ErasureUnfinishedError, LedgerClosedError, NotaryBookError
+from eventsource.errors import (
+    ErasureUnfinishedError,
+    LedgerClosedError,
+    LedgerUnavailableError,
+    NotaryBookError,
+    UnsafeFileError,
+)
 from eventsource.notary.fingerprint import SEAL_BYTES, SECRET_BYTES
 from eventsource.notary.ledger import Head
 from eventsource.notary.sqlite_file import FileKind, NotaryFile, translated
+from eventsource.private_files import refuse_planted_link
 from eventsource.store.callers import OwnProcess
+from eventsource.store.embedded.open_files import is_database_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,7 +81,8 @@ class NotaryBook:
     """
 
     def __init__(self, path: str | PathLike[str], *, read_only: bool = False) -> None:
-        self.path = Path(path).resolve()
+        self._named = Path(path).absolute()
+        self.path = self._named.resolve()
         self._read_only = read_only
         self._thread: ThreadPoolExecutor | None = None
         self._file: NotaryFile | None = None
@@ -201,6 +210,11 @@ class NotaryBook:
             await asyncio.to_thread(thread.shutdown)
 
     def _open(self) -> None:
+        if not self._read_only:
+            try:
+                refuse_planted_link(self._named, is_known=is_database_file(self.path, _KIND.application_id))
+            except UnsafeFileError as error:
+                raise LedgerUnavailableError(str(error.path), error.reason) from error
         self._file = file = NotaryFile(self.path, _KIND, read_only=self._read_only)
         connection = file.connection
         with translated(self.path):

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import filelock
 
+from eventsource import private_files
 from eventsource.errors import (
     LedgerClosedError,
     LedgerLockedError,
     LedgerReadOnlyError,
     LedgerUnavailableError,
     NotALedgerError,
+    UnsafeFileError,
 )
-from eventsource.notary.merkle_log import MerkleLog
+from eventsource.notary.merkle_log import KIND, MerkleLog
 from eventsource.store.callers import OwnProcess
-from eventsource.store.embedded.open_files import is_store_file, refuse_inherited
+from eventsource.store.embedded.open_files import is_database_file, is_store_file, refuse_inherited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -58,7 +60,8 @@ class EmbeddedLedger:
 
     def __init__(self, path: str | PathLike[str], *, read_only: bool = False, origin: str | None = None) -> None:
         # Resolved, so that every name of the file leads to one lock.
-        self.path = Path(path).resolve()
+        self._named = Path(path).absolute()
+        self.path = self._named.resolve()
         self._read_only = read_only
         self._origin = origin
         self._lock: filelock.BaseFileLock | None = None
@@ -73,10 +76,13 @@ class EmbeddedLedger:
             # Before the lock is asked for: it is the store's.
             raise NotALedgerError(self.path, "it is an event store")
         if not self._read_only and self.path.parent.is_dir():
+            self.check_name()
             # Made here: a ledger may be made before a fork and opened after it.
-            self._lock = filelock.FileLock(f"{self.path}-writer.lock", mode=0o600, thread_local=False)
             try:
+                self._lock = private_files.lock(Path(f"{self.path}-writer.lock"), thread_local=False)
                 self._lock.acquire(timeout=0)
+            except UnsafeFileError as error:
+                raise LedgerUnavailableError(str(error.path), error.reason) from error
             except filelock.Timeout:
                 raise LedgerLockedError(self.path) from None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"eventsource-notary {self.path.name}")
@@ -95,6 +101,18 @@ class EmbeddedLedger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def check_name(self) -> None:
+        """
+        Refuse a symbolic link that leads to no log: another one is one more name of it.
+
+        Raises:
+            LedgerUnavailableError: It leads elsewhere.
+        """
+        try:
+            private_files.refuse_planted_link(self._named, is_known=is_database_file(self.path, KIND.application_id))
+        except UnsafeFileError as error:
+            raise LedgerUnavailableError(str(error.path), error.reason) from error
 
     @property
     def origin(self) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
+from eventsource import private_files
 from eventsource.errors import MissingExtraError, SignedHeadError
 
 if TYPE_CHECKING:
@@ -175,17 +176,22 @@ class SigningKey:
 
         Raises:
             SignedHeadError: The file holds none.
+            UnsafeFileError: Others may use the file, or it is none: a symbolic link, a directory.
             OSError: It cannot be read or made.
         """
         path = Path(path)
-        if path.exists():
-            return cls.load(path)
+        if private_files.look(path) is not None:
+            found = cls.load(path)
+            # Behind reading it: the mode of a file that holds something else stays.
+            private_files.claim(path)
+            return found
         key = cls.generate(name)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{key.to_text()}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with private_files.replacing(path, overwrite=False) as file:
+                file.write(f"{key.to_text()}\n".encode())
+        except FileExistsError:
+            # Another process has made one meanwhile.
+            return cls.load(path)
         return key
 
     @property

@@ -5,7 +5,6 @@ Publishing heads: what has to leave the house for tampering with all of the ledg
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from eventsource.errors import SignedHeadError
 from eventsource.log import get_logger
 from eventsource.notary.batching import Standing
 from eventsource.notary.signed_head import SignedHead
+from eventsource.private_files import replace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,15 +61,13 @@ def standing_in(head: SignedHead, name: str) -> Standing | None:
 
 def write_head(path: Path, head: SignedHead) -> None:
     """
-    Put *head* in the place of what the file held: whoever reads it meanwhile finds one of the two whole.
+    Put *head* in the place of what the file held. The file is its owner's alone, as all are: copy it to publish it.
+
+    Raises:
+        UnsafeFileError: The path holds something else than a file of ours.
+        OSError: It cannot be written.
     """
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(str(head))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    replace(path, str(head).encode())
 
 
 class Publisher:

@@ -4,16 +4,16 @@ The notary's SQLite files, the log and the book: how they are made, opened and r
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import apsw
 import attrs
 
-from eventsource.errors import LedgerUnavailableError, NotALedgerError, StoreUnavailableError
+from eventsource.errors import LedgerUnavailableError, NotALedgerError, StoreUnavailableError, UnsafeFileError
+from eventsource.private_files import make_database, sync_folder
 from eventsource.store.embedded.files import StoreFiles
-from eventsource.store.embedded.open_files import is_store_file
+from eventsource.store.embedded.open_files import is_database_file, is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -67,7 +67,7 @@ class NotaryFile:
     """
 
     def __init__(self, path: Path, kind: FileKind, *, read_only: bool) -> None:
-        _prepare(path, read_only=read_only)
+        _prepare(path, kind, read_only=read_only)
         self._path = path
         with translated(path):
             self._files = StoreFiles(path, path, writing=False, is_store=False)
@@ -102,16 +102,18 @@ class NotaryFile:
         self._files.detach()
 
 
-def _prepare(path: Path, *, read_only: bool) -> None:
+def _prepare(path: Path, kind: FileKind, *, read_only: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise NotALedgerError(path, "it is a directory" if path.is_dir() else "its directory does not exist")
     if is_store_file(path):
         raise NotALedgerError(path, "it is an event store")
-    if not path.exists():
-        if read_only:
-            raise NotALedgerError(path, "there is no such file")
-        # Only the owner reads it. SQLite gives its WAL the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if read_only and not path.exists():
+        raise NotALedgerError(path, "there is no such file")
+    try:
+        if not read_only:
+            make_database(path, is_known=is_database_file(path, kind.application_id))
+    except UnsafeFileError as error:
+        raise LedgerUnavailableError(str(error.path), error.reason) from error
 
 
 def _open(path: Path, kind: FileKind, files: StoreFiles, *, read_only: bool) -> apsw.Connection:
@@ -166,13 +168,5 @@ def _configure(connection: apsw.Connection, path: Path, kind: FileKind, *, read_
     if not read_only:
         if connection.pragma("journal_mode", "WAL") != "wal":
             raise LedgerUnavailableError(str(path), "its file system allows no write-ahead log")
-        _sync_directory(path)
-
-
-def _sync_directory(path: Path) -> None:
-    # SQLite ignores an error of syncing the directory, so a power cut could lose the name of a new file.
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        # SQLite ignores an error of syncing the directory, so a power cut could lose the name of a new file.
+        sync_folder(path.parent)

@@ -9,6 +9,7 @@ import re
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
@@ -20,10 +21,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from eventsource.errors import NotAReadModelDatabaseError, ReadModelDatabaseUrlError
+from eventsource.private_files import look, look_beside, make_database
 from eventsource.projections.faults import passes
 from eventsource.projections.transaction import BatchConnection, Guard, StoppedError, Work
 from eventsource.store.callers import OwnProcess
-from eventsource.store.embedded.open_files import is_store_file
+from eventsource.store.embedded.open_files import is_database_file, is_store_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,19 +265,31 @@ class ReadModelDatabase:
     def _check_file(self) -> None:
         """
         Refuse an event store before it is opened: by opening and closing it this library would harm it.
+
+        Any other file is made ours alone.
+
+        Raises:
+            NotAReadModelDatabaseError: It is an event store.
+            UnsafeFileError: It is not ours alone, and cannot be made so; or it is no regular file with one name.
         """
         path = _file_of(self._url)
         if path is None:
             return
-        try:
-            status = path.stat()
-        except OSError:
-            # It is made, or the engine says what is wrong with it.
-            return
-        if self._checked == (status.st_dev, status.st_ino):
-            return
+        with suppress(OSError):
+            status = path.lstat()
+            if self._checked == (status.st_dev, status.st_ino):
+                return
         if is_store_file(path):
             raise NotAReadModelDatabaseError(str(path))
+        if _is_only_read(self._url):
+            look(path)
+            look_beside(path)
+            return
+        if not path.parent.is_dir():
+            # The engine says what is wrong with it.
+            return
+        make_database(path, is_known=is_database_file(path))
+        status = path.lstat()
         if status.st_size:
             self._checked = status.st_dev, status.st_ino
 
@@ -327,6 +341,14 @@ def _file_of(url: URL) -> Path | None:
         # SQLite's own form of a URI, with the options behind the path.
         name = unquote(re.sub("^file:(//(localhost)?(?=/))?", "", name, flags=re.IGNORECASE).partition("?")[0])
     return None if not name or name.startswith(":memory:") else Path(name)
+
+
+def _is_only_read(url: URL) -> bool:
+    """
+    Whether SQLite opens the file for reading only: then it makes none, and the mode of it stays.
+    """
+    text = f"{url.database or ''}?{'&'.join(f'{name}={value}' for name, value in url.query.items())}"
+    return "mode=ro" in text or "immutable=1" in text
 
 
 def _take_turn(tx: BatchConnection, work: Work) -> None:

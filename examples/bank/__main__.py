@@ -15,10 +15,12 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import TracebackType
+from typing import Annotated, TextIO
 
 import attrs
 import structlog
@@ -30,6 +32,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from eventsource import EventSourceError, ReadModelDatabaseError, ReadModelIncompleteError, Worker
+from eventsource.printable import printable, printable_lines
 from examples.bank.berka import BerkaError, read_files
 from examples.bank.folder import FolderError, open_bank, open_store, read_balances
 from examples.bank.importer import Progress, import_files
@@ -98,7 +101,8 @@ def balances_(data: Data, *, store: Store = None, as_json: Json = False) -> None
         print(json.dumps([{"account": line.account, "balance_cents": line.balance_cents} for line in balances]))
         return
     for line in balances:
-        print(f"{line.account:>10}{format_cents(line.balance_cents):>20}  {line.owner_name}")
+        # A name may hold anything, also what moves a terminal's cursor.
+        print(f"{printable(line.account):>10}{format_cents(line.balance_cents):>20}  {printable(line.owner_name)}")
 
 
 @app.command()
@@ -107,6 +111,10 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     *,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A host name that the page is known by; requests for others are refused."),
+    ] = None,
     store: Store = None,
     worker: RunsWorker = True,
 ) -> None:
@@ -115,7 +123,7 @@ def serve(
     """
     try:
         with _in_words(), _listen(host, port) as listening:
-            asyncio.run(_serve(data, listening, store=store, runs_worker=worker))
+            asyncio.run(_serve(data, listening, names=name or [], store=store, runs_worker=worker))
     except KeyboardInterrupt:
         # Ctrl-C before the page was there; afterwards the page itself ends on it.
         pass
@@ -142,7 +150,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise typer.BadParameter(msg) from error
 
 
-async def _serve(data: Path, listening: socket.socket, *, store: str | None, runs_worker: bool) -> None:
+async def _serve(
+    data: Path, listening: socket.socket, *, names: list[str], store: str | None, runs_worker: bool
+) -> None:
     # Takes a second to import, and the other commands need nothing of it.
     from examples.bank.evidence import open_evidence  # noqa: PLC0415
     from examples.bank.page import serve_page  # noqa: PLC0415
@@ -155,7 +165,7 @@ async def _serve(data: Path, listening: socket.socket, *, store: str | None, run
         ) as bank,
         open_evidence(data, bank.store, store_file=None if store else data / "bank.db") as evidence,
     ):
-        await serve_page(bank, evidence, listening)
+        await serve_page(bank, evidence, listening, names=names)
 
 
 def _read_model_bar(worker: Worker) -> AbstractAsyncContextManager[None]:
@@ -232,10 +242,25 @@ def _tell(*errors: Exception) -> None:
             text = error.problem
         if isinstance(error, (DBAPIError, ReadModelDatabaseError, ReadModelIncompleteError)):
             text = f"the read models cannot be used: {text}. Delete read-models.db: it is filled again."
-        print(f"Error: {text}", file=sys.stderr)
+        print(f"Error: {printable(text)}", file=sys.stderr)
+
+
+class _Complaints(logging.StreamHandler[TextIO]):
+    """
+    Writes log lines and tracebacks to standard error, safe to show: what they quote may be data.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+def _complain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    print(printable_lines("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 if __name__ == "__main__":
+    sys.excepthook = _complain
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Complaints()])
     # The library logs as data and leaves it to the program what becomes of it: here, warnings for people to read.
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

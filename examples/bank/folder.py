@@ -30,6 +30,7 @@ from eventsource import (
     Worker,
     connect,
 )
+from eventsource.private_files import claim_folder, make_folder
 from examples.bank import balances, rules
 from examples.bank.agreements import Agreements
 from examples.bank.balances import Balance, Balances
@@ -42,6 +43,9 @@ from examples.bank.statements import Statements
 
 # The system that writes the events, as CloudEvents wants it named.
 SOURCE = "io.example.bank"
+
+# What the names of the bank's own files begin with.
+_NAMES = ("bank.db", "notary", "read-models.db")
 
 # Between two looks for a worker that is not there yet, in seconds.
 _LOOK_INTERVAL_S = 0.1
@@ -92,7 +96,7 @@ def make_projectors() -> tuple[Projector, ...]:
 @asynccontextmanager
 async def open_store(folder: Path, *, store: str | None = None) -> AsyncGenerator[EventStore]:
     """
-    Open the events for writing, with the indexes of the rules. The folder is made if need be.
+    Open the events for writing, with the indexes of the rules. The folder is made if need be, for its owner alone.
 
     Args:
         store: Where they are, as a URL; by default in *folder*.
@@ -102,12 +106,20 @@ async def open_store(folder: Path, *, store: str | None = None) -> AsyncGenerato
         StoreError: The store cannot be opened: `StoreLockedError` while another process has it.
     """
     try:
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(_make_folder, folder)
     except OSError as error:
         raise FolderError(folder, f"cannot be the data folder: {error.strerror}") from error
     async with connect(store or store_url(folder), source=SOURCE) as opened:
         await rules.declare_indexes(opened)
         yield opened
+
+
+def _make_folder(folder: Path) -> None:
+    make_folder(folder)
+    # The mode of a folder that holds something else, too, is for its owner to say: every file of the bank is closed
+    # to others by itself.
+    if all(each.name.startswith(_NAMES) for each in folder.iterdir()):
+        claim_folder(folder)
 
 
 @asynccontextmanager

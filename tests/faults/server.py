@@ -104,10 +104,10 @@ async def server_program(token: str) -> AsyncGenerator[Server]:
 def _serve(at: int, arguments: list[str]) -> NoReturn:
     with watched_disk(disk := DeadlyDisk()):
 
-        def tell(lines: Iterable[str]) -> None:
+        def tell(lines: Iterable[str], *, as_they_are: bool = False) -> None:
             # What a start changes does not count: the server has to be there first.
             disk.start(at)
-            write_lines(lines)
+            write_lines(lines, as_they_are=as_they_are)
 
         serve.write_lines = tell  # type: ignore[attr-defined]  # its only lines say that it listens
         os._exit(run(["serve", *arguments]))

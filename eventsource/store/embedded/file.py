@@ -7,7 +7,6 @@ everything else is derived from it.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ import apsw
 
 from eventsource.domain.event import RecordedEvent
 from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
+from eventsource.private_files import sync_folder
 from eventsource.store.audit import ChainAudit
 from eventsource.store.embedded import commit_keys, entries, erasure, schema_rows
 from eventsource.store.embedded.entries import read_entries
@@ -259,8 +259,4 @@ def _check_sqlite_version(path: Path) -> None:
 def _sync_directory(path: Path) -> None:
     # SQLite ignores an error of syncing the directory, so a power cut could lose the name of a new file, or that of
     # its write-ahead log, which is made anew at each opening.
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

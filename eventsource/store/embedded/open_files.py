@@ -29,7 +29,14 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from eventsource.errors import NotAStoreError, StoreForkedError, StoreLockedError, StoreUnavailableError
+from eventsource.errors import (
+    NotAStoreError,
+    StoreForkedError,
+    StoreLockedError,
+    StoreUnavailableError,
+    UnsafeFileError,
+)
+from eventsource.private_files import look_beside, make_database
 
 if sys.platform != "win32":
     import fcntl
@@ -172,6 +179,22 @@ def is_store_file(path: Path) -> bool:
     return header.startswith(_MAGIC) and header[_APPLICATION_ID] == APPLICATION_ID.to_bytes(4)
 
 
+def is_database_file(path: Path, application_id: int | None = None) -> bool:
+    """
+    Whether a file is an SQLite database, found without SQLite. An empty file is none yet.
+
+    Args:
+        application_id: Of what kind; by default of any.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    header = _read_header(path, inode_of(status))
+    is_of_kind = application_id is None or header[_APPLICATION_ID] == application_id.to_bytes(4)
+    return header.startswith(_MAGIC) and is_of_kind
+
+
 def check_kind(path: Path, *, writing: bool) -> None:
     """
     Refuse what is no store file before SQLite opens it: it may be another program's database, with its locks.
@@ -201,20 +224,21 @@ def attach(path: Path, *, writing: bool, is_store: bool) -> OpenFile:
     Raises:
         StoreLockedError: It has a writer.
         StoreForkedError: It was open in the process that this one was forked from.
-        StoreUnavailableError: It has several names, or is open by another one.
+        StoreUnavailableError: It has several names, or is open by another one; or it, or what lies beside it, is
+            not ours alone.
         OSError: It cannot be opened.
     """
-    if writing and not path.exists():
-        # Only the owner reads it. SQLite gives its WAL the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     refuse_inherited(path)
+    _refuse_second_name(path)
+    try:
+        if writing:
+            # What the file is was checked before, where it is not empty.
+            make_database(path, is_known=True)
+        else:
+            look_beside(path)
+    except UnsafeFileError as error:
+        raise StoreUnavailableError(str(error.path), error.reason) from error
     status = path.stat()
-    if status.st_nlink > 1:
-        reason = (
-            f"the file has {status.st_nlink} names (hard links), and SQLite would keep a log beside each: "
-            "remove the others, or make a copy"
-        )
-        raise StoreUnavailableError(str(path), reason)
     file = _open_files.get(inode_of(status))
     if file is None:
         descriptor = os.open(path, os.O_RDONLY)
@@ -232,6 +256,16 @@ def attach(path: Path, *, writing: bool, is_store: bool) -> OpenFile:
     file.users += 1
     _open_files[file.inode] = file
     return file
+
+
+def _refuse_second_name(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if (names := path.stat().st_nlink) > 1:
+            reason = (
+                f"the file has {names} names (hard links), and SQLite would keep a log beside each: "
+                "remove the others, or make a copy"
+            )
+            raise StoreUnavailableError(str(path), reason)
 
 
 def _take_writers_place(file: OpenFile) -> None:

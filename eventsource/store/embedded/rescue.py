@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import apsw
 
 from eventsource.errors import StoreError
 from eventsource.log import get_logger
+from eventsource.private_files import beside, create, sync_folder
 from eventsource.store.embedded.failures import translated
 
 if TYPE_CHECKING:
@@ -59,7 +61,14 @@ def _folders(files: StoreFiles) -> Iterator[Path]:
     yield files.path.parent
     if now := files.whereabouts:
         yield now.parent
-    yield Path(tempfile.gettempdir())
+    # Others may write there, so it is a folder of its own, under a name that cannot be guessed.
+    folder = Path(tempfile.mkdtemp(prefix=f"{files.path.name}-saved-"))
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            # Where there is no copy in it.
+            folder.rmdir()
 
 
 def _copy(source: apsw.Connection, folder: Path, name: str, check: Callable[[apsw.Connection, Path], None]) -> Path:
@@ -79,19 +88,18 @@ def _copy(source: apsw.Connection, folder: Path, name: str, check: Callable[[aps
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)
     return path
 
 
 def _new_file(folder: Path, name: str) -> Path:
     for number in range(1, _MAX_COPIES):
         path = folder / f"{name}-saved-{number}"
+        if any(map(os.path.lexists, beside(path))):
+            # A journal that was planted would be played back into the copy.
+            continue
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(create(path))
         except FileExistsError:
             continue
         return path

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import filelock
 
+from eventsource import private_files
 from eventsource.domain.event_type import listed_types
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
@@ -35,6 +36,7 @@ from eventsource.errors import (
     StoreNotEmptyError,
     StoreReadOnlyError,
     StoreUnavailableError,
+    UnsafeFileError,
 )
 from eventsource.store.callers import Growth, OwnProcess, call_in
 from eventsource.store.commit import CommitRequest
@@ -45,7 +47,7 @@ from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import open_for_writing
 from eventsource.store.embedded.files import StoreFiles
 from eventsource.store.embedded.index_building import build_index
-from eventsource.store.embedded.open_files import refuse_inherited
+from eventsource.store.embedded.open_files import is_store_file, refuse_inherited
 from eventsource.store.embedded.overview import last_event, list_subjects, list_types, read_status
 from eventsource.store.embedded.query.data_index import list_indexes, normal_path
 from eventsource.store.embedded.query.explain import explain
@@ -532,9 +534,12 @@ class EmbeddedEventStore:
             wait([closing])
         if not self._read_only:
             # Made here: a store may be made before a fork and opened after it.
-            self._lock = filelock.FileLock(f"{self._path}-writer.lock", mode=0o600, thread_local=False)
             try:
+                private_files.refuse_planted_link(self._named, is_known=is_store_file(self._path))
+                self._lock = private_files.lock(Path(f"{self._path}-writer.lock"), thread_local=False)
                 self._lock.acquire(timeout=0)
+            except UnsafeFileError as error:
+                raise StoreUnavailableError(str(error.path), error.reason) from error
             except filelock.Timeout:
                 raise StoreLockedError(self._path) from None
         self._files = files = StoreFiles(self._named, self._path, writing=not self._read_only)

@@ -5,10 +5,12 @@ Serving the page until somebody ends it.
 import asyncio
 import signal
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from html import escape
 from pathlib import Path
 from types import FrameType
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -22,6 +24,7 @@ from examples.bank.page.agreements import LoanList, OrderList, make_agreement_fo
 from examples.bank.page.evidence import EvidenceView
 from examples.bank.page.figures import Figures
 from examples.bank.page.forms import make_forms
+from examples.bank.page.guarding import PageGuard
 from examples.bank.page.history import HistoryView
 from examples.bank.page.ledger import LedgerView
 from examples.bank.page.race import RaceView
@@ -35,7 +38,7 @@ _STYLE = Path(__file__).with_name("style.css")
 _FAREWELL_S = 2
 
 
-async def serve_page(bank: Bank, evidence: Evidence, listening: socket.socket) -> None:
+async def serve_page(bank: Bank, evidence: Evidence, listening: socket.socket, *, names: Iterable[str] = ()) -> None:
     """
     Serve the page until SIGINT or SIGTERM.
 
@@ -43,6 +46,8 @@ async def serve_page(bank: Bank, evidence: Evidence, listening: socket.socket) -
         evidence: The bank's notary.
 
         listening: Where. The address is printed.
+
+        names: What the page is called beside its address: see `PageGuard`.
 
     Raises:
         ProjectionError, StoreError: The tape cannot be followed any more.
@@ -54,10 +59,23 @@ async def serve_page(bank: Bank, evidence: Evidence, listening: socket.socket) -
     ui.run_with(  # pyright: ignore[reportUnknownMemberType]  a parameter of NiceGUI's is typed half
         web, title="Example Bank", favicon="🏦", language="en-US", show_welcome_message=False
     )
-    server = uvicorn.Server(uvicorn.Config(web, log_level="warning", timeout_graceful_shutdown=_FAREWELL_S))
-    # The server ends on these signals, and then passes them on: by then they have done what they should.
+    guarded = PageGuard(web, listening, names)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            guarded,
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=_FAREWELL_S,
+        )
+    )
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # The server ends on these signals and passes them on then. One that comes before it listens to them ends it, too.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ignore)
+        signal.signal(number, end)
     following = asyncio.create_task(tape.follow())
     following.add_done_callback(lambda _: _end(server))
     print(f"The bank is open: {_address(listening)}  (Ctrl-C closes it)", flush=True)
@@ -81,7 +99,7 @@ def _declare_receipts(web: FastAPI, evidence: Evidence) -> None:
             return Response(str(error), status_code=404, media_type="text/plain")
         except NotNotarisedError as error:
             return Response(str(error), status_code=503, media_type="text/plain")
-        name = f'attachment; filename="receipt-{event_id}.json"'
+        name = f'attachment; filename="receipt-{quote(event_id, safe="")}.json"'
         return Response(text, media_type="application/json", headers={"Content-Disposition": name})
 
 
@@ -138,10 +156,6 @@ def _masthead(title: str, line: str) -> ui.element:
         ui.html(escape(title), tag="h1", sanitize=False)
         ui.label(line).classes("line")
     return masthead
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    pass
 
 
 def _address(listening: socket.socket) -> str:
