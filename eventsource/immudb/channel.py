@@ -105,7 +105,8 @@ class Channel:
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             # Tries are made again within half a second; gRPC's own pause would begin at one.
             ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50),
+            # Also how long one try may take: to a distant server a connection takes several round trips.
+            ("grpc.min_reconnect_backoff_ms", 20_000),
             ("grpc.max_reconnect_backoff_ms", 2_000),
             # Another client of this program is another connection, with its own end.
             ("grpc.use_local_subchannel_pool", 1),
