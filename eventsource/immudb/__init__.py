@@ -7,7 +7,7 @@ It needs the extra ``immudb``.
 from eventsource.errors import MissingExtraError
 
 try:
-    from eventsource.immudb.channel import Tls
+    from eventsource.immudb.connection import Tls
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"google", "grpc"}:
         raise
@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
 
 from eventsource.immudb.check import Check
 from eventsource.immudb.client import ImmudbClient
-from eventsource.immudb.permission import (
+from eventsource.immudb.results import (
     PERMISSION_ADMIN,
     PERMISSION_GRANT,
     PERMISSION_NONE,
@@ -24,13 +24,11 @@ from eventsource.immudb.permission import (
     PERMISSION_REVOKE,
     PERMISSION_RW,
     PERMISSION_SYS_ADMIN,
-    Permission,
-    PermissionAction,
-)
-from eventsource.immudb.results import (
     Entry,
     Head,
     Health,
+    Permission,
+    PermissionAction,
     Proved,
     ProvedTransaction,
     Receipt,
@@ -38,8 +36,7 @@ from eventsource.immudb.results import (
     User,
 )
 from eventsource.immudb.session import LoginForm
-from eventsource.immudb.trust import MemoryTrustStore, Origin, TrustedHead, TrustStore
-from eventsource.immudb.trust_file import FileTrustStore
+from eventsource.immudb.trust import FileTrustStore, MemoryTrustStore, Origin, TrustedHead, TrustStore
 
 __all__ = [
     "PERMISSION_ADMIN",

@@ -14,7 +14,7 @@ from eventsource.immudb.results import Entry, ServerState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from eventsource.immudb.conversation import Conversation
+    from eventsource.immudb.session import Conversation
 
 
 def set_request(entries: list[tuple[bytes, bytes]], *, write_once: bool) -> Any:

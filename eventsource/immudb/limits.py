@@ -7,11 +7,12 @@ Source:
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, cast
 
-from eventsource.errors import ImmudbLimitError, NotBytesError
+from eventsource.errors import ImmudbLimitError, NotBytesError, PasswordPolicyError
 
 # 1,024, one of which is the byte that stands before each key.
 MAX_KEY_BYTES: Final = 1_023
@@ -92,3 +93,32 @@ def _check_count(keys: list[bytes]) -> None:
     if len(set(keys)) < len(keys):
         ((_, most),) = Counter(keys).most_common(1)
         raise ImmudbLimitError(_REPEATS, found=most, smallest=1, largest=1)
+
+
+MIN_CHARACTERS: Final = 8
+MAX_CHARACTERS: Final = 32
+
+
+def check_password(password: str) -> None:
+    """
+    Refuse a new password that is too weak.
+
+    >>> check_password("Pw1:pasdfoiu")
+    >>> check_password("weak")
+    Traceback (most recent call last):
+    eventsource.errors.immudb.PasswordPolicyError: the password lacks 8 to 32 characters, an upper-case letter, ...
+
+    Raises:
+        PasswordPolicyError: It is; the error says what it lacks and does not hold it.
+    """
+    missing: list[str] = []
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        missing.append(f"{MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
+    if not any(character.isupper() for character in password):
+        missing.append("an upper-case letter")
+    if not any(character.isdigit() for character in password):
+        missing.append("a digit")
+    if not any(unicodedata.category(character)[0] in "PS" for character in password):
+        missing.append("a symbol")
+    if missing:
+        raise PasswordPolicyError(tuple(missing))

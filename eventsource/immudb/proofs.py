@@ -23,8 +23,8 @@ from eventsource.immudb.verifier import (
 )
 
 if TYPE_CHECKING:
-    from eventsource.immudb.conversation import Conversation
     from eventsource.immudb.results import Head, Proved, ProvedTransaction, Receipt
+    from eventsource.immudb.session import Conversation
     from eventsource.immudb.trust import TrustedHead
     from eventsource.immudb.trusting import Trusting
 

@@ -1,11 +1,12 @@
 """
-What the client returns.
+What the client returns, and what users may do.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
@@ -14,7 +15,45 @@ from eventsource.domain.merkle import HASH_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eventsource.immudb.permission import Permission
+
+class Permission(IntEnum):
+    """
+    What a user may do in one database. The numbers are immudb's.
+    """
+
+    NONE = 0
+    """Nothing."""
+
+    READ = 1
+    """Read; not with `get_all`, for which a server asks `READ_WRITE`."""
+
+    READ_WRITE = 2
+    """Read and write."""
+
+    ADMIN = 254
+    """All in this database, and give permissions in it."""
+
+    SYS_ADMIN = 255
+    """All in all databases. Only the user ``immudb`` has it."""
+
+
+class PermissionAction(IntEnum):
+    """
+    What is done to a permission.
+    """
+
+    GRANT = 0
+    REVOKE = 1
+
+
+# The names that the official client gives them.
+PERMISSION_NONE: Final = Permission.NONE
+PERMISSION_R: Final = Permission.READ
+PERMISSION_RW: Final = Permission.READ_WRITE
+PERMISSION_ADMIN: Final = Permission.ADMIN
+PERMISSION_SYS_ADMIN: Final = Permission.SYS_ADMIN
+PERMISSION_GRANT: Final = PermissionAction.GRANT
+PERMISSION_REVOKE: Final = PermissionAction.REVOKE
 
 
 def _is_digest(_instance: object, _attribute: object, digest: bytes) -> None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventsource.domain.merkle import HASH_BYTES
 from eventsource.errors import TrustMissingError
-from eventsource.immudb.check import Check, CheckFailedError, demand
-from eventsource.immudb.exchange import Exchange
+from eventsource.immudb.check import Check, CheckFailedError, Exchange, demand
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Head
 from eventsource.immudb.trust import Origin, TrustedHead
@@ -21,11 +20,9 @@ from eventsource.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from eventsource.immudb.conversation import Conversation
     from eventsource.immudb.results import Receipt
-    from eventsource.immudb.session import Session
-    from eventsource.immudb.signature import StateKey
-    from eventsource.immudb.trust import TrustStore
+    from eventsource.immudb.session import Conversation, Session
+    from eventsource.immudb.trust import StateKey, TrustStore
 
 T = TypeVar("T")
 

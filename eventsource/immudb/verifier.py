@@ -24,8 +24,15 @@ from eventsource.immudb.answer import (
     read_tx_entries,
 )
 from eventsource.immudb.check import Check, demand
-from eventsource.immudb.header import PLAIN, TxHeader, check_header, entries_root, entry_digest, plain_digest
-from eventsource.immudb.merkle import is_consistent
+from eventsource.immudb.header import (
+    PLAIN,
+    TxHeader,
+    check_header,
+    entries_root,
+    entry_digest,
+    is_consistent,
+    plain_digest,
+)
 from eventsource.immudb.results import Head, Proved, ProvedTransaction, Receipt
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from eventsource.errors import (
 )
 from eventsource.immudb import Check, ImmudbClient
 from eventsource.immudb import Head as ImmudbHead
-from eventsource.immudb.address import Address
+from eventsource.immudb.connection import Address
 from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
 
 if TYPE_CHECKING:

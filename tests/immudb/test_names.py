@@ -28,7 +28,7 @@ from eventsource.immudb import (
     ImmudbClient,
     Permission,
 )
-from eventsource.immudb.address import Address
+from eventsource.immudb.connection import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

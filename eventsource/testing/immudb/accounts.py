@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from eventsource.immudb.messages import new
-from eventsource.immudb.permission import Permission, PermissionAction
+from eventsource.immudb.results import Permission, PermissionAction
 from eventsource.testing.immudb.refusal import Refusal
 
 if TYPE_CHECKING:

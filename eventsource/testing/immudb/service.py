@@ -8,9 +8,9 @@ import asyncio
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.immudb.address import DEFAULT_DATABASE
+from eventsource.immudb.connection import DEFAULT_DATABASE
 from eventsource.immudb.messages import new
-from eventsource.immudb.permission import Permission
+from eventsource.immudb.results import Permission
 from eventsource.testing.immudb.accounts import Accounts
 from eventsource.testing.immudb.database import Database
 from eventsource.testing.immudb.reading import (
