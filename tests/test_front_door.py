@@ -86,6 +86,7 @@ NAMES = [
     "LedgerClosedError",
     "LedgerLockedError",
     "LedgerReadOnlyError",
+    "LedgerRefusedError",
     "LedgerUnavailableError",
     "Loader",
     "MalformedEventError",

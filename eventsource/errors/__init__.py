@@ -130,6 +130,7 @@ Every error of the package.
         ├── LedgerLockedError
         ├── LedgerClosedError
         ├── LedgerReadOnlyError
+        ├── LedgerRefusedError
         ├── LedgerUnavailableError
         ├── AlreadyNotarisedError
         ├── TamperedError
@@ -199,6 +200,7 @@ from eventsource.errors.notary import (
     LedgerClosedError,
     LedgerLockedError,
     LedgerReadOnlyError,
+    LedgerRefusedError,
     LedgerUnavailableError,
     NotALedgerError,
     NotaryBookError,
@@ -355,6 +357,7 @@ __all__ = [
     "LedgerClosedError",
     "LedgerLockedError",
     "LedgerReadOnlyError",
+    "LedgerRefusedError",
     "LedgerUnavailableError",
     "MalformedEventError",
     "MissingExtraError",
