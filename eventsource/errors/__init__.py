@@ -91,7 +91,8 @@ Every error of the package.
     │   ├── ImmudbNotFoundError (LookupError)
     │   ├── ImmudbExistsError
     │   ├── ImmudbKeyNotFoundError (LookupError)
-    │   ├── ImmudbKeyExistsError
+    │   ├── ImmudbPreconditionError
+    │   │   └── ImmudbKeyExistsError
     │   ├── ImmudbRefusedError
     │   ├── ImmudbOutcomeUnknownError
     │   ├── TrustMissingError
@@ -181,6 +182,7 @@ from eventsource.errors.immudb import (
     ImmudbNotFoundError,
     ImmudbOutcomeUnknownError,
     ImmudbPermissionError,
+    ImmudbPreconditionError,
     ImmudbRefusedError,
     ImmudbUnavailableError,
     InvalidImmudbUrlError,
@@ -343,6 +345,7 @@ __all__ = [
     "ImmudbNotFoundError",
     "ImmudbOutcomeUnknownError",
     "ImmudbPermissionError",
+    "ImmudbPreconditionError",
     "ImmudbRefusedError",
     "ImmudbUnavailableError",
     "InvalidImmudbUrlError",

@@ -39,7 +39,7 @@ class Databases:
         request = new("CreateDatabaseRequest", name=name, ifNotExists=if_not_exists)
         async with self._conversation.sessions.current() as session:
             try:
-                answer = await self._conversation.tell(session, "CreateDatabaseV2", request, name=name)
+                answer = await self._conversation.tell(session, "CreateDatabaseV2", request)
             except ImmudbExistsError:
                 if not if_not_exists:
                     raise
@@ -107,7 +107,7 @@ class Users:
             permission=permission,
             database=database,
         )
-        await self._tell("CreateUser", request, user)
+        await self._tell("CreateUser", request)
 
     async def list_users(self) -> list[User]:
         """
@@ -140,7 +140,7 @@ class Users:
             oldPassword=old_password.encode(),
             newPassword=new_password.encode(),
         )
-        await self._tell("ChangePassword", request, user)
+        await self._tell("ChangePassword", request)
         self._conversation.sessions.password_changed(user, new_password)
 
     async def change_permission(
@@ -154,7 +154,7 @@ class Users:
             ImmudbError: It cannot be changed.
         """
         request = new("ChangePermissionRequest", action=action, username=user, database=database, permission=permission)
-        await self._tell("ChangePermission", request, user)
+        await self._tell("ChangePermission", request)
 
     async def set_active_user(self, user: str, *, active: bool) -> None:
         """
@@ -164,11 +164,11 @@ class Users:
             ImmudbNotFoundError: There is no such user.
             ImmudbError: It cannot be changed.
         """
-        await self._tell("SetActiveUser", new("SetActiveUserRequest", username=user, active=active), user)
+        await self._tell("SetActiveUser", new("SetActiveUserRequest", username=user, active=active))
 
-    async def _tell(self, call: str, request: Any, user: str) -> None:
+    async def _tell(self, call: str, request: Any) -> None:
         async with self._conversation.sessions.current() as session:
-            await self._conversation.tell(session, call, request, name=user)
+            await self._conversation.tell(session, call, request)
 
 
 def _read_user(user: Any) -> User:

@@ -184,7 +184,10 @@ class ImmudbClient(ReadmeNames):
 
         login_form: A session, or a token as older servers want it.
 
-        timeout_s: How long one call may take, in seconds.
+        timeout_s: How long one call may take once there is a connection, in seconds.
+
+        connect_timeout_s: How long a call waits for a connection, in seconds; meanwhile it is tried again and again.
+            No longer than `timeout_s`.
 
         keep_alive_s: How often to tell the server that the session is wanted, in seconds.
 
@@ -210,6 +213,7 @@ class ImmudbClient(ReadmeNames):
         tls: Tls | None = None,
         login_form: LoginForm = LoginForm.SESSION,
         timeout_s: float = 30.0,
+        connect_timeout_s: float = 10.0,
         keep_alive_s: float = 60.0,
         max_writes: int = MAX_WRITES,
     ) -> None:
@@ -218,7 +222,7 @@ class ImmudbClient(ReadmeNames):
             address = attrs.evolve(address, user=user, password=password)
         self._address = address
         self._login_form = login_form
-        self._channel = Channel(address, tls=tls, timeout_s=timeout_s)
+        self._channel = Channel(address, tls=tls, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s)
         sessions = Sessions(self._channel, address, form=login_form, keep_alive_s=keep_alive_s)
         self._conversation = Conversation(self._channel, sessions, server=address.target, max_writes=max_writes)
         self._trusting = Trusting(

@@ -19,6 +19,13 @@ MAX_KEY_BYTES: Final = 1_023
 
 MAX_ENTRIES: Final = 1_024
 
+# What one answer holds at the most.
+MAX_RESULTS: Final = 2_500
+
+# 32 MiB: what an immudb takes in one message. gRPC itself would read 4, so that larger values could be written
+# and not be read again.
+MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+
 # More than 30 at once are refused; two are left for others.
 MAX_WRITES: Final = 28
 

@@ -144,7 +144,7 @@ class VerifiedEntries:
         def verify(trusted: Head | None, answer: Any) -> Verified[ProvedTransaction]:
             return verify_transaction(tx, trusted, answer)
 
-        return await self._trusting.prove("VerifiableTxById", request, verify, name=str(tx))
+        return await self._trusting.prove("VerifiableTxById", request, verify)
 
     async def head(self) -> Head | None:
         """
