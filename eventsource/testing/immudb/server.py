@@ -4,6 +4,7 @@ The test server itself: the calls of `Service` over real gRPC. NOT FOR PRODUCTIO
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 from eventsource.immudb.messages import CALLS, SERVICE, parse
 from eventsource.log import get_logger
 from eventsource.testing.immudb.refusal import RefusedError
-from eventsource.testing.immudb.service import SESSION_CALLS, WRITES, Service, now
+from eventsource.testing.immudb.service import SESSION_CALLS, WRITES, Service
 from eventsource.testing.immudb.signing import StateSigner
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class ImmudbTestServer(Service):
 
         tls: Private key and certificate, PEM, to encrypt with.
 
+        clock: Seconds since 1970: the time of transactions, and whether an entry has expired.
+
     Attributes:
         calls: The names of the calls it was asked, in order; those to open, keep and end sessions included.
 
@@ -78,9 +81,12 @@ class ImmudbTestServer(Service):
         signs: bool = False,
         logs_requests: bool = False,
         tls: tuple[bytes, bytes] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         signer = StateSigner() if signs else None
-        super().__init__(password=password, uuid=str(uuid.uuid4()), signer=signer, logs_requests=logs_requests)
+        super().__init__(
+            password=password, uuid=str(uuid.uuid4()), signer=signer, logs_requests=logs_requests, clock=clock
+        )
         self.port = port
         self.public_key = signer.public_key if signer is not None else b""
         self.calls: list[str] = []
@@ -184,7 +190,7 @@ class ImmudbTestServer(Service):
         length = len(forked.transactions)
         forked.roll_back(tx)
         for number in range(tx, length + 1):
-            forked.write([(b"forked", str(number).encode())], time_s=now())
+            forked.write([(b"forked", str(number).encode())], time_s=int(self._clock()))
 
     def _handler(self, name: str) -> Callable[[bytes, Any], Any]:
         async def handle(encoded: bytes, context: Any) -> bytes:
