@@ -13,7 +13,7 @@ import grpc.aio
 import pytest
 
 from eventsource.immudb import ImmudbClient
-from eventsource.immudb.address import Address
+from eventsource.immudb.connection import Address
 from eventsource.immudb.messages import new
 from eventsource.testing.contract.chance import seeded_random
 from eventsource.testing.immudb import ImmudbTestServer

@@ -11,8 +11,7 @@ import attrs
 from eventsource.immudb.messages import CALLS, SERVICE, new, parse
 
 if TYPE_CHECKING:
-    from eventsource.immudb.address import Address
-    from eventsource.immudb.channel import Metadata
+    from eventsource.immudb.connection import Address, Metadata
 
 PASSWORD: Final = "Pw1:pasdfoiu"  # noqa: S105  of users that a test makes
 EXPIRED: Final = new("KVMetadata", expiration=new("Expiration", expiresAt=1))

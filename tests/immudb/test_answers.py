@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from eventsource.immudb.address import Address
+from eventsource.immudb.connection import Address
 from eventsource.immudb.messages import new
 from eventsource.testing.immudb import ImmudbTestServer
 from eventsource.testing.immudb.stored import StoredEntry

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from eventsource.immudb.address import Address
+from eventsource.immudb.connection import Address
 from eventsource.immudb.messages import CALLS, new
 from eventsource.testing.immudb.refusal import Refusal
 from tests.immudb.office import Office
