@@ -127,6 +127,12 @@ class Accounts:
         self._sessions.pop(metadata.get("sessionid", ""), None)
         self._tokens.pop(metadata.get("authorization", "").removeprefix("Bearer "), None)
 
+    def named(self, name: str) -> Account | None:
+        """
+        The user of that name; None if there is none.
+        """
+        return self._accounts.get(name)
+
     def expire(self, user: str | None = None) -> None:
         """
         End all sessions and tokens, or those of one user.
