@@ -178,6 +178,7 @@ from .errors import (
     ImmudbNotFoundError as ImmudbNotFoundError,
     ImmudbOutcomeUnknownError as ImmudbOutcomeUnknownError,
     ImmudbPermissionError as ImmudbPermissionError,
+    ImmudbPreconditionError as ImmudbPreconditionError,
     ImmudbRefusedError as ImmudbRefusedError,
     ImmudbUnavailableError as ImmudbUnavailableError,
     InvalidImmudbUrlError as InvalidImmudbUrlError,

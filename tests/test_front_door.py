@@ -71,6 +71,7 @@ NAMES = [
     "ImmudbNotFoundError",
     "ImmudbOutcomeUnknownError",
     "ImmudbPermissionError",
+    "ImmudbPreconditionError",
     "ImmudbRefusedError",
     "ImmudbUnavailableError",
     "InMemoryEventStore",

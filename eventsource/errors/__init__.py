@@ -91,7 +91,8 @@ Every error of the package.
     │   ├── ImmudbNotFoundError (LookupError)
     │   ├── ImmudbExistsError
     │   ├── ImmudbKeyNotFoundError (LookupError)
-    │   ├── ImmudbKeyExistsError
+    │   ├── ImmudbPreconditionError
+    │   │   └── ImmudbKeyExistsError
     │   ├── ImmudbRefusedError
     │   ├── ImmudbOutcomeUnknownError
     │   ├── TrustMissingError
@@ -182,6 +183,7 @@ from eventsource.errors.immudb import (
     ImmudbNotFoundError,
     ImmudbOutcomeUnknownError,
     ImmudbPermissionError,
+    ImmudbPreconditionError,
     ImmudbRefusedError,
     ImmudbUnavailableError,
     InvalidImmudbUrlError,
@@ -345,6 +347,7 @@ __all__ = [
     "ImmudbNotFoundError",
     "ImmudbOutcomeUnknownError",
     "ImmudbPermissionError",
+    "ImmudbPreconditionError",
     "ImmudbRefusedError",
     "ImmudbUnavailableError",
     "InvalidImmudbUrlError",

@@ -4,7 +4,7 @@ An asynchronous client of an immudb, usable alone: what it reads and writes with
 It needs the extra ``immudb``.
 """
 
-from eventsource.errors import MissingExtraError
+from eventsource.errors import MissingExtraError, VerificationError
 
 try:
     from eventsource.immudb.connection import Tls
@@ -32,11 +32,27 @@ from eventsource.immudb.results import (
     Proved,
     ProvedTransaction,
     Receipt,
+    Reference,
+    Revision,
+    ServerInfo,
     ServerState,
+    Transaction,
     User,
+    UserList,
 )
 from eventsource.immudb.session import LoginForm
-from eventsource.immudb.trust import FileTrustStore, MemoryTrustStore, Origin, TrustedHead, TrustStore
+from eventsource.immudb.trust import (
+    FileTrustStore,
+    MemoryTrustStore,
+    Origin,
+    PersistentRootService,
+    TrustedHead,
+    TrustStore,
+)
+from eventsource.immudb.writing import KeyMustExist, KeyMustNotExist, KeyNotModifiedAfter, Precondition
+
+VerificationException = VerificationError
+"""`VerificationError`, under the official client's name."""
 
 __all__ = [
     "PERMISSION_ADMIN",
@@ -52,17 +68,28 @@ __all__ = [
     "Head",
     "Health",
     "ImmudbClient",
+    "KeyMustExist",
+    "KeyMustNotExist",
+    "KeyNotModifiedAfter",
     "LoginForm",
     "MemoryTrustStore",
     "Origin",
     "Permission",
     "PermissionAction",
+    "PersistentRootService",
+    "Precondition",
     "Proved",
     "ProvedTransaction",
     "Receipt",
+    "Reference",
+    "Revision",
+    "ServerInfo",
     "ServerState",
     "Tls",
+    "Transaction",
     "TrustStore",
     "TrustedHead",
     "User",
+    "UserList",
+    "VerificationException",
 ]

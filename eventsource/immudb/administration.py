@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eventsource.errors import ImmudbExistsError
 from eventsource.immudb.limits import check_password
 from eventsource.immudb.messages import new
-from eventsource.immudb.results import Health, Permission, PermissionAction, User
+from eventsource.immudb.results import Health, Permission, PermissionAction, ServerInfo, User, UserList
 
 if TYPE_CHECKING:
     from eventsource.immudb.session import Conversation
@@ -22,11 +22,13 @@ class Databases:
 
     _conversation: Conversation
 
-    async def create_database(self, name: str, *, if_not_exists: bool = False) -> bool:
+    async def create_database(self, name: str | bytes, *, if_not_exists: bool = False) -> bool:
         """
         Make a database. The one in use stays.
 
         Args:
+            name: Letters and digits, 128 at the most. A server makes capitals small.
+
             if_not_exists: It may be there already.
 
         Returns:
@@ -34,19 +36,20 @@ class Databases:
 
         Raises:
             ImmudbExistsError: It is there, and that was not allowed for.
+            ImmudbRefusedError: The name cannot be one, or is the server's own.
             ImmudbError: It cannot be made.
         """
-        request = new("CreateDatabaseRequest", name=name, ifNotExists=if_not_exists)
+        request = new("CreateDatabaseRequest", name=as_text(name), ifNotExists=if_not_exists)
         async with self._conversation.sessions.current() as session:
             try:
-                answer = await self._conversation.tell(session, "CreateDatabaseV2", request, name=name)
+                answer = await self._conversation.tell(session, "CreateDatabaseV2", request)
             except ImmudbExistsError:
                 if not if_not_exists:
                     raise
                 return False
         return not answer.read().alreadyExisted
 
-    async def use_database(self, name: str) -> None:
+    async def use_database(self, name: str | bytes) -> None:
         """
         Choose the database that all later calls mean. Those under way are finished in the one before.
 
@@ -54,7 +57,7 @@ class Databases:
             ImmudbNotFoundError: There is none of that name; the one in use stays.
             ImmudbError: It cannot be used.
         """
-        await self._conversation.sessions.use_database(name)
+        await self._conversation.sessions.use_database(as_text(name))
 
     async def list_databases(self) -> list[str]:
         """
@@ -77,6 +80,19 @@ class Databases:
         async with self._conversation.sessions.current() as session:
             answer = (await self._conversation.ask(session, "Health", new("Empty"))).read()
         return Health(answer.status, answer.version)
+
+    async def server_info(self) -> ServerInfo:
+        """
+        What the server says of itself.
+
+        Raises:
+            ImmudbError: There is no answer.
+        """
+        async with self._conversation.sessions.current() as session:
+            answer = (await self._conversation.ask(session, "ServerInfo", new("Empty"))).read()
+        return ServerInfo(
+            answer.version, answer.startedAt, answer.numTransactions, answer.numDatabases, answer.databasesDiskSize
+        )
 
 
 class Users:
@@ -107,9 +123,9 @@ class Users:
             permission=permission,
             database=database,
         )
-        await self._tell("CreateUser", request, user)
+        await self._tell("CreateUser", request)
 
-    async def list_users(self) -> list[User]:
+    async def list_users(self) -> UserList:
         """
         The users of the server; whoever does not manage them sees themselves alone.
 
@@ -118,19 +134,24 @@ class Users:
         """
         async with self._conversation.sessions.current() as session:
             answer = await self._conversation.ask(session, "ListUsers", new("Empty"))
-        return [_read_user(user) for user in answer.read().users]
+        return UserList(_read_user(user) for user in answer.read().users)
 
     async def change_password(self, user: str, *, old_password: str, new_password: str) -> None:
         """
         Give a user another password. Its sessions end; this client's own is opened again where it is the same user.
 
+        An immudb lets administrators do so, for themselves and for users that they made. Others cannot change their
+        own.
+
         Args:
-            old_password: The one it has; of others the user ``immudb`` need not know it.
+            old_password: The one it has. A server asks for it where the user ``immudb`` changes its own.
 
             new_password: As for `create_user`.
 
         Raises:
             PasswordPolicyError: The new password is too weak; nothing was sent.
+            ImmudbNotFoundError: There is no such user, or another administrator made it.
+            ImmudbPermissionError: Whoever asks manages no database.
             ImmudbError: It cannot be changed.
         """
         check_password(new_password)
@@ -140,7 +161,7 @@ class Users:
             oldPassword=old_password.encode(),
             newPassword=new_password.encode(),
         )
-        await self._tell("ChangePassword", request, user)
+        await self._tell("ChangePassword", request)
         self._conversation.sessions.password_changed(user, new_password)
 
     async def change_permission(
@@ -154,7 +175,7 @@ class Users:
             ImmudbError: It cannot be changed.
         """
         request = new("ChangePermissionRequest", action=action, username=user, database=database, permission=permission)
-        await self._tell("ChangePermission", request, user)
+        await self._tell("ChangePermission", request)
 
     async def set_active_user(self, user: str, *, active: bool) -> None:
         """
@@ -164,11 +185,11 @@ class Users:
             ImmudbNotFoundError: There is no such user.
             ImmudbError: It cannot be changed.
         """
-        await self._tell("SetActiveUser", new("SetActiveUserRequest", username=user, active=active), user)
+        await self._tell("SetActiveUser", new("SetActiveUserRequest", username=user, active=active))
 
-    async def _tell(self, call: str, request: Any, user: str) -> None:
+    async def _tell(self, call: str, request: Any) -> None:
         async with self._conversation.sessions.current() as session:
-            await self._conversation.tell(session, call, request, name=user)
+            await self._conversation.tell(session, call, request)
 
 
 def _read_user(user: Any) -> User:
@@ -184,3 +205,10 @@ def _read_user(user: Any) -> User:
 def _known(permission: int) -> Permission | int:
     # A later server may have others.
     return Permission(permission) if permission in list(Permission) else permission
+
+
+def as_text(name: str | bytes) -> str:
+    """
+    The name of a database; the official client has it in bytes.
+    """
+    return name.decode() if isinstance(name, bytes) else name

@@ -5,6 +5,7 @@ What is checked in an answer, how a check fails, and the evidence for that.
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -92,8 +93,41 @@ def demand(holds: bool, check: Check, problem: str) -> None:  # noqa: FBT001  it
         raise CheckFailedError(check, problem)
 
 
-# What these carry is in no error.
-_SECRET: Final = {"ChangePassword", "CreateUser"}
+# What of these calls is in no error.
+_SECRETS: Final = {
+    "ChangePassword": ("oldPassword", "newPassword"),
+    "CreateUser": ("password",),
+    "Login": ("password",),
+    "OpenSession": ("password",),
+}
+
+# Where calls name what they are about.
+_NAMES: Final[dict[str, dict[str, str]]] = {
+    "ChangePassword": {"user": "user"},
+    "ChangePermission": {"user": "username", "database": "database"},
+    "CreateDatabase": {"database": "databaseName"},
+    "CreateDatabaseV2": {"database": "name"},
+    "CreateUser": {"user": "user", "database": "database"},
+    "Get": {"transaction": "atTx", "revision": "atRevision"},
+    "Login": {"user": "user"},
+    "OpenSession": {"user": "username", "database": "databaseName"},
+    "SetActiveUser": {"user": "username"},
+    "SetReference": {"transaction": "atTx"},
+    "TxById": {"transaction": "tx"},
+    "TxScan": {"transaction": "initialTx"},
+    "UseDatabase": {"database": "databaseName"},
+    "VerifiableGet": {"transaction": "keyRequest.atTx", "revision": "keyRequest.atRevision"},
+    "VerifiableSetReference": {"transaction": "referenceRequest.atTx"},
+    "VerifiableTxById": {"transaction": "tx"},
+}
+
+# Where calls say what must hold.
+_CONDITIONAL: Final = {
+    "Set": "preconditions",
+    "SetReference": "preconditions",
+    "VerifiableSet": "setRequest.preconditions",
+    "VerifiableSetReference": "referenceRequest.preconditions",
+}
 
 _ERRORS: Final[dict[Check, type[VerificationError]]] = {
     Check.ROLLBACK: RollbackError,
@@ -135,7 +169,43 @@ class Exchange:
         """
         The request as it may be in an error: without passwords.
         """
-        return b"" if self.call in _SECRET else self.request
+        return b"" if self.call in _SECRETS else self.request
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """
+        The passwords that the request carries.
+        """
+        if self.call not in _SECRETS:
+            return ()
+        message = self._sent()
+        return tuple(getattr(message, field).decode(errors="replace") for field in _SECRETS[self.call])
+
+    @property
+    def names(self) -> dict[str, str]:
+        """
+        What the call is about, by kind: the database, and the user, transaction or revision that it names.
+        """
+        names = {"database": self.database}
+        if self.call in _NAMES:
+            message = self._sent()
+            for kind, path in _NAMES[self.call].items():
+                value = attrgetter(path)(message)
+                names[kind] = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        return names
+
+    @property
+    def is_write_once(self) -> bool:
+        """
+        Whether all that the call demands is that keys are not there.
+        """
+        if self.call not in _CONDITIONAL:
+            return False
+        conditions = attrgetter(_CONDITIONAL[self.call])(self._sent())
+        return bool(conditions) and all(condition.HasField("keyMustNotExist") for condition in conditions)
+
+    def _sent(self) -> Any:
+        return parse(CALLS[self.call][0], self.request)
 
     def read(self) -> Any:
         """

@@ -4,6 +4,8 @@ The connection to one immudb: where it is, how it is encrypted, bytes out, bytes
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from typing import Any, Final, Self
 from urllib.parse import unquote
@@ -14,6 +16,7 @@ import grpc.aio
 
 from eventsource.errors import ImmudbClosedError, InvalidImmudbUrlError
 from eventsource.immudb.failure import CallFailedError
+from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 from eventsource.immudb.messages import SERVICE
 from eventsource.log import get_logger
 
@@ -105,10 +108,6 @@ class Address:
 
 Metadata = tuple[tuple[str, str], ...]
 
-# 32 MiB: what an immudb takes in one message. gRPC itself would read 4, so that larger values could be written
-# and not be read again.
-MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
-
 # For what stands around a value of that size in an answer.
 _HEADROOM_BYTES: Final = 1024 * 1024
 
@@ -138,53 +137,79 @@ class Channel:
     Calls of one server. Connects at the first one.
 
     Args:
-        timeout_s: How long one call may take.
+        timeout_s: How long one call may take once there is a connection.
+
+        connect_timeout_s: How long a call waits for a connection; meanwhile it is tried again and again.
     """
 
-    def __init__(self, address: Address, *, tls: Tls | None, timeout_s: float) -> None:
+    def __init__(self, address: Address, *, tls: Tls | None, timeout_s: float, connect_timeout_s: float) -> None:
         self._address = address
         self._tls = tls if tls is not None or not address.uses_tls else Tls()
         self._timeout_s = timeout_s
+        self._connect_timeout_s = min(timeout_s, connect_timeout_s)
         self._channel: grpc.aio.Channel | None = None
+        self._change: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def call(self, name: str, request: bytes, metadata: Metadata = ()) -> bytes:
+    async def call(
+        self, name: str, request: bytes, metadata: Metadata = (), *, waits: bool = True
+    ) -> tuple[bytes, dict[str, str]]:
         """
-        Call and wait for the answer.
+        Call, and give the answer and its headers.
+
+        Args:
+            waits: Whether to wait for a connection if there is none.
 
         Raises:
-            CallFailedError: There is none, or it is a failure.
+            CallFailedError: No answer came, or a failure.
             ImmudbClosedError: The channel was closed.
         """
-        answer, _ = await self._call(name, request, metadata)
-        return answer
-
-    async def call_for_headers(self, name: str, request: bytes) -> tuple[bytes, dict[str, str]]:
-        """
-        As `call`, and give the headers of the answer, too.
-        """
-        answer, call = await self._call(name, request, ())
-        headers = await call.initial_metadata()
-        return answer, {str(key): str(value) for key, value in headers}
-
-    async def _call(self, name: str, request: bytes, metadata: Metadata) -> tuple[bytes, Any]:
         if self._is_closed:
             raise ImmudbClosedError(self._address.target)
         if self._channel is None:
-            self._channel = self._connect()
+            self._channel = self._open()
+        await self._connect(self._channel, within_s=self._connect_timeout_s if waits else 0)
         # Without serializers bytes stay bytes: an answer is evidence as it came.
         channel: Any = self._channel
         call = channel.unary_unary(f"/{SERVICE}/{name}", None, None)(
             request, metadata=metadata, timeout=self._timeout_s
         )
         try:
-            return await call, call
+            answer = await call
+            headers = await call.initial_metadata()
         except grpc.aio.AioRpcError as error:
-            raise CallFailedError(error.code(), error.details() or "no explanation") from None
+            raise CallFailedError(error.code(), error.details() or "") from None
         except grpc.aio.UsageError:
             raise ImmudbClosedError(self._address.target) from None
+        return answer, {str(key): str(value) for key, value in headers or ()}
 
-    def _connect(self) -> grpc.aio.Channel:
+    async def _connect(self, channel: grpc.aio.Channel, *, within_s: float) -> None:
+        """
+        Return when there is a connection, or when gRPC can tell why there is none.
+
+        Only then is it known of a call that fails for want of a connection that it was not sent.
+        """
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + within_s
+        while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+            if self._is_closed or state is grpc.ChannelConnectivity.SHUTDOWN:
+                raise ImmudbClosedError(self._address.target)
+            remaining_s = ends_at - clock()
+            if remaining_s <= 0:
+                if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE and within_s:
+                    # The call fails at once, and says why.
+                    return
+                text = f"no connection within {within_s:g} seconds"
+                raise CallFailedError(grpc.StatusCode.UNAVAILABLE, text, was_sent=False)
+            await asyncio.wait({self._next_change(channel, state)}, timeout=remaining_s)
+
+    def _next_change(self, channel: grpc.aio.Channel, state: grpc.ChannelConnectivity) -> asyncio.Task[None]:
+        # One for all who wait, since gRPC does not take back what it was asked.
+        if self._change is None or self._change.done():
+            self._change = asyncio.get_running_loop().create_task(_change_from(channel, state))
+        return self._change
+
+    def _open(self) -> grpc.aio.Channel:
         options = [
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES + _HEADROOM_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -212,3 +237,11 @@ class Channel:
         self._is_closed = True
         if self._channel is not None:
             await self._channel.close(None)
+        if self._change is not None:
+            await asyncio.wait({self._change})
+
+
+async def _change_from(channel: grpc.aio.Channel, state: grpc.ChannelConnectivity) -> None:
+    # A channel that is closed meanwhile has no state any more.
+    with contextlib.suppress(grpc.aio.UsageError, asyncio.CancelledError):
+        await channel.wait_for_state_change(state)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PLAIN: Final = b"\x00"
 """What stands before a key, and before a value that is no reference."""
 
+REFERENCE: Final = b"\x01"
+"""What stands before a value that is a reference: the number of a transaction in 8 bytes, and a stored key."""
+
 NO_ROOT: Final = bytes(32)
 """The root that the first transaction commits to: there is no tree yet."""
 

@@ -131,6 +131,24 @@ class Receipt:
 
 
 @attrs.frozen
+class Reference:
+    """
+    A key that stands for another one.
+
+    Attributes:
+        key: The key.
+
+        refers_to: The key that it stands for.
+
+        at_tx: The transaction that wrote the value it means; 0 for the newest value.
+    """
+
+    key: bytes
+    refers_to: bytes
+    at_tx: int = 0
+
+
+@attrs.frozen
 class Proved:
     """
     A key and its value, proved to be in one history with what was trusted before.
@@ -138,7 +156,7 @@ class Proved:
     That they are the newest of the key cannot be proved.
 
     Attributes:
-        key: The key that was asked for.
+        key: The key that was asked for; of a reference, the key that it stands for.
 
         value: Its value in transaction `tx`.
 
@@ -147,6 +165,8 @@ class Proved:
         time_s: When, by the server's clock, in whole seconds since 1970.
 
         alh: The accumulated hash of that transaction.
+
+        reference: The reference that was asked for, proved as well; None if the key holds the value itself.
     """
 
     key: bytes
@@ -154,6 +174,7 @@ class Proved:
     tx: int
     time_s: int
     alh: bytes = attrs.field(repr=bytes.hex)
+    reference: Reference | None = None
 
     @property
     def time(self) -> datetime:
@@ -173,12 +194,48 @@ class ProvedTransaction:
 
         entries: Its keys and values, in the order they were written.
 
-        others: How many entries it has that are no plain keys and values: references, sorted sets, SQL.
+        others: How many entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
+
+        deleted: The keys that it deleted.
+
+        references: The references that it wrote.
+
+        expired: The keys whose values the server leaves out since their time is over, by its clock.
     """
 
     receipt: Receipt
     entries: tuple[tuple[bytes, bytes], ...]
     others: int = 0
+    deleted: tuple[bytes, ...] = ()
+    references: tuple[Reference, ...] = ()
+    expired: tuple[bytes, ...] = ()
+
+
+@attrs.frozen
+class Transaction:
+    """
+    What one transaction wrote, as the server says; nothing of it is proved.
+
+    Attributes:
+        tx: Its number.
+
+        time_s: When, by the server's clock, in whole seconds since 1970.
+
+        entries: Its keys and values, in the order they were written.
+
+        others: How many entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
+
+        deleted: The keys that it deleted.
+
+        references: The references that it wrote.
+    """
+
+    tx: int
+    time_s: int
+    entries: tuple[tuple[bytes, bytes], ...]
+    others: int = 0
+    deleted: tuple[bytes, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 @attrs.frozen
@@ -187,19 +244,65 @@ class Entry:
     A key and its value as the server says; nothing of it is proved.
 
     Attributes:
-        key: The key.
+        key: The key that was asked for; of a reference, the key that it stands for.
 
         value: Its value.
 
         tx: The transaction it was written in.
 
-        revision: How often the key had been written then, this time included.
+        revision: How often the key had been written then, this time included; 0 where the server does not say.
+
+        expires_at_s: When its time is over, in seconds since 1970; None for never.
+
+        reference: The reference that was asked for; None if the key holds the value itself.
     """
 
     key: bytes
     value: bytes
     tx: int
     revision: int
+    expires_at_s: int | None = None
+    reference: Reference | None = None
+
+    @property
+    def asked_key(self) -> bytes:
+        """
+        The key that was asked for or found: of a reference, its own.
+        """
+        return self.key if self.reference is None else self.reference.key
+
+
+@attrs.frozen
+class Revision:
+    """
+    One write of a key, as the server says; nothing of it is proved.
+
+    Attributes:
+        key: The key.
+
+        value: The value that was written; None for a deletion, a reference, or a value whose time is over.
+
+        tx: The transaction.
+
+        revision: How often the key had been written then, this time included.
+
+        is_deleted: Whether it deleted the key.
+
+        is_expired: Whether its time is over, by the server's clock.
+
+        expires_at_s: When its time is over, in seconds since 1970; None for never.
+
+        reference: What it made the key refer to; None for a value.
+    """
+
+    key: bytes
+    value: bytes | None
+    tx: int
+    revision: int
+    is_deleted: bool = False
+    is_expired: bool = False
+    expires_at_s: int | None = None
+    reference: Reference | None = None
 
 
 @attrs.frozen
@@ -257,3 +360,47 @@ class Health:
 
     is_well: bool
     version: str
+
+
+@attrs.frozen
+class ServerInfo:
+    """
+    What the server says of itself.
+
+    Attributes:
+        version: Its version.
+
+        started_at_s: When it was started, in seconds since 1970.
+
+        transactions: How many transactions its databases have.
+
+        databases: How many databases it has.
+
+        disk_bytes: How much room they take.
+    """
+
+    version: str
+    started_at_s: int
+    transactions: int
+    databases: int
+    disk_bytes: int
+
+
+class UserList(list[User]):
+    """
+    Users; also as the official client's README reads them: ``users.userlist.users``.
+    """
+
+    @property
+    def userlist(self) -> UserList:
+        """
+        The same list.
+        """
+        return self
+
+    @property
+    def users(self) -> UserList:
+        """
+        The same list.
+        """
+        return self

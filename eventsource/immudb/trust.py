@@ -24,6 +24,7 @@ from eventsource.immudb.results import Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
 
 
 class Origin(StrEnum):
@@ -294,6 +295,13 @@ class FileTrustStore:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def PersistentRootService(filename: str | PathLike[str] = "~/.immudbRoot.json") -> FileTrustStore:  # noqa: N802  not ours
+    """
+    `FileTrustStore`, under the official client's name. A file of that client's is refused, and left as it is.
+    """
+    return FileTrustStore(Path(filename).expanduser())
 
 
 def _store(trusted: TrustedHead) -> _StoredHead:

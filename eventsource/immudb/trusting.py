@@ -83,7 +83,6 @@ class Trusting:
         verify: Callable[[Head | None, Any], Verified[T]],
         *,
         is_write: bool = False,
-        name: str = "",
     ) -> T:
         """
         Ask, verify the answer, and trust what it proves.
@@ -93,8 +92,6 @@ class Trusting:
 
             verify: What the answer proves, given what is trusted; raises `CheckFailedError`.
 
-            name: Of what is asked for, for errors.
-
         Raises:
             TrustMissingError: Nothing is trusted yet.
             VerificationError: The answer proves nothing. What is trusted stays as it was.
@@ -103,7 +100,7 @@ class Trusting:
         async with self._in_turn() as session:
             trusted = await self._trusted(session)
             send = self._conversation.tell if is_write else self._conversation.ask
-            exchange = await send(session, call, request(trusted.tx if trusted else 0), trusted=trusted, name=name)
+            exchange = await send(session, call, request(trusted.tx if trusted else 0), trusted=trusted)
             verified = self._verify(exchange, verify)
             await self._trust(session, trusted, verified.head)
             return verified.found
@@ -146,7 +143,7 @@ class Trusting:
             )
             return verified
 
-        await self.prove("VerifiableTxById", lambda since: _position_request(head.tx, since), verify, name=str(head.tx))
+        await self.prove("VerifiableTxById", lambda since: _position_request(head.tx, since), verify)
 
     @contextlib.asynccontextmanager
     async def _in_turn(self) -> AsyncGenerator[Session]:
@@ -158,7 +155,7 @@ class Trusting:
 
     async def _ask_for_position(self, session: Session, tx: int, trusted: Head) -> Exchange:
         request = _position_request(tx, trusted.tx)
-        return await self._conversation.ask(session, "VerifiableTxById", request, trusted=trusted, name=str(tx))
+        return await self._conversation.ask(session, "VerifiableTxById", request, trusted=trusted)
 
     def _verify(self, exchange: Exchange, verify: Callable[[Head | None, Any], Verified[T]]) -> Verified[T]:
         answer = exchange.read()

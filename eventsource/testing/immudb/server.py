@@ -12,7 +12,8 @@ import attrs
 import grpc
 import grpc.aio as grpc_aio
 
-from eventsource.immudb.connection import DEFAULT_DATABASE, MAX_MESSAGE_BYTES
+from eventsource.immudb.connection import DEFAULT_DATABASE
+from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 from eventsource.immudb.messages import CALLS, SERVICE, parse
 from eventsource.log import get_logger
 from eventsource.testing.immudb.refusal import RefusedError
