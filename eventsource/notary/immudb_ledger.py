@@ -56,6 +56,9 @@ _KINDS: Final = {
 }
 
 
+# How long a call waits for a connection. A notary asks again by itself, and says meanwhile that it waits.
+_CONNECT_S: Final = 5.0
+
 # Refusals for reasons of the server's own that no later call changes. Other ones may pass: a database that is being
 # closed is refused with the status UNKNOWN.
 _FOR_GOOD: Final = {"FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "OUT_OF_RANGE", "UNIMPLEMENTED"}
@@ -133,6 +136,7 @@ class ImmudbLedger:
             pinned=ImmudbHead(pinned.size, pinned.root) if pinned and pinned.size else None,
             server_public_key=server_public_key,
             tls=tls,
+            connect_timeout_s=_CONNECT_S,
         )
 
     async def __aenter__(self) -> Self:
