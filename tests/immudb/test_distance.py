@@ -74,7 +74,7 @@ async def test_server_that_is_not_there_was_sent_nothing(server: ImmudbTestServe
     """
     Also where the session is open already: a connection that was never made carried no write.
     """
-    async with ImmudbClient(server.url, trust_on_first_use=True) as client:
+    async with ImmudbClient(server.url, trust_on_first_use=True, connect_timeout_s=0.2) as client:
         await client.verified_set(b"key", b"value")
         await server.stop()
         for write in (client.set, client.verified_set):
@@ -82,8 +82,8 @@ async def test_server_that_is_not_there_was_sent_nothing(server: ImmudbTestServe
                 await write(b"key", b"never")
         with pytest.raises(ImmudbUnavailableError):
             await client.create_database("never")
-        await server.start()
-
+    await server.start()
+    async with ImmudbClient(server.url) as client:
         assert await client.set(b"key", b"value") == 2
 
 
