@@ -191,6 +191,7 @@ from .errors import (
     LedgerClosedError as LedgerClosedError,
     LedgerLockedError as LedgerLockedError,
     LedgerReadOnlyError as LedgerReadOnlyError,
+    LedgerRefusedError as LedgerRefusedError,
     LedgerUnavailableError as LedgerUnavailableError,
     MalformedEventError as MalformedEventError,
     MissingExtraError as MissingExtraError,

@@ -87,6 +87,7 @@ NAMES = [
     "LedgerClosedError",
     "LedgerLockedError",
     "LedgerReadOnlyError",
+    "LedgerRefusedError",
     "LedgerUnavailableError",
     "Loader",
     "MalformedEventError",

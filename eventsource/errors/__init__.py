@@ -131,6 +131,7 @@ Every error of the package.
         ├── LedgerLockedError
         ├── LedgerClosedError
         ├── LedgerReadOnlyError
+        ├── LedgerRefusedError
         ├── LedgerUnavailableError
         ├── AlreadyNotarisedError
         ├── TamperedError
@@ -201,6 +202,7 @@ from eventsource.errors.notary import (
     LedgerClosedError,
     LedgerLockedError,
     LedgerReadOnlyError,
+    LedgerRefusedError,
     LedgerUnavailableError,
     NotALedgerError,
     NotaryBookError,
@@ -358,6 +360,7 @@ __all__ = [
     "LedgerClosedError",
     "LedgerLockedError",
     "LedgerReadOnlyError",
+    "LedgerRefusedError",
     "LedgerUnavailableError",
     "MalformedEventError",
     "MissingExtraError",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -106,26 +107,33 @@ class Proxy:
         self._cut: Cut | None = None
         self._has_answered: set[int] = set()
         self._refusals = 0
-        self._server: asyncio.Server | None = None
-        self._links: set[asyncio.Task[None]] = set()
+        self._socket = socket.socket()
+        self._links: dict[asyncio.Task[None], socket.socket] = {}
         self.connections = 0
         self.refused = 0
         self.is_cut = asyncio.Event()
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()
+        self._socket.setblocking(False)  # noqa: FBT003  its name says what
+        self.port = self._socket.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for link in self._links:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        links = dict(self._links)
+        for link in links:
             link.cancel()
-        await asyncio.gather(*self._links, return_exceptions=True)
+        await asyncio.gather(*links, return_exceptions=True)
+        for connected in links.values():
+            # Also of those that were cancelled before they began.
+            connected.close()
 
     def url(self, of_server: str) -> str:
         """
@@ -148,35 +156,42 @@ class Proxy:
         self._has_answered.clear()
         self._cut = where
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self) -> None:
+        # Not by a server of asyncio: when that is closed, it may hold a connection that is led nowhere yet.
+        connected, _ = self._socket.accept()
         if self._refusals:
             self._refusals -= 1
             self.refused += 1
-            writer.transport.abort()
+            connected.close()
             return
-        task = asyncio.current_task()
-        assert task is not None
-        self._links.add(task)
-        try:
-            await self._lead(reader, writer)
-        finally:
-            self._links.discard(task)
-
-    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        upstream, to_server = await asyncio.open_connection("localhost", self._upstream)
-        ends = (writer, to_server)
-        there = self._carry(reader, to_server, Frames(preface=_PREFACE), is_request=True)
-        back = self._carry(upstream, writer, Frames(), is_request=False)
-        both = [asyncio.create_task(way) for way in (there, back)]
+        connected.setblocking(False)  # noqa: FBT003  its name says what
+        link = asyncio.create_task(self._lead(connected))
+        self._links[link] = connected
+        link.add_done_callback(lambda done: self._links.pop(done, None))
+
+    async def _lead(self, connected: socket.socket) -> None:
+        ends: list[asyncio.StreamWriter] = []
+        both: list[asyncio.Task[None]] = []
         try:
+            reader, writer = await asyncio.open_connection(sock=connected)
+            ends.append(writer)
+            upstream, to_server = await asyncio.open_connection("localhost", self._upstream)
+            ends.append(to_server)
+            there = self._carry(reader, to_server, Frames(preface=_PREFACE), is_request=True)
+            back = self._carry(upstream, writer, Frames(), is_request=False)
+            both += [asyncio.create_task(way) for way in (there, back)]
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            # Nobody is there: the connection ends, as one does that was refused.
+            pass
         finally:
             for way in both:
                 way.cancel()
             await asyncio.gather(*both, return_exceptions=True)
             for end in ends:
                 end.transport.abort()
+            connected.close()
 
     async def _carry(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, frames: Frames, *, is_request: bool
