@@ -63,8 +63,8 @@ class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
 
         timeout_s: How long one call may take once there is a connection, in seconds.
 
-        connect_timeout_s: How long a call waits for a connection, in seconds; meanwhile it is tried again and again.
-            No longer than `timeout_s`.
+        connect_timeout_s: How long a call waits for a connection, in seconds, and no longer than `timeout_s`; half as
+            long where connections are refused. Meanwhile it is tried again and again.
 
         keep_alive_s: How often to tell the server that the session is wanted, in seconds.
 

@@ -111,6 +111,9 @@ Metadata = tuple[tuple[str, str], ...]
 # For what stands around a value of that size in an answer.
 _HEADROOM_BYTES: Final = 1024 * 1024
 
+# How much of the time for a connection is spent on a server that refuses it.
+_PATIENCE: Final = 0.5
+
 _log = get_logger(__name__)
 
 
@@ -139,7 +142,8 @@ class Channel:
     Args:
         timeout_s: How long one call may take once there is a connection.
 
-        connect_timeout_s: How long a call waits for a connection; meanwhile it is tried again and again.
+        connect_timeout_s: How long a call waits for a connection; half as long where connections are refused.
+            Meanwhile it is tried again and again.
     """
 
     def __init__(self, address: Address, *, tls: Tls | None, timeout_s: float, connect_timeout_s: float) -> None:
@@ -190,13 +194,14 @@ class Channel:
         Only then is it known of a call that fails for want of a connection that it was not sent.
         """
         clock = asyncio.get_running_loop().time
-        ends_at = clock() + within_s
+        began_s = clock()
         while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             if self._is_closed or state is grpc.ChannelConnectivity.SHUTDOWN:
                 raise ImmudbClosedError(self._address.target)
-            remaining_s = ends_at - clock()
+            is_refused = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+            remaining_s = began_s + within_s * (_PATIENCE if is_refused else 1) - clock()
             if remaining_s <= 0:
-                if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE and within_s:
+                if is_refused and within_s:
                     # The call fails at once, and says why.
                     return
                 text = f"no connection within {within_s:g} seconds"

@@ -82,8 +82,8 @@ async def test_server_that_is_not_there_was_sent_nothing(server: ImmudbTestServe
                 await write(b"key", b"never")
         with pytest.raises(ImmudbUnavailableError):
             await client.create_database("never")
-        await server.start()
-
+    await server.start()
+    async with ImmudbClient(server.url) as client:
         assert await client.set(b"key", b"value") == 2
 
 

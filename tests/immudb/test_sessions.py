@@ -167,7 +167,7 @@ async def test_server_that_is_not_there(server: ImmudbTestServer) -> None:
     That is told, with its address and nothing secret; a write says that it was not sent.
     """
     await server.stop()
-    async with ImmudbClient(server.url, timeout_s=2) as client:
+    async with ImmudbClient(server.url, connect_timeout_s=0.2) as client:
         for ask in (lambda: client.get(b"key"), lambda: client.set(b"key", b"value")):
             with pytest.raises(ImmudbUnavailableError, match=f"localhost:{server.port}"):
                 await ask()
@@ -209,6 +209,6 @@ async def test_connection_is_encrypted() -> None:
         assert server.url.startswith("immudbs://")
         async with ImmudbClient(server.url, tls=Tls(certificate)) as client:
             await client.set(b"key", b"value")
-        async with ImmudbClient(server.url, timeout_s=2) as stranger:
+        async with ImmudbClient(server.url, connect_timeout_s=0.5) as stranger:
             with pytest.raises(ImmudbUnavailableError):
                 await stranger.get(b"key")

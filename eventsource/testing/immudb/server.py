@@ -97,7 +97,8 @@ class ImmudbTestServer(Service):
         self._lies: list[Lie] = []
         self._dropped = 0
         self._failing: list[RefusedError] = []
-        self._closed_for = ""
+        self._closed_for: RefusedError | None = None
+        self._closed_times: int | None = None
         self._tls = tls
         self._server: Any = None
 
@@ -164,11 +165,14 @@ class ImmudbTestServer(Service):
         """
         self._failing = [RefusedError(text, status)] * count
 
-    def refuse_sessions(self, text: str) -> None:
+    def refuse_sessions(
+        self, text: str, status: grpc.StatusCode = grpc.StatusCode.FAILED_PRECONDITION, *, count: int | None = None
+    ) -> None:
         """
-        Open no more sessions, and say so.
+        Open no more sessions, or not the next ones, and say so.
         """
-        self._closed_for = text
+        self._closed_for = RefusedError(text, status)
+        self._closed_times = count
 
     def expire_sessions(self) -> None:
         """
@@ -211,8 +215,9 @@ class ImmudbTestServer(Service):
     async def _answer(self, name: str, encoded: bytes, metadata: dict[str, str]) -> bytes:
         if self._failing and name not in SESSION_CALLS:
             raise self._failing.pop()
-        if self._closed_for and name in ("Login", "OpenSession"):
-            raise RefusedError(self._closed_for, grpc.StatusCode.FAILED_PRECONDITION)
+        if self._closed_for is not None and name in ("Login", "OpenSession") and self._closed_times != 0:
+            self._closed_times = None if self._closed_times is None else self._closed_times - 1
+            raise self._closed_for
         request = parse(CALLS[name][0], encoded)
         answer, database = await self.answer(name, request, metadata)
         if self._dropped and name in WRITES:
