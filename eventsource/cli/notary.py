@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from eventsource.cli.failures import EXIT_CODES_HELP, CommandError, ExitCode
+from eventsource.cli.notary_ledger import CertificateAuthority, FirstContact, LedgerChoice, ServerKey, TrustFile
 from eventsource.cli.notary_output import (
     VerifyResult,
     head_in_words,
@@ -19,7 +20,7 @@ from eventsource.cli.notary_output import (
     read_keys,
     signing_key,
 )
-from eventsource.cli.notary_running import book_if_known, book_path, find_ledger, follow, read_status
+from eventsource.cli.notary_running import book_if_known, book_path, follow, read_status
 from eventsource.cli.options import Json, StoreUrl, show_help_if_alone
 from eventsource.cli.output import write_error, write_file, write_json, write_lines
 from eventsource.cli.signals import run as run_async
@@ -78,10 +79,6 @@ ExistingKeyFile = Annotated[
     Path | None,
     typer.Option("--key", metavar="FILE", exists=True, dir_okay=False, help="The key that signs the head."),
 ]
-FirstContact = Annotated[
-    bool,
-    typer.Option("--first-contact", help="Trust an immudb of which neither book nor --head knows a head."),
-]
 _NAME = "events"
 
 
@@ -108,6 +105,9 @@ def run(
     origin: Annotated[
         str | None, typer.Option("--origin", metavar="NAME", help="What heads of a new log are to be known by.")
     ] = None,
+    ca: CertificateAuthority = None,
+    server_key: ServerKey = None,
+    trust: TrustFile = None,
     first_contact: FirstContact = False,
     once: Annotated[bool, typer.Option("--once", help="End when everything there is is notarised.")] = False,
     json: Json = False,
@@ -115,18 +115,21 @@ def run(
     """
     Notarise every event, those there are and each new one, until Ctrl-C.
 
-    It goes on where it was, however it ended. While the ledger does not answer it waits; where it finds that store or
-    ledger were tampered with it stops with exit code 1. With --json each change of state is a line on standard output.
+    It goes on where it was, however it ended. While the ledger does not answer it waits, and says so; where the ledger
+    does not let it in, for want of a password, a database or a certificate that is right, it ends with exit code 3;
+    where it finds that store or ledger were tampered with, with exit code 1. With --json each change of state is a
+    line on standard output.
     """
     signing = signing_key(key, name)
     if signing and not json:
         write_error(f"Heads are signed with {signing.verifying}")
+    choice = LedgerChoice(ledger, ca, server_key, trust, first_contact)
 
     async def work() -> ExitCode:
         async with (
             connect(store, read_only=True) as opened,
             NotaryBook(book_path(book, ledger)) as its_book,
-            await find_ledger(ledger, its_book, name, origin=origin, first_contact=first_contact) as chosen,
+            await choice.find(its_book, name, origin=origin) as chosen,
         ):
             running = Notary(opened, chosen, its_book, name=name, signing_key=signing, head_file=head)
             return await follow(running, once=once, as_json=json)
@@ -141,18 +144,22 @@ def status(
     *,
     book: BookPath = None,
     name: StoreName = _NAME,
+    ca: CertificateAuthority = None,
+    server_key: ServerKey = None,
+    trust: TrustFile = None,
     first_contact: FirstContact = False,
     json: Json = False,
 ) -> int:
     """
     Show how far the notarisation is. Changes nothing, and works beside a notary that runs.
     """
+    choice = LedgerChoice(ledger, ca, server_key, trust, first_contact)
 
     async def work() -> ExitCode:
         async with (
             connect(store, read_only=True) as opened,
             book_if_known(book) as its_book,
-            await find_ledger(ledger, its_book, name, read_only=True, first_contact=first_contact) as chosen,
+            await choice.find(its_book, name, read_only=True) as chosen,
         ):
             print_status(await read_status(opened, chosen, name), as_json=json)
         return ExitCode.DONE
@@ -178,6 +185,9 @@ def verify_(
     without_book: Annotated[
         bool, typer.Option("--without-book", help="Compare ids and order alone: for who must not have the book.")
     ] = False,
+    ca: CertificateAuthority = None,
+    server_key: ServerKey = None,
+    trust: TrustFile = None,
     first_contact: FirstContact = False,
     json: Json = False,
 ) -> int:
@@ -189,14 +199,13 @@ def verify_(
     beginning is not noticed.
     """
     heads, keys = read_heads(head or []), read_keys(key or [])
+    choice = LedgerChoice(ledger, ca, server_key, trust, first_contact)
 
     async def work() -> VerifyResult:
         async with (
             connect(store, read_only=True) as opened,
             nullcontext() if without_book else NotaryBook(book_path(book, ledger), read_only=True) as its_book,
-            await find_ledger(
-                ledger, its_book, name, heads=heads, read_only=True, first_contact=first_contact
-            ) as chosen,
+            await choice.find(its_book, name, heads=heads, read_only=True) as chosen,
         ):
             verdict = await verify(opened, chosen, its_book, name=name, heads=heads, keys=keys)
         return VerifyResult.of(verdict, has_heads=bool(heads))
@@ -223,6 +232,9 @@ def export(
         Path | None,
         typer.Option("--since", metavar="HEAD", help="Print what asks a witness to countersign, who last saw HEAD."),
     ] = None,
+    ca: CertificateAuthority = None,
+    server_key: ServerKey = None,
+    trust: TrustFile = None,
     first_contact: FirstContact = False,
 ) -> int:
     """
@@ -230,11 +242,12 @@ def export(
     """
     signing = signing_key(key, name)
     before = read_heads([since])[0] if since else None
+    choice = LedgerChoice(ledger, ca, server_key, trust, first_contact)
 
     async def work() -> str:
         async with (
             book_if_known(book) as its_book,
-            await find_ledger(ledger, its_book, name, read_only=True, first_contact=first_contact) as chosen,
+            await choice.find(its_book, name, read_only=True) as chosen,
         ):
             if before is None:
                 standing = await find_standing(chosen, name)
@@ -270,6 +283,10 @@ def receipt(
     without_data: Annotated[
         bool, typer.Option("--without-data", help="Show that there was such an event, and nothing of its data.")
     ] = False,
+    ca: CertificateAuthority = None,
+    server_key: ServerKey = None,
+    trust: TrustFile = None,
+    first_contact: FirstContact = False,
 ) -> int:
     """
     Print the receipt of an event, as JSON.
@@ -278,12 +295,13 @@ def receipt(
     and the verifying key.
     """
     signing = signing_key(key, name)
+    choice = LedgerChoice(ledger, ca, server_key, trust, first_contact)
 
     async def work() -> str:
         async with (
             connect(store, read_only=True) as opened,
             NotaryBook(book_path(book, ledger), read_only=True) as its_book,
-            await find_ledger(ledger, its_book, name, read_only=True) as chosen,
+            await choice.find(its_book, name, read_only=True) as chosen,
         ):
             made = await make_receipt(
                 opened, chosen, its_book, event_id, name=name, signing_key=signing, with_data=not without_data

@@ -19,11 +19,11 @@ from eventsource.notary import EmbeddedLedger, NotaryBook, open_ledger
 from eventsource.notary.standing import find_standing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator
     from pathlib import Path
     from typing import Literal
 
-    from eventsource.notary import Ledger, Notary, NotaryStatus, SignedHead
+    from eventsource.notary import Ledger, Notary, NotaryStatus
     from eventsource.store.interface import EventStore
 
     Said = Literal["started", "caught_up", "waiting", "stopped", "failed"]
@@ -127,36 +127,6 @@ async def book_if_known(book: Path | None) -> AsyncGenerator[NotaryBook | None]:
         return
     async with NotaryBook(book, read_only=True) as opened:
         yield opened
-
-
-async def find_ledger(
-    url: str,
-    book: NotaryBook | None,
-    name: str,
-    *,
-    heads: Sequence[SignedHead] = (),
-    origin: str | None = None,
-    read_only: bool = False,
-    first_contact: bool = False,
-) -> Ledger:
-    """
-    The ledger, with the head to begin with that book or heads know.
-
-    Raises:
-        CommandError: It is an immudb, and none is known.
-        InvalidLedgerUrlError, InvalidImmudbUrlError: *url* names none.
-    """
-    seen = await book.last_seen(name) if book else None
-    known = [seen.head] if seen else [one.head for one in heads]
-    pinned = known[0] if known else None
-    if not url.startswith("immudb"):
-        # A log's file says how it is called.
-        return open_ledger(url, read_only=read_only, origin=origin)
-    if pinned is None and not first_contact:
-        msg = "no head of this immudb is known: give --book or --head that know one, or --first-contact to trust it"
-        raise CommandError(msg)
-    origin = origin or (pinned.origin if pinned else None)
-    return open_ledger(url, read_only=read_only, origin=origin, pinned=pinned, trust_on_first_use=first_contact)
 
 
 def _tell(name: str, said: Said, status: NotaryStatus, *, as_json: bool) -> None:

@@ -92,7 +92,8 @@ Every error of the package.
     │   ├── ImmudbNotFoundError (LookupError)
     │   ├── ImmudbExistsError
     │   ├── ImmudbKeyNotFoundError (LookupError)
-    │   ├── ImmudbKeyExistsError
+    │   ├── ImmudbPreconditionError
+    │   │   └── ImmudbKeyExistsError
     │   ├── ImmudbRefusedError
     │   ├── ImmudbOutcomeUnknownError
     │   ├── TrustMissingError
@@ -131,6 +132,7 @@ Every error of the package.
         ├── LedgerLockedError
         ├── LedgerClosedError
         ├── LedgerReadOnlyError
+        ├── LedgerRefusedError
         ├── LedgerUnavailableError
         ├── AlreadyNotarisedError
         ├── TamperedError
@@ -182,6 +184,7 @@ from eventsource.errors.immudb import (
     ImmudbNotFoundError,
     ImmudbOutcomeUnknownError,
     ImmudbPermissionError,
+    ImmudbPreconditionError,
     ImmudbRefusedError,
     ImmudbUnavailableError,
     InvalidImmudbUrlError,
@@ -200,6 +203,7 @@ from eventsource.errors.notary import (
     LedgerClosedError,
     LedgerLockedError,
     LedgerReadOnlyError,
+    LedgerRefusedError,
     LedgerUnavailableError,
     NotALedgerError,
     NotaryBookError,
@@ -345,6 +349,7 @@ __all__ = [
     "ImmudbNotFoundError",
     "ImmudbOutcomeUnknownError",
     "ImmudbPermissionError",
+    "ImmudbPreconditionError",
     "ImmudbRefusedError",
     "ImmudbUnavailableError",
     "InvalidImmudbUrlError",
@@ -357,6 +362,7 @@ __all__ = [
     "LedgerClosedError",
     "LedgerLockedError",
     "LedgerReadOnlyError",
+    "LedgerRefusedError",
     "LedgerUnavailableError",
     "MalformedEventError",
     "MissingExtraError",

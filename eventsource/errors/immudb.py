@@ -11,6 +11,10 @@ from eventsource.errors.root import EventSourceError, without_secrets
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The calls whose entries can be read back.
+_RESOLVABLE = frozenset({"Delete", "Set", "SetReference", "VerifiableSet", "VerifiableSetReference"})
+_READ_BACK = "read it back with client.resolve(error)"
+
 
 class ImmudbError(EventSourceError):
     """
@@ -178,10 +182,10 @@ class ImmudbPermissionError(ImmudbError):
 
 class ImmudbNotFoundError(ImmudbError, LookupError):
     """
-    There is no such database, user or transaction at the server, so it says.
+    There is no such database, user, transaction or revision at the server, so it says.
 
     Attributes:
-        kind: "database", "user" or "transaction".
+        kind: "database", "user", "transaction" or "revision".
 
         name: Its name or number.
     """
@@ -231,9 +235,28 @@ class ImmudbKeyNotFoundError(ImmudbError, LookupError):
         self.missing = missing
 
 
-class ImmudbKeyExistsError(ImmudbError):
+class ImmudbPreconditionError(ImmudbError):
     """
-    A key that may be written once has been written before. Nothing was written, also of the other keys.
+    A precondition of a write does not hold: a key is there, is not there, or was written since. Nothing was written.
+
+    Attributes:
+        database: The database.
+    """
+
+    code = "immudb-precondition"
+
+    def __init__(self, database: str, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or f"a precondition of the write does not hold in database {database!r}, and nothing was written: read the "
+            "keys that it names, and decide anew"
+        )
+        self.database = database
+
+
+class ImmudbKeyExistsError(ImmudbPreconditionError):
+    """
+    A key that may be written once is there. Nothing was written, also of the other keys.
 
     Read it back with verification and compare: the same value means that the write was made before.
 
@@ -245,10 +268,10 @@ class ImmudbKeyExistsError(ImmudbError):
 
     def __init__(self, database: str) -> None:
         super().__init__(
+            database,
             f"a key that may be written once is in database {database!r} already, and nothing was written: read the "
-            "keys back with verification and compare"
+            "keys back with verification and compare",
         )
-        self.database = database
 
 
 class ImmudbRefusedError(ImmudbError):
@@ -293,7 +316,7 @@ class ImmudbOutcomeUnknownError(ImmudbError):
     code = "immudb-outcome-unknown"
 
     def __init__(self, call: str, *, database: str, reason: str, request: bytes = b"", trusted_tx: int = 0) -> None:
-        look = "read it back with client.resolve(error)" if "Set" in call else "look whether it is done"
+        look = _READ_BACK if call in _RESOLVABLE else "look whether it is done"
         super().__init__(
             f"{call} in database {database!r} may be committed or not: {reason}; {look} before it is sent again"
         )
@@ -387,9 +410,10 @@ class VerificationError(ImmudbError):
         trusted_alh: bytes = b"",
         was_write: bool = False,
     ) -> None:
-        outcome = (
-            "; the write may be committed all the same: read it back with client.resolve(error)" if was_write else ""
-        )
+        outcome = ""
+        if was_write:
+            look = _READ_BACK if call in _RESOLVABLE else "look whether it is done"
+            outcome = f"; it may be committed all the same: {look}"
         known = f"trusted up to transaction {trusted_tx}" if trusted_tx else "nothing was trusted before"
         super().__init__(f"{call} in database {database!r} failed verification ({check}): {problem}; {known}{outcome}")
         self.call = call

@@ -113,6 +113,23 @@ class LedgerUnavailableError(NotaryError):
         self.reason = reason
 
 
+class LedgerRefusedError(NotaryError):
+    """
+    The ledger answers, and refuses: the login, the database, a permission or a certificate is not right.
+
+    Nothing was written. Asking again changes nothing until that is put right, so a notary ends with this error.
+
+    Attributes:
+        reason: What it refuses, in words.
+    """
+
+    code = "ledger-refused"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} refuses: {reason}")
+        self.reason = reason
+
+
 class AlreadyNotarisedError(NotaryError):
     """
     A key of the ledger has a value already, and a value is never written over. Nothing was written.

@@ -4,10 +4,10 @@ An asynchronous client of an immudb, usable alone: what it reads and writes with
 It needs the extra ``immudb``.
 """
 
-from eventsource.errors import MissingExtraError
+from eventsource.errors import MissingExtraError, VerificationError
 
 try:
-    from eventsource.immudb.channel import Tls
+    from eventsource.immudb.connection import Tls
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"google", "grpc"}:
         raise
@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
 
 from eventsource.immudb.check import Check
 from eventsource.immudb.client import ImmudbClient
-from eventsource.immudb.permission import (
+from eventsource.immudb.results import (
     PERMISSION_ADMIN,
     PERMISSION_GRANT,
     PERMISSION_NONE,
@@ -24,22 +24,35 @@ from eventsource.immudb.permission import (
     PERMISSION_REVOKE,
     PERMISSION_RW,
     PERMISSION_SYS_ADMIN,
-    Permission,
-    PermissionAction,
-)
-from eventsource.immudb.results import (
     Entry,
     Head,
     Health,
+    Permission,
+    PermissionAction,
     Proved,
     ProvedTransaction,
     Receipt,
+    Reference,
+    Revision,
+    ServerInfo,
     ServerState,
+    Transaction,
     User,
+    UserList,
 )
 from eventsource.immudb.session import LoginForm
-from eventsource.immudb.trust import MemoryTrustStore, Origin, TrustedHead, TrustStore
-from eventsource.immudb.trust_file import FileTrustStore
+from eventsource.immudb.trust import (
+    FileTrustStore,
+    MemoryTrustStore,
+    Origin,
+    PersistentRootService,
+    TrustedHead,
+    TrustStore,
+)
+from eventsource.immudb.writing import KeyMustExist, KeyMustNotExist, KeyNotModifiedAfter, Precondition
+
+VerificationException = VerificationError
+"""`VerificationError`, under the official client's name."""
 
 __all__ = [
     "PERMISSION_ADMIN",
@@ -55,17 +68,28 @@ __all__ = [
     "Head",
     "Health",
     "ImmudbClient",
+    "KeyMustExist",
+    "KeyMustNotExist",
+    "KeyNotModifiedAfter",
     "LoginForm",
     "MemoryTrustStore",
     "Origin",
     "Permission",
     "PermissionAction",
+    "PersistentRootService",
+    "Precondition",
     "Proved",
     "ProvedTransaction",
     "Receipt",
+    "Reference",
+    "Revision",
+    "ServerInfo",
     "ServerState",
     "Tls",
+    "Transaction",
     "TrustStore",
     "TrustedHead",
     "User",
+    "UserList",
+    "VerificationException",
 ]

@@ -4,13 +4,15 @@ Answers of the server as values: nothing is looked at before its form has been c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
 from eventsource.domain.merkle import HASH_BYTES
 from eventsource.immudb.check import Check, demand
-from eventsource.immudb.header import EntryMetadata, TxHeader
+from eventsource.immudb.header import NO_METADATA, PLAIN, REFERENCE, EntryMetadata, TxHeader
+from eventsource.immudb.results import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 # Of the year 9999: a date behind it cannot be told in Python.
 _MAX_TIME_S: Final = 253_402_300_799
 _MAX_16: Final = 2**16 - 1
+_NUMBER_BYTES: Final = 8
+_REFERENCE_BYTES: Final = _NUMBER_BYTES + len(PLAIN)
 
 
 @attrs.frozen
@@ -66,6 +70,45 @@ class TxEntry:
     value_hash: bytes
     metadata: EntryMetadata
     stored_value: bytes
+
+    @classmethod
+    def written(cls, stored_key: bytes, stored_value: bytes, metadata: EntryMetadata = NO_METADATA) -> Self:
+        """
+        An entry that is to be written.
+        """
+        return cls(stored_key, sha256(stored_value).digest(), metadata, stored_value)
+
+    @property
+    def key(self) -> bytes:
+        """
+        The key without the byte that stands before it.
+        """
+        return self.stored_key[1:]
+
+    @property
+    def reference(self) -> Reference | None:
+        """
+        What the entry refers to; None unless it is a reference.
+        """
+        if not self.stored_key.startswith(PLAIN) or not self.stored_value.startswith(REFERENCE):
+            return None
+        return read_reference(self.key, self.stored_value[1:])
+
+
+def stored_reference(reference: Reference) -> bytes:
+    """
+    The value of a reference as it is stored.
+    """
+    return REFERENCE + reference.at_tx.to_bytes(8, "big") + PLAIN + reference.refers_to
+
+
+def read_reference(key: bytes, value: bytes) -> Reference | None:
+    """
+    The reference that a value without the byte before it is; None if it has not the form of one.
+    """
+    if len(value) <= _REFERENCE_BYTES or value[_NUMBER_BYTES:_REFERENCE_BYTES] != PLAIN:
+        return None
+    return Reference(key, value[_REFERENCE_BYTES:], int.from_bytes(value[:_NUMBER_BYTES], "big"))
 
 
 def read_header(message: Any) -> TxHeader:
@@ -126,9 +169,16 @@ def read_tx_entries(message: Any) -> list[TxEntry]:
     Raises:
         CheckFailedError: One has a form that no server sends.
     """
-    return [
-        TxEntry(entry.key, _digest(entry.hValue), read_entry_metadata(entry), entry.value) for entry in message.entries
-    ]
+    for entry in message.entries:
+        _digest(entry.hValue)
+    return [read_raw_entry(entry) for entry in message.entries]
+
+
+def read_raw_entry(message: Any) -> TxEntry:
+    """
+    Read a ``TxEntry``.
+    """
+    return TxEntry(message.key, message.hValue, read_entry_metadata(message), message.value)
 
 
 def read_entry_metadata(message: Any) -> EntryMetadata:

@@ -1,3 +1,4 @@
+# ruff: noqa: N802, N803, N815  the names of the official client are not ours
 """
 An asynchronous client of an immudb that believes nothing it has not verified.
 """
@@ -9,27 +10,27 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from eventsource.immudb.address import Address
-from eventsource.immudb.channel import Channel, Tls
-from eventsource.immudb.conversation import Conversation
+from eventsource.immudb.administration import Databases, Users, as_text
+from eventsource.immudb.connection import Address, Channel, Tls
+from eventsource.immudb.entries import PlainEntries
 from eventsource.immudb.limits import MAX_WRITES
-from eventsource.immudb.readme_names import ReadmeNames
-from eventsource.immudb.session import Credentials, LoginForm, Sessions
-from eventsource.immudb.signature import StateKey
-from eventsource.immudb.trust import MemoryTrustStore, TrustStore
-from eventsource.immudb.trust_file import FileTrustStore
+from eventsource.immudb.proofs import VerifiedEntries
+from eventsource.immudb.scanning import Scanning
+from eventsource.immudb.session import Conversation, Credentials, LoginForm, Sessions
+from eventsource.immudb.trust import FileTrustStore, MemoryTrustStore, StateKey, TrustStore
 from eventsource.immudb.trusting import Trusting
 
 if TYPE_CHECKING:
+    import datetime as dt
     from os import PathLike
     from types import TracebackType
 
-    from eventsource.immudb.results import Head
+    from eventsource.immudb.results import Head, Proved, Receipt
 
 DEFAULT_URL = "immudb://localhost:3322/defaultdb"
 
 
-class ImmudbClient(ReadmeNames):
+class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
     """
     A client of one immudb.
 
@@ -60,11 +61,18 @@ class ImmudbClient(ReadmeNames):
 
         login_form: A session, or a token as older servers want it.
 
-        timeout_s: How long one call may take, in seconds.
+        timeout_s: How long one call may take once there is a connection, in seconds.
+
+        connect_timeout_s: How long a call waits for a connection, in seconds, and no longer than `timeout_s`; half as
+            long where connections are refused. Meanwhile it is tried again and again.
 
         keep_alive_s: How often to tell the server that the session is wanted, in seconds.
 
         max_writes: How many writes may be under way at once; further ones wait.
+
+        rs: `trust`, under the official client's name.
+
+        publicKeyFile: `server_public_key`, under the official client's name.
 
     Raises:
         InvalidImmudbUrlError: The URL is not understood.
@@ -86,22 +94,25 @@ class ImmudbClient(ReadmeNames):
         tls: Tls | None = None,
         login_form: LoginForm = LoginForm.SESSION,
         timeout_s: float = 30.0,
+        connect_timeout_s: float = 10.0,
         keep_alive_s: float = 60.0,
         max_writes: int = MAX_WRITES,
+        rs: TrustStore | str | PathLike[str] | None = None,
+        publicKeyFile: str | PathLike[str] | None = None,
     ) -> None:
         address = Address.parse(url)
         if user is not None:
             address = attrs.evolve(address, user=user, password=password)
         self._address = address
         self._login_form = login_form
-        self._channel = Channel(address, tls=tls, timeout_s=timeout_s)
+        self._channel = Channel(address, tls=tls, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s)
         sessions = Sessions(self._channel, address, form=login_form, keep_alive_s=keep_alive_s)
         self._conversation = Conversation(self._channel, sessions, server=address.target, max_writes=max_writes)
         self._trusting = Trusting(
             self._conversation,
-            _trust_store(trust),
+            _trust_store(rs if trust is None else trust),
             ledger=ledger if ledger is not None else address.target,
-            key=_state_key(server_public_key),
+            key=_state_key(publicKeyFile if server_public_key is None else server_public_key),
             on_first_use=trust_on_first_use,
             pinned={} if pinned is None else {address.database: pinned},
         )
@@ -125,7 +136,7 @@ class ImmudbClient(ReadmeNames):
         await self.close()
 
     async def login(
-        self, user: str, password: str, database: str | bytes | None = None, *, form: LoginForm | None = None
+        self, username: str, password: str, database: str | bytes | None = None, *, form: LoginForm | None = None
     ) -> None:
         """
         Log in, in place of whoever is logged in.
@@ -139,26 +150,14 @@ class ImmudbClient(ReadmeNames):
             ImmudbLoginError: The server does not know user and password; whoever was logged in stays so.
             ImmudbError: There is no session for another reason.
         """
-        name = database.decode() if isinstance(database, bytes) else database
-        await self._conversation.sessions.log_in(Credentials(user, password), name, form or self._login_form)
+        name = None if database is None else as_text(database)
+        await self._conversation.sessions.log_in(Credentials(username, password), name, form or self._login_form)
 
     async def logout(self) -> None:
         """
         End the session and forget the password; later calls need a `login` first.
         """
         await self._conversation.sessions.log_out()
-
-    async def openSession(self, username: str, password: str, database: str | bytes | None = None) -> None:  # noqa: N802
-        """
-        `login` with a session, under the official client's name.
-        """
-        await self.login(username, password, database, form=LoginForm.SESSION)
-
-    async def closeSession(self) -> None:  # noqa: N802
-        """
-        `logout`, under the official client's name.
-        """
-        await self.logout()
 
     async def close(self) -> None:
         """
@@ -167,7 +166,75 @@ class ImmudbClient(ReadmeNames):
         await self._conversation.sessions.close()
         await self._channel.close()
 
+    # The names of the official client, in its order of arguments. What the calls return and raise is this client's.
+
     shutdown = close
+    closeSession = logout
+    createDatabase = Databases.create_database
+    useDatabase = Databases.use_database
+    databaseList = Databases.list_databases
+    healthCheck = Databases.health
+    serverInfo = Databases.server_info
+    createUser = Users.create_user
+    listUsers = Users.list_users
+    changePermission = Users.change_permission
+    setAll = PlainEntries.set_all
+    getAll = PlainEntries.get_all
+    currentState = PlainEntries.current_state
+    txById = Scanning.tx
+    txScan = Scanning.scan_txs
+    verifiedSet = safeSet = VerifiedEntries.verified_set
+    verifiedTxById = VerifiedEntries.verified_tx
+
+    async def openSession(self, username: str, password: str, database: str | bytes | None = None) -> None:
+        """
+        `login` with a session.
+        """
+        await self.login(username, password, database, form=LoginForm.SESSION)
+
+    async def expireableSet(self, key: bytes, value: bytes, expiresAt: dt.datetime) -> int:
+        """
+        `set` of a value that expires.
+        """
+        return await self.set(key, value, expires_at=expiresAt)
+
+    async def setReference(self, referredkey: bytes, newkey: bytes) -> int:
+        """
+        `set_reference`; mind the order.
+        """
+        return await self.set_reference(newkey, referredkey)
+
+    async def verifiedSetReference(self, referredkey: bytes, newkey: bytes) -> Receipt:
+        """
+        `verified_set_reference`; mind the order.
+        """
+        return await self.verified_set_reference(newkey, referredkey)
+
+    async def verifiedGet(self, key: bytes, atRevision: int = 0) -> Proved:
+        """
+        `verified_get`.
+        """
+        return await self.verified_get(key, atRevision)
+
+    safeGet = verifiedGet
+
+    async def verifiedGetAt(self, key: bytes, atTx: int) -> Proved:
+        """
+        `verified_get`, as a transaction wrote it.
+        """
+        return await self.verified_get(key, at_tx=atTx)
+
+    async def changePassword(self, user: str, newPassword: str, oldPassword: str) -> None:
+        """
+        `change_password`; mind the order.
+        """
+        await self.change_password(user, old_password=oldPassword, new_password=newPassword)
+
+    async def setActiveUser(self, active: bool, username: str) -> None:  # noqa: FBT001  their order
+        """
+        `set_active_user`; mind the order.
+        """
+        await self.set_active_user(username, active=active)
 
 
 def _trust_store(trust: TrustStore | str | PathLike[str] | None) -> TrustStore:

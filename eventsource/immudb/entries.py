@@ -4,29 +4,24 @@ Plain reading and writing: what the server says, unproved.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from eventsource.errors import ImmudbKeyNotFoundError
-from eventsource.immudb.limits import Entries, check_bytes, check_entries, check_key, check_keys
+from eventsource.immudb.answer import read_entry_metadata
+from eventsource.immudb.limits import Entries, check_key, check_keys, check_number
 from eventsource.immudb.messages import new
-from eventsource.immudb.results import Entry, ServerState
+from eventsource.immudb.results import Entry, Reference, ServerState
+from eventsource.immudb.writing import Precondition, delete_request, reference_request, set_request
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
-    from eventsource.immudb.conversation import Conversation
+    from eventsource.immudb.session import Conversation
 
-
-def set_request(entries: list[tuple[bytes, bytes]], *, write_once: bool) -> Any:
-    """
-    What writes these entries, in this order, in one transaction.
-    """
-    preconditions = [new("Precondition", keyMustNotExist=new("KeyOnly", key=key)) for key, _ in entries]
-    return new(
-        "SetRequest",
-        KVs=[new("KeyValue", key=key, value=value) for key, value in entries],
-        preconditions=preconditions if write_once else [],
-    )
+_TRANSACTION: Final = "number of a transaction"
+_REVISION: Final = "number of a revision"
+_MAX_REVISION: Final = 2**63 - 1
 
 
 class PlainEntries:
@@ -36,69 +31,150 @@ class PlainEntries:
 
     _conversation: Conversation
 
-    async def set(self, key: bytes, value: bytes, *, write_once: bool = False) -> int:
+    async def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        write_once: bool = False,
+        expires_at: dt.datetime | None = None,
+        preconditions: Iterable[Precondition] = (),
+    ) -> int:
         """
         Write one key, without verification.
 
         Args:
             key: 1 to 1,023 bytes.
 
-            write_once: Only if the key was never written before.
+            write_once: Only if the key is not there. One that was deleted, or whose time is over, may be written again.
+
+            expires_at: When the value is no longer given out; a date without a time zone is local time.
+
+            preconditions: What must hold for the write to take place: `KeyMustExist`, `KeyMustNotExist`,
+                `KeyNotModifiedAfter`.
 
         Returns:
             The number of the transaction, as the server says.
 
         Raises:
-            NotBytesError, ImmudbLimitError: Key or value cannot be written; nothing was sent.
+            NotBytesError, ImmudbLimitError: Key, value or precondition cannot be one; nothing was sent.
             ImmudbKeyExistsError: Rejected: a key that may be written once is there.
-            ImmudbOutcomeUnknownError: Nobody knows whether it is written; see `resolve`.
-            ImmudbError: Rejected for another reason.
+            ImmudbPreconditionError: Rejected: another precondition does not hold.
+            ImmudbOutcomeUnknownError: It may be written or not; see `resolve`.
+            ImmudbError: Not sent, or rejected for another reason.
         """
-        return await self.set_all({key: value}, write_once=write_once)
+        return await self.set_all(
+            {key: value}, write_once=write_once, expires_at=expires_at, preconditions=preconditions
+        )
 
-    async def set_all(self, entries: Entries, *, write_once: bool = False) -> int:
+    async def set_all(
+        self,
+        entries: Entries,
+        *,
+        write_once: bool = False,
+        expires_at: dt.datetime | None = None,
+        preconditions: Iterable[Precondition] = (),
+    ) -> int:
         """
         Write several keys in one transaction: all of them or none; without verification.
 
         Args:
             entries: Keys and values, 1 to 1,024 of them, in the order they are to be written; no key twice.
 
-            write_once: Only if none of the keys was ever written before.
+            write_once: Only if none of the keys is there.
+
+            expires_at, preconditions: As `set`.
 
         Returns:
             The number of the transaction, as the server says.
 
         Raises:
-            NotBytesError, ImmudbLimitError, ImmudbKeyExistsError, ImmudbOutcomeUnknownError, ImmudbError: As `set`.
+            NotBytesError, ImmudbLimitError, ImmudbPreconditionError, ImmudbOutcomeUnknownError, ImmudbError: As `set`.
         """
-        request = set_request(check_entries(entries), write_once=write_once)
-        async with self._conversation.sessions.current() as session:
-            answer = await self._conversation.tell(session, "Set", request)
-        return int(answer.read().id)
+        request = set_request(entries, write_once=write_once, expires_at=expires_at, preconditions=preconditions)
+        return await self._write("Set", request)
 
-    async def get(self, key: bytes, *, at_tx: int = 0, at_revision: int = 0) -> Entry | None:
+    async def delete(self, *keys: bytes) -> int:
         """
-        Read one key, without verification.
+        Delete keys in one transaction: all of them or none; without verification.
 
-        Args:
-            at_tx: As that transaction wrote it; 0 for the newest.
-
-            at_revision: As it was written that often: 1 for the first time, -1 for the last but one. 0 for the newest.
+        Their values stay in the history and in their transactions.
 
         Returns:
-            What the server says; None if it says that the key is not there.
+            The number of the transaction, as the server says.
 
         Raises:
-            NotBytesError, ImmudbLimitError: The key cannot be one; nothing was sent.
+            NotBytesError, ImmudbLimitError: A key cannot be one; nothing was sent.
+            ImmudbKeyNotFoundError: Rejected: one of the keys is not there.
+            ImmudbOutcomeUnknownError: They may be deleted or not; see `resolve`.
+            ImmudbError: Not sent, or rejected for another reason.
+        """
+        return await self._write("Delete", delete_request(keys))
+
+    async def set_reference(
+        self, key: bytes, refers_to: bytes, *, at_tx: int = 0, preconditions: Iterable[Precondition] = ()
+    ) -> int:
+        """
+        Make a key stand for another one, without verification.
+
+        Args:
+            refers_to: A key that is there, and no reference.
+
+            at_tx: It stands for the value which that transaction wrote; 0 for the newest at any time.
+
+            preconditions: As `set`.
+
+        Returns:
+            The number of the transaction, as the server says.
+
+        Raises:
+            ImmudbKeyNotFoundError: Rejected: the other key is not there.
+            ImmudbRefusedError: Rejected: the other key is a reference, or this one holds a value.
+            NotBytesError, ImmudbLimitError, ImmudbPreconditionError, ImmudbOutcomeUnknownError, ImmudbError: As `set`.
+        """
+        request = reference_request(key, refers_to, at_tx=at_tx, preconditions=preconditions)
+        return await self._write("SetReference", request)
+
+    async def _write(self, call: str, request: Any) -> int:
+        async with self._conversation.sessions.current() as session:
+            answer = await self._conversation.tell(session, call, request)
+        return int(answer.read().id)
+
+    @overload
+    async def get(self, key: bytes, at_revision: int = 0, *, at_tx: int = 0) -> Entry | None: ...
+
+    @overload
+    async def get(self, key: Iterable[bytes]) -> dict[bytes, bytes]: ...
+
+    async def get(
+        self, key: bytes | Iterable[bytes], at_revision: int = 0, *, at_tx: int = 0
+    ) -> Entry | dict[bytes, bytes] | None:
+        """
+        Read one key, without verification; of a list of keys, `get_all`.
+
+        Args:
+            at_revision: As it was written that often: 1 for the first time, -1 for the last but one. 0 for the newest.
+
+            at_tx: As that transaction wrote it; 0 for the newest.
+
+        Returns:
+            What the server says; None if it says that the key is not there. A reference gives the entry that it
+            stands for, and itself in `Entry.reference`.
+
+        Raises:
+            NotBytesError, ImmudbLimitError: The key or a number cannot be one; nothing was sent.
+            ImmudbNotFoundError: There is no such transaction, or the key has no such revision.
             ImmudbError: There is no answer.
         """
-        request = new("KeyRequest", key=check_key(key), atTx=at_tx, atRevision=at_revision)
+        if not isinstance(key, (bytes, bytearray, memoryview, str)):
+            return await self.get_all(key)
+        request = key_request(cast("bytes", key), at_tx=at_tx, at_revision=at_revision)
         async with self._conversation.sessions.current() as session:
             try:
                 answer = await self._conversation.ask(session, "Get", request)
             except ImmudbKeyNotFoundError:
                 return None
-        return _read_entry(answer.read())
+        return read_entry(answer.read())
 
     async def get_all(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """
@@ -107,7 +183,7 @@ class PlainEntries:
         A server asks for the permission to write, too.
 
         Returns:
-            Key and value, in the order of *keys*.
+            Key and value, in the order of *keys*. A reference has the value that it stands for.
 
         Raises:
             NotBytesError, ImmudbLimitError: A key cannot be one; nothing was sent.
@@ -117,59 +193,10 @@ class PlainEntries:
         wanted = check_keys(keys)
         async with self._conversation.sessions.current() as session:
             answer = await self._conversation.ask(session, "GetAll", new("KeyListRequest", keys=wanted))
-            found = {entry.key: entry.value for entry in answer.read().entries}
+            found = {entry.asked_key: entry.value for entry in map(read_entry, answer.read().entries)}
             if missing := [key for key in wanted if key not in found]:
                 raise ImmudbKeyNotFoundError(session.database, missing=len(missing))
         return {key: found[key] for key in wanted}
-
-    async def history(self, key: bytes, *, offset: int = 0, limit: int = 0, newest_first: bool = False) -> list[Entry]:
-        """
-        What was written to a key, one entry each time; without verification.
-
-        Args:
-            offset: Leave out so many.
-
-            limit: Give no more than so many; 0 for as many as the server gives at once.
-
-        Returns:
-            Oldest first, or newest first; empty if the key is not there.
-
-        Raises:
-            NotBytesError, ImmudbLimitError: The key cannot be one; nothing was sent.
-            ImmudbError: There is no answer.
-        """
-        request = new("HistoryRequest", key=check_key(key), offset=offset, limit=limit, desc=newest_first)
-        async with self._conversation.sessions.current() as session:
-            try:
-                answer = await self._conversation.ask(session, "History", request)
-            except ImmudbKeyNotFoundError:
-                return []
-        return [_read_entry(entry) for entry in answer.read().entries]
-
-    async def scan(
-        self, prefix: bytes = b"", *, after: bytes = b"", limit: int = 0, descending: bool = False
-    ) -> list[Entry]:
-        """
-        The newest entry of each key, in the order of the keys; without verification.
-
-        Args:
-            prefix: Only keys that begin so.
-
-            after: Only keys behind this one, in the order asked for; to read on where the last call ended.
-
-            limit: Give no more than so many; 0 for as many as the server gives at once.
-
-            descending: The largest key first.
-
-        Raises:
-            NotBytesError: What keys begin with, or come after, is no bytes; nothing was sent.
-            ImmudbError: There is no answer.
-        """
-        prefix, after = check_bytes("prefix", prefix), check_bytes("key to begin after", after)
-        request = new("ScanRequest", prefix=prefix, seekKey=after, limit=limit, desc=descending)
-        async with self._conversation.sessions.current() as session:
-            answer = await self._conversation.ask(session, "Scan", request)
-        return [_read_entry(entry) for entry in answer.read().entries]
 
     async def current_state(self) -> ServerState:
         """
@@ -184,5 +211,27 @@ class PlainEntries:
         return ServerState(state.db, state.txId, state.txHash)
 
 
-def _read_entry(entry: Any) -> Entry:
-    return Entry(entry.key, entry.value, entry.tx, entry.revision)
+def key_request(key: bytes, *, at_tx: int, at_revision: int) -> Any:
+    """
+    The ``KeyRequest`` for a key.
+
+    Raises:
+        NotBytesError, ImmudbLimitError: The key or a number cannot be one.
+    """
+    return new(
+        "KeyRequest",
+        key=check_key(key),
+        atTx=check_number(_TRANSACTION, at_tx),
+        atRevision=check_number(_REVISION, at_revision, smallest=-_MAX_REVISION, largest=_MAX_REVISION),
+    )
+
+
+def read_entry(entry: Any) -> Entry:
+    """
+    Read an ``Entry``.
+    """
+    reference = None
+    if entry.HasField("referencedBy"):
+        reference = Reference(entry.referencedBy.key, entry.key, entry.referencedBy.atTx)
+    expires_at_s = read_entry_metadata(entry).expires_at_s
+    return Entry(entry.key, entry.value, entry.tx, entry.revision, expires_at_s, reference)

@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from eventsource.domain import merkle
 from eventsource.domain.merkle import EMPTY_ROOT, leaf_hash
 from eventsource.immudb.check import Check, CheckFailedError, demand
-from eventsource.immudb.merkle import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
 
 PLAIN: Final = b"\x00"
 """What stands before a key, and before a value that is no reference."""
+
+REFERENCE: Final = b"\x01"
+"""What stands before a value that is a reference: the number of a transaction in 8 bytes, and a stored key."""
 
 NO_ROOT: Final = bytes(32)
 """The root that the first transaction commits to: there is no tree yet."""
@@ -186,3 +190,35 @@ def entries_root(digests: Iterable[bytes]) -> bytes:
     The Merkle root over the digests of entries.
     """
     return root_of([leaf_hash(digest) for digest in digests])
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """
+    The root over the hashes of leaves; the hash of nothing if there are none.
+    """
+    if not leaves:
+        return merkle.EMPTY_ROOT
+    level = list(leaves)
+    while len(level) > 1:
+        above = [merkle.node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        # The last one of an odd number goes up as it is; that is the tree of RFC 9162.
+        level = above + level[len(level) & ~1 :]
+    return level[0]
+
+
+def is_consistent(old_size: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
+    """
+    Whether *path* proves that the tree of *old_size* leaves is the beginning of the tree of *size* leaves.
+
+    Args:
+        path: As immudb sends it: it begins with the hash of the subtree that both trees begin with,
+            also where that is all of the old tree and RFC 9162 leaves it out.
+    """
+    if not 0 < old_size <= size:
+        return False
+    terms = list(path)
+    if old_size < size and old_size & (old_size - 1) == 0 and terms[:1] != [old_root]:
+        return False
+    if old_size < size and old_size & (old_size - 1) == 0:
+        terms = terms[1:]
+    return merkle.is_consistent(old=old_size, old_root=old_root, size=size, root=root, path=terms)

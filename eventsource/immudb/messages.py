@@ -36,11 +36,22 @@ ScanRequest           1 seekKey bytes, 2 prefix bytes, 3 desc bool, 4 limit uint
 Reference             1 tx uint64, 2 key bytes, 3 atTx uint64, 4 metadata KVMetadata, 5 revision uint64
 Entry                 1 tx uint64, 2 key bytes, 3 value bytes, 4 referencedBy Reference, 5 metadata KVMetadata, 6 expired bool, 7 revision uint64
 Entries               1 entries *Entry
+DeleteKeysRequest     1 keys *bytes, 2 sinceTx uint64, 3 noWait bool
+ReferenceRequest      1 key bytes, 2 referencedKey bytes, 3 atTx uint64, 4 boundRef bool, 5 noWait bool, 6 preconditions *Precondition
+VerifiableReferenceRequest 1 referenceRequest ReferenceRequest, 2 proveSinceTx uint64
+ZAddRequest           1 set bytes, 2 score double, 3 key bytes, 4 atTx uint64, 5 boundRef bool, 6 noWait bool
+Score                 1 score double
+ZScanRequest          1 set bytes, 2 seekKey bytes, 3 seekScore double, 4 seekAtTx uint64, 5 inclusiveSeek bool, 6 limit uint64, 7 desc bool, 8 minScore Score, 9 maxScore Score, 10 sinceTx uint64, 11 noWait bool, 12 offset uint64
+ZEntry                1 set bytes, 2 key bytes, 3 entry Entry, 4 score double, 5 atTx uint64
+ZEntries              1 entries *ZEntry
 Signature             1 publicKey bytes, 2 signature bytes
 TxMetadata            1 truncatedTxID uint64, 2 extra bytes
 TxHeader              1 id uint64, 2 prevAlh bytes, 3 ts int64, 4 nentries int32, 5 eH bytes, 6 blTxId uint64, 7 blRoot bytes, 8 version int32, 9 metadata TxMetadata
 TxEntry               1 key bytes, 2 hValue bytes, 3 vLen int32, 4 metadata KVMetadata, 5 value bytes
-Tx                    1 header TxHeader, 2 entries *TxEntry
+Tx                    1 header TxHeader, 2 entries *TxEntry, 3 kvEntries *Entry, 4 zEntries *ZEntry
+TxRequest             1 tx uint64, 2 entriesSpec EntriesSpec, 3 sinceTx uint64, 4 noWait bool, 5 keepReferencesUnresolved bool
+TxScanRequest         1 initialTx uint64, 2 limit uint32, 3 desc bool, 4 entriesSpec EntriesSpec, 5 sinceTx uint64, 6 noWait bool
+TxList                1 txs *Tx
 LinearProof           1 sourceTxId uint64, 2 TargetTxId uint64, 3 terms *bytes
 InclusionProof        1 leaf int32, 2 width int32, 3 terms *bytes
 LinearAdvanceProof    1 linearProofTerms *bytes, 2 inclusionProofs *InclusionProof
@@ -72,6 +83,7 @@ ChangePasswordRequest 1 user bytes, 2 oldPassword bytes, 3 newPassword bytes
 ChangePermissionRequest 1 action int32, 2 username string, 3 database string, 4 permission uint32
 SetActiveUserRequest  1 active bool, 2 username string
 HealthResponse        1 status bool, 2 version string
+ServerInfoResponse    1 version string, 2 startedAt int64, 3 numTransactions int64, 4 numDatabases int32, 5 databasesDiskSize int64
 """  # noqa: E501  one message a line reads best
 
 # Remote call: what is sent, what is answered.
@@ -85,6 +97,7 @@ CALLS: Final[dict[str, tuple[str, str]]] = {
     "CurrentState": ("Empty", "ImmutableState"),
     "DatabaseList": ("Empty", "DatabaseListResponse"),
     "DatabaseListV2": ("Empty", "DatabaseListResponseV2"),
+    "Delete": ("DeleteKeysRequest", "TxHeader"),
     "Get": ("KeyRequest", "Entry"),
     "GetAll": ("KeyListRequest", "Entries"),
     "Health": ("Empty", "HealthResponse"),
@@ -95,12 +108,19 @@ CALLS: Final[dict[str, tuple[str, str]]] = {
     "Logout": ("Empty", "Empty"),
     "OpenSession": ("OpenSessionRequest", "OpenSessionResponse"),
     "Scan": ("ScanRequest", "Entries"),
+    "ServerInfo": ("Empty", "ServerInfoResponse"),
     "Set": ("SetRequest", "TxHeader"),
     "SetActiveUser": ("SetActiveUserRequest", "Empty"),
+    "SetReference": ("ReferenceRequest", "TxHeader"),
+    "TxById": ("TxRequest", "Tx"),
+    "TxScan": ("TxScanRequest", "TxList"),
     "UseDatabase": ("Database", "UseDatabaseReply"),
     "VerifiableGet": ("VerifiableGetRequest", "VerifiableEntry"),
     "VerifiableSet": ("VerifiableSetRequest", "VerifiableTx"),
+    "VerifiableSetReference": ("VerifiableReferenceRequest", "VerifiableTx"),
     "VerifiableTxById": ("VerifiableTxRequest", "VerifiableTx"),
+    "ZAdd": ("ZAddRequest", "TxHeader"),
+    "ZScan": ("ZScanRequest", "ZEntries"),
 }
 
 __all__ = ["CALLS", "SERVICE", "DecodeError", "new", "parse"]

@@ -1,11 +1,12 @@
 """
-What the client returns.
+What the client returns, and what users may do.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
@@ -14,7 +15,45 @@ from eventsource.domain.merkle import HASH_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eventsource.immudb.permission import Permission
+
+class Permission(IntEnum):
+    """
+    What a user may do in one database. The numbers are immudb's.
+    """
+
+    NONE = 0
+    """Nothing."""
+
+    READ = 1
+    """Read; not with `get_all`, for which a server asks `READ_WRITE`."""
+
+    READ_WRITE = 2
+    """Read and write."""
+
+    ADMIN = 254
+    """All in this database, and give permissions in it."""
+
+    SYS_ADMIN = 255
+    """All in all databases. Only the user ``immudb`` has it."""
+
+
+class PermissionAction(IntEnum):
+    """
+    What is done to a permission.
+    """
+
+    GRANT = 0
+    REVOKE = 1
+
+
+# The names that the official client gives them.
+PERMISSION_NONE: Final = Permission.NONE
+PERMISSION_R: Final = Permission.READ
+PERMISSION_RW: Final = Permission.READ_WRITE
+PERMISSION_ADMIN: Final = Permission.ADMIN
+PERMISSION_SYS_ADMIN: Final = Permission.SYS_ADMIN
+PERMISSION_GRANT: Final = PermissionAction.GRANT
+PERMISSION_REVOKE: Final = PermissionAction.REVOKE
 
 
 def _is_digest(_instance: object, _attribute: object, digest: bytes) -> None:
@@ -92,6 +131,24 @@ class Receipt:
 
 
 @attrs.frozen
+class Reference:
+    """
+    A key that stands for another one.
+
+    Attributes:
+        key: The key.
+
+        refers_to: The key that it stands for.
+
+        at_tx: The transaction that wrote the value it means; 0 for the newest value.
+    """
+
+    key: bytes
+    refers_to: bytes
+    at_tx: int = 0
+
+
+@attrs.frozen
 class Proved:
     """
     A key and its value, proved to be in one history with what was trusted before.
@@ -99,7 +156,7 @@ class Proved:
     That they are the newest of the key cannot be proved.
 
     Attributes:
-        key: The key that was asked for.
+        key: The key that was asked for; of a reference, the key that it stands for.
 
         value: Its value in transaction `tx`.
 
@@ -108,6 +165,8 @@ class Proved:
         time_s: When, by the server's clock, in whole seconds since 1970.
 
         alh: The accumulated hash of that transaction.
+
+        reference: The reference that was asked for, proved as well; None if the key holds the value itself.
     """
 
     key: bytes
@@ -115,6 +174,7 @@ class Proved:
     tx: int
     time_s: int
     alh: bytes = attrs.field(repr=bytes.hex)
+    reference: Reference | None = None
 
     @property
     def time(self) -> datetime:
@@ -134,12 +194,48 @@ class ProvedTransaction:
 
         entries: Its keys and values, in the order they were written.
 
-        others: How many entries it has that are no plain keys and values: references, sorted sets, SQL.
+        others: How many entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
+
+        deleted: The keys that it deleted.
+
+        references: The references that it wrote.
+
+        expired: The keys whose values the server leaves out since their time is over, by its clock.
     """
 
     receipt: Receipt
     entries: tuple[tuple[bytes, bytes], ...]
     others: int = 0
+    deleted: tuple[bytes, ...] = ()
+    references: tuple[Reference, ...] = ()
+    expired: tuple[bytes, ...] = ()
+
+
+@attrs.frozen
+class Transaction:
+    """
+    What one transaction wrote, as the server says; nothing of it is proved.
+
+    Attributes:
+        tx: Its number.
+
+        time_s: When, by the server's clock, in whole seconds since 1970.
+
+        entries: Its keys and values, in the order they were written.
+
+        others: How many entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
+
+        deleted: The keys that it deleted.
+
+        references: The references that it wrote.
+    """
+
+    tx: int
+    time_s: int
+    entries: tuple[tuple[bytes, bytes], ...]
+    others: int = 0
+    deleted: tuple[bytes, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 @attrs.frozen
@@ -148,19 +244,65 @@ class Entry:
     A key and its value as the server says; nothing of it is proved.
 
     Attributes:
-        key: The key.
+        key: The key that was asked for; of a reference, the key that it stands for.
 
         value: Its value.
 
         tx: The transaction it was written in.
 
-        revision: How often the key had been written then, this time included.
+        revision: How often the key had been written then, this time included; 0 where the server does not say.
+
+        expires_at_s: When its time is over, in seconds since 1970; None for never.
+
+        reference: The reference that was asked for; None if the key holds the value itself.
     """
 
     key: bytes
     value: bytes
     tx: int
     revision: int
+    expires_at_s: int | None = None
+    reference: Reference | None = None
+
+    @property
+    def asked_key(self) -> bytes:
+        """
+        The key that was asked for or found: of a reference, its own.
+        """
+        return self.key if self.reference is None else self.reference.key
+
+
+@attrs.frozen
+class Revision:
+    """
+    One write of a key, as the server says; nothing of it is proved.
+
+    Attributes:
+        key: The key.
+
+        value: The value that was written; None for a deletion, a reference, or a value whose time is over.
+
+        tx: The transaction.
+
+        revision: How often the key had been written then, this time included.
+
+        is_deleted: Whether it deleted the key.
+
+        is_expired: Whether its time is over, by the server's clock.
+
+        expires_at_s: When its time is over, in seconds since 1970; None for never.
+
+        reference: What it made the key refer to; None for a value.
+    """
+
+    key: bytes
+    value: bytes | None
+    tx: int
+    revision: int
+    is_deleted: bool = False
+    is_expired: bool = False
+    expires_at_s: int | None = None
+    reference: Reference | None = None
 
 
 @attrs.frozen
@@ -218,3 +360,47 @@ class Health:
 
     is_well: bool
     version: str
+
+
+@attrs.frozen
+class ServerInfo:
+    """
+    What the server says of itself.
+
+    Attributes:
+        version: Its version.
+
+        started_at_s: When it was started, in seconds since 1970.
+
+        transactions: How many transactions its databases have.
+
+        databases: How many databases it has.
+
+        disk_bytes: How much room they take.
+    """
+
+    version: str
+    started_at_s: int
+    transactions: int
+    databases: int
+    disk_bytes: int
+
+
+class UserList(list[User]):
+    """
+    Users; also as the official client's README reads them: ``users.userlist.users``.
+    """
+
+    @property
+    def userlist(self) -> UserList:
+        """
+        The same list.
+        """
+        return self
+
+    @property
+    def users(self) -> UserList:
+        """
+        The same list.
+        """
+        return self

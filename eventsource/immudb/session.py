@@ -1,33 +1,51 @@
 """
-Sessions at an immudb: who calls, and which database is meant.
+Sessions at an immudb, and the calls within them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
+import grpc
 
 from eventsource.errors import (
+    ImmudbClosedError,
+    ImmudbLimitError,
     ImmudbLoginError,
-    ImmudbNotFoundError,
-    ImmudbPermissionError,
-    ImmudbRefusedError,
-    ImmudbUnavailableError,
+    ImmudbOutcomeUnknownError,
 )
-from eventsource.immudb.failure import CallFailedError, Failure
-from eventsource.immudb.messages import CALLS, new, parse
+from eventsource.immudb.check import Exchange
+from eventsource.immudb.failure import REQUEST_BYTES, CallFailedError, Failure, meaning, to_error
+from eventsource.immudb.limits import MAX_MESSAGE_BYTES
+from eventsource.immudb.messages import CALLS, DecodeError, new, parse
 from eventsource.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-    from eventsource.immudb.address import Address
-    from eventsource.immudb.channel import Channel, Metadata
+    from eventsource.immudb.connection import Address, Channel, Metadata
+    from eventsource.immudb.results import Head
 
+T = TypeVar("T")
+
+# A read is tried five times, with pauses up to 50, 100, 200 and 400 ms. What a server has no room for is tried
+# longer: others need their time.
+_TRIES: Final = 5
+_TURNS: Final = 12
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 1.0
+
+# What a header of HTTP/2 can hold.
+_HEADER: Final = re.compile(r"[\x21-\x7e]{1,4096}")
+_UUID_CHARACTERS: Final = 100
+
+_random = random.Random()  # noqa: S311  nothing secret
 _log = get_logger(__name__)
 
 
@@ -208,44 +226,55 @@ class Sessions:
 
     async def _end(self, session: Session) -> None:
         # A server that is gone, or has ended it, keeps nothing of it.
-        with contextlib.suppress(CallFailedError):
+        with contextlib.suppress(CallFailedError, ImmudbClosedError):
             name = "CloseSession" if session.form is LoginForm.SESSION else "Logout"
-            await self._channel.call(name, b"", session.metadata)
+            await self._channel.call(name, b"", session.metadata, waits=False)
 
     async def _open(self, database: str, form: LoginForm) -> Session:
         credentials = self._credentials
         if credentials is None:
             reason = "no user is given: put user and password into the URL, or call login(user, password)"
             raise ImmudbLoginError(self._address.target, reason)
-        try:
-            if form is LoginForm.TOKEN:
-                return await self._open_by_token(credentials, database)
-            request = new(
-                "OpenSessionRequest",
-                username=credentials.user.encode(),
-                password=credentials.password.encode(),
-                databaseName=database,
-            )
-            answer = parse(
-                CALLS["OpenSession"][1], await self._channel.call("OpenSession", request.SerializeToString())
-            )
-        except CallFailedError as failure:
-            raise self._failed(failure, credentials, database) from None
-        self.server_uuid = answer.serverUUID
-        session = Session(database, (("sessionid", answer.sessionID),), form)
+        user, password = _encoded(credentials.user), _encoded(credentials.password)
+        if form is LoginForm.TOKEN:
+            return await self._open_by_token(user, password, database)
+        request = new("OpenSessionRequest", username=user, password=password, databaseName=database)
+        answer, _ = await self._ask("OpenSession", request, database)
+        self.server_uuid = _one_line(answer.serverUUID)
+        session = Session(database, (("sessionid", self._as_header(answer.sessionID)),), form)
         if self._keeping_alive is None:
             self._keeping_alive = asyncio.get_running_loop().create_task(self._keep_alive())
         return session
 
-    async def _open_by_token(self, credentials: Credentials, database: str) -> Session:
-        request = new("LoginRequest", user=credentials.user.encode(), password=credentials.password.encode())
-        encoded, headers = await self._channel.call_for_headers("Login", request.SerializeToString())
-        self.server_uuid = headers.get("immudb-uuid", "")
-        token = parse("LoginResponse", encoded).token
-        chosen = await self._channel.call(
-            "UseDatabase", new("Database", databaseName=database).SerializeToString(), _bearer(token)
-        )
-        return Session(database, _bearer(parse("UseDatabaseReply", chosen).token), LoginForm.TOKEN)
+    async def _open_by_token(self, user: bytes, password: bytes, database: str) -> Session:
+        answer, headers = await self._ask("Login", new("LoginRequest", user=user, password=password), database)
+        self.server_uuid = _one_line(headers.get("immudb-uuid", ""))
+        request = new("Database", databaseName=database)
+        chosen, _ = await self._ask("UseDatabase", request, database, self._bearer(answer.token))
+        return Session(database, self._bearer(chosen.token), LoginForm.TOKEN)
+
+    async def _ask(self, call: str, request: Any, database: str, metadata: Metadata = ()) -> tuple[Any, dict[str, str]]:
+        asked = Exchange(call, database, request.SerializeToString())
+        try:
+            answer, headers = await repeated(asked, lambda: send(self._channel, asked, metadata), self._address.target)
+        except CallFailedError as failure:
+            raise to_error(failure, asked, self._address.target) from None
+        try:
+            return parse(CALLS[call][1], answer), headers
+        except DecodeError:
+            raise ImmudbLoginError(self._address.target, f"the answer to {call} is no message") from None
+
+    def _bearer(self, token: str) -> Metadata:
+        return (("authorization", f"Bearer {self._as_header(token)}"),)
+
+    def _as_header(self, told: str) -> str:
+        """
+        What the server calls a session, if it can be sent back.
+        """
+        if not _HEADER.fullmatch(told):
+            reason = "the server gave the session a name that no header can hold"
+            raise ImmudbLoginError(self._address.target, reason)
+        return told
 
     async def _keep_alive(self) -> None:
         while True:
@@ -260,22 +289,119 @@ class Sessions:
                 # The next call that needs the session opens it again, or tells why it cannot.
                 _log.info("immudb.keep_alive_failed", server=self._address.target, reason=str(failure))
 
-    def _failed(self, failure: CallFailedError, credentials: Credentials, database: str) -> Exception:
-        target = self._address.target
-        match failure.kind:
-            case Failure.CREDENTIALS:
-                return ImmudbLoginError(target, "the server does not know this user with this password")
-            case Failure.DATABASE_NOT_FOUND:
-                return ImmudbNotFoundError("database", database)
-            case Failure.PERMISSION:
-                return ImmudbPermissionError("OpenSession", database=database)
-            case Failure.BUSY | Failure.UNCLEAR:
-                return ImmudbUnavailableError(target, str(failure))
-            case _:
-                # Whatever a server says about a login, the password is not repeated.
-                text = failure.text.replace(credentials.password, "…") if credentials.password else failure.text
-                return ImmudbRefusedError("OpenSession", status=failure.status.name, text=text)
+
+class Conversation:
+    """
+    Asks an immudb, as whoever is logged in: calls are repeated where that is safe.
+
+    Args:
+        server: What errors call it.
+
+        max_writes: How many writes may be under way; an immudb refuses more than 30.
+    """
+
+    def __init__(self, channel: Channel, sessions: Sessions, *, server: str, max_writes: int) -> None:
+        self._channel = channel
+        self.sessions = sessions
+        self.server = server
+        self._writes = asyncio.Semaphore(max_writes)
+
+    async def ask(self, session: Session, call: str, request: Any, *, trusted: Head | None = None) -> Exchange:
+        """
+        Ask what changes nothing: a failure that may pass is tried again.
+
+        Args:
+            trusted: What the answer is to be compared with; evidence if the server cannot.
+
+        Raises:
+            ImmudbError: There is no answer.
+        """
+        asked = Exchange(call, session.database, request.SerializeToString(), trusted=trusted)
+        try:
+            return await repeated(asked, lambda: self._call(session, asked), self.server)
+        except CallFailedError as failure:
+            raise to_error(failure, asked, self.server) from None
+
+    async def tell(self, session: Session, call: str, request: Any, *, trusted: Head | None = None) -> Exchange:
+        """
+        Ask what changes something: it is sent again only if the server refused it for want of a session or of room.
+
+        Raises:
+            ImmudbLimitError: It is too large, and was not sent.
+            ImmudbOutcomeUnknownError: It was sent, and whether it was done is not known.
+            ImmudbError: It was not sent, or refused.
+        """
+        asked = Exchange(call, session.database, request.SerializeToString(), trusted=trusted, was_write=True)
+        if len(asked.request) > MAX_MESSAGE_BYTES:
+            raise ImmudbLimitError(REQUEST_BYTES, found=len(asked.request), largest=MAX_MESSAGE_BYTES)
+        async with self._writes:
+            try:
+                return await repeated(asked, lambda: self._call(session, asked), self.server)
+            except CallFailedError as failure:
+                if not meaning(failure, asked).leaves_writes_open:
+                    raise to_error(failure, asked, self.server) from None
+                raise ImmudbOutcomeUnknownError(
+                    call,
+                    database=session.database,
+                    reason=str(failure),
+                    request=asked.shown_request,
+                    trusted_tx=trusted.tx if trusted else 0,
+                ) from None
+
+    async def _call(self, session: Session, asked: Exchange) -> Exchange:
+        metadata = session.metadata
+        try:
+            answer, _ = await send(self._channel, asked, metadata)
+        except CallFailedError as failure:
+            if meaning(failure, asked) is not Failure.SESSION_ENDED:
+                raise
+            await self.sessions.renew(session, metadata)
+            answer, _ = await send(self._channel, asked, session.metadata)
+        return attrs.evolve(asked, answer=answer)
 
 
-def _bearer(token: str) -> Metadata:
-    return (("authorization", f"Bearer {token}"),)
+async def send(channel: Channel, asked: Exchange, metadata: Metadata) -> tuple[bytes, dict[str, str]]:
+    """
+    Send a request once.
+
+    Raises:
+        CallFailedError: No answer came, or a failure; it shows no password of the request.
+    """
+    try:
+        return await channel.call(asked.call, asked.request, metadata)
+    except CallFailedError as failure:
+        failure.secrets = asked.secrets
+        raise
+
+
+async def repeated(asked: Exchange, call: Callable[[], Awaitable[T]], server: str) -> T:
+    """
+    The result of a call, tried again as long as a failure may pass and nothing was done.
+
+    Raises:
+        CallFailedError: The last try failed.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return await call()
+        except CallFailedError as failure:
+            means = meaning(failure, asked)
+            # Whoever waited as long as a call may take does not begin anew.
+            is_over = failure.status is grpc.StatusCode.DEADLINE_EXCEEDED
+            may_pass = means is Failure.BUSY and not asked.was_write and not is_over
+            if tries >= (_TURNS if means is Failure.TURNED_AWAY else _TRIES if may_pass else 1):
+                raise
+            _log.info("immudb.tried_again", server=server, call=asked.call, reason=str(failure))
+        # Those who were refused together do not come back together.
+        await asyncio.sleep(_random.uniform(0, min(_FIRST_PAUSE_S * 2 ** (tries - 1), _LONGEST_PAUSE_S)))
+
+
+def _encoded(text: str) -> bytes:
+    # Bytes of the command line or the environment that are no text come back as they were.
+    return text.encode(errors="surrogateescape")
+
+
+def _one_line(told: str) -> str:
+    return "".join(character for character in told[:_UUID_CHARACTERS] if character.isprintable())

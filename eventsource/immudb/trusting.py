@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventsource.domain.merkle import HASH_BYTES
 from eventsource.errors import TrustMissingError
-from eventsource.immudb.check import Check, CheckFailedError, demand
-from eventsource.immudb.exchange import Exchange
+from eventsource.immudb.check import Check, CheckFailedError, Exchange, demand
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Head
 from eventsource.immudb.trust import Origin, TrustedHead
@@ -21,11 +20,9 @@ from eventsource.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from eventsource.immudb.conversation import Conversation
     from eventsource.immudb.results import Receipt
-    from eventsource.immudb.session import Session
-    from eventsource.immudb.signature import StateKey
-    from eventsource.immudb.trust import TrustStore
+    from eventsource.immudb.session import Conversation, Session
+    from eventsource.immudb.trust import StateKey, TrustStore
 
 T = TypeVar("T")
 
@@ -86,7 +83,6 @@ class Trusting:
         verify: Callable[[Head | None, Any], Verified[T]],
         *,
         is_write: bool = False,
-        name: str = "",
     ) -> T:
         """
         Ask, verify the answer, and trust what it proves.
@@ -96,8 +92,6 @@ class Trusting:
 
             verify: What the answer proves, given what is trusted; raises `CheckFailedError`.
 
-            name: Of what is asked for, for errors.
-
         Raises:
             TrustMissingError: Nothing is trusted yet.
             VerificationError: The answer proves nothing. What is trusted stays as it was.
@@ -106,7 +100,7 @@ class Trusting:
         async with self._in_turn() as session:
             trusted = await self._trusted(session)
             send = self._conversation.tell if is_write else self._conversation.ask
-            exchange = await send(session, call, request(trusted.tx if trusted else 0), trusted=trusted, name=name)
+            exchange = await send(session, call, request(trusted.tx if trusted else 0), trusted=trusted)
             verified = self._verify(exchange, verify)
             await self._trust(session, trusted, verified.head)
             return verified.found
@@ -149,7 +143,7 @@ class Trusting:
             )
             return verified
 
-        await self.prove("VerifiableTxById", lambda since: _position_request(head.tx, since), verify, name=str(head.tx))
+        await self.prove("VerifiableTxById", lambda since: _position_request(head.tx, since), verify)
 
     @contextlib.asynccontextmanager
     async def _in_turn(self) -> AsyncGenerator[Session]:
@@ -161,7 +155,7 @@ class Trusting:
 
     async def _ask_for_position(self, session: Session, tx: int, trusted: Head) -> Exchange:
         request = _position_request(tx, trusted.tx)
-        return await self._conversation.ask(session, "VerifiableTxById", request, trusted=trusted, name=str(tx))
+        return await self._conversation.ask(session, "VerifiableTxById", request, trusted=trusted)
 
     def _verify(self, exchange: Exchange, verify: Callable[[Head | None, Any], Verified[T]]) -> Verified[T]:
         answer = exchange.read()

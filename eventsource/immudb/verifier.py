@@ -22,14 +22,22 @@ from eventsource.immudb.answer import (
     read_header,
     read_path,
     read_tx_entries,
+    stored_reference,
 )
 from eventsource.immudb.check import Check, demand
-from eventsource.immudb.header import PLAIN, TxHeader, check_header, entries_root, entry_digest, plain_digest
-from eventsource.immudb.merkle import is_consistent
-from eventsource.immudb.results import Head, Proved, ProvedTransaction, Receipt
+from eventsource.immudb.header import (
+    PLAIN,
+    TxHeader,
+    check_header,
+    entries_root,
+    entry_digest,
+    is_consistent,
+    plain_digest,
+)
+from eventsource.immudb.results import Head, Proved, ProvedTransaction, Receipt, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -64,10 +72,17 @@ def verify_write(entries: Sequence[tuple[bytes, bytes]], trusted: Head | None, a
     Raises:
         CheckFailedError: They were not, as far as the answer proves.
     """
+    return verify_written([TxEntry.written(PLAIN + key, PLAIN + value) for key, value in entries], trusted, answer)
+
+
+def verify_written(entries: Sequence[TxEntry], trusted: Head | None, answer: Any) -> Verified[Receipt]:
+    """
+    As `verify_write`, of entries as they are stored: with metadata, or references.
+    """
     header = read_header(answer.tx.header)
     demand(header.entry_count == len(entries), Check.ENTRIES, f"{header.entry_count} entries instead of {len(entries)}")
-    root = entries_root(plain_digest(key, value, version=header.version) for key, value in entries)
-    demand(header.entries_root == root, Check.ENTRIES, "the transaction does not hold the entries that were written")
+    is_root = header.entries_root == _root_of(entries, header.version)
+    demand(is_root, Check.ENTRIES, "the transaction does not hold the entries that were written")
     demand(trusted is None or header.id > trusted.tx, Check.TRANSACTION, "the answer is about an earlier transaction")
     return Verified(_receipt(header), _prove_position(header, trusted, answer), answer.signature.signature)
 
@@ -102,12 +117,44 @@ def verify_entry(key: bytes, trusted: Head | None, answer: Any, *, at_tx: int | 
     return Verified(proved, head, answer.verifiableTx.signature.signature)
 
 
+def verify_reference(key: bytes, trusted: Head | None, answer: Any, *, at_tx: int | None = None) -> Verified[Reference]:
+    """
+    Whether a key was made a reference in a transaction of the trusted history. What it refers to is not looked at.
+
+    Args:
+        answer: A ``VerifiableEntry`` that was found by a reference.
+
+        at_tx: The transaction it was asked for; None for the newest, which cannot be proved.
+
+    Raises:
+        CheckFailedError: It was not, as far as the answer proves.
+    """
+    told, proof = answer.entry.referencedBy, answer.inclusionProof
+    header = read_header(answer.verifiableTx.tx.header)
+    demand(told.tx == header.id, Check.TRANSACTION, "the reference is said to be of another transaction")
+    demand(at_tx is None or header.id == at_tx, Check.TRANSACTION, f"the answer is about transaction {header.id}")
+    demand(told.key == key, Check.ENTRY_INCLUSION, "the answer is about another key")
+    reference = Reference(key, answer.entry.key, told.atTx)
+    entry = TxEntry.written(PLAIN + key, stored_reference(reference), read_entry_metadata(told))
+    demand(not entry.metadata.is_deleted, Check.ENTRY_INCLUSION, "the entry says that the key is deleted")
+    is_there = proof.width == header.entry_count and is_included(
+        leaf_hash(_digest_of(entry, header.version)),
+        index=proof.leaf,
+        size=proof.width,
+        path=read_path(proof),
+        root=header.entries_root,
+    )
+    demand(is_there, Check.REFERENCE, "the transaction does not hold this reference")
+    head = _prove_position(header, trusted, answer.verifiableTx)
+    return Verified(reference, head, answer.verifiableTx.signature.signature)
+
+
 def verify_transaction(tx: int, trusted: Head | None, answer: Any) -> Verified[ProvedTransaction]:
     """
     Whether a transaction of the trusted history wrote exactly these entries.
 
     Args:
-        answer: A ``VerifiableTx`` with all entries and the values of plain ones.
+        answer: A ``VerifiableTx`` with all entries, and the values of keys that have not expired.
 
     Raises:
         CheckFailedError: It did not, as far as the answer proves.
@@ -116,16 +163,10 @@ def verify_transaction(tx: int, trusted: Head | None, answer: Any) -> Verified[P
     demand(header.id == tx, Check.TRANSACTION, f"the answer is about transaction {header.id}")
     stored = read_tx_entries(answer.tx)
     demand(header.entry_count == len(stored), Check.ENTRIES, f"{len(stored)} entries instead of {header.entry_count}")
-    root = entries_root(
-        entry_digest(entry.stored_key, entry.value_hash, version=header.version, metadata=entry.metadata)
-        for entry in stored
-    )
-    demand(header.entries_root == root, Check.ENTRIES, "the transaction holds other entries than these")
-    plain = tuple(_checked_value(entry) for entry in stored if entry.stored_key.startswith(PLAIN))
-    entries = tuple((key, value[1:]) for key, value in plain if value.startswith(PLAIN))
-    head = _prove_position(header, trusted, answer)
-    found = ProvedTransaction(_receipt(header), entries, len(stored) - len(entries))
-    return Verified(found, head, answer.signature.signature)
+    is_root = header.entries_root == _root_of(stored, header.version)
+    demand(is_root, Check.ENTRIES, "the transaction holds other entries than these")
+    found = _sorted_out(_receipt(header), stored)
+    return Verified(found, _prove_position(header, trusted, answer), answer.signature.signature)
 
 
 def verify_position(tx: int, trusted: Head | None, answer: Any) -> Verified[Receipt]:
@@ -141,6 +182,22 @@ def verify_position(tx: int, trusted: Head | None, answer: Any) -> Verified[Rece
     header = read_header(answer.tx.header)
     demand(header.id == tx, Check.TRANSACTION, f"the answer is about transaction {header.id}")
     return Verified(_receipt(header), _prove_position(header, trusted, answer), answer.signature.signature)
+
+
+def verify_same(tx: int, entries: Sequence[TxEntry], trusted: Head | None, answer: Any) -> Verified[Receipt | None]:
+    """
+    The transaction of that number if it wrote exactly these entries, else None; it lies in the trusted history.
+
+    Args:
+        answer: A ``VerifiableTx``; its header tells, so it needs no entries.
+
+    Raises:
+        CheckFailedError: The transaction does not lie there, as far as the answer proves.
+    """
+    position = verify_position(tx, trusted, answer)
+    header = read_header(answer.tx.header)
+    is_same = header.entry_count == len(entries) and header.entries_root == _root_of(entries, header.version)
+    return Verified(position.found if is_same else None, position.head, position.signature)
 
 
 def check_dual_proof(proof: DualProof, older: Head, newer: Head) -> None:
@@ -192,15 +249,49 @@ def _prove_position(header: TxHeader, trusted: Head | None, answer: Any) -> Head
     return newer
 
 
-def _checked_value(entry: TxEntry) -> tuple[bytes, bytes]:
+def _sorted_out(receipt: Receipt, stored: Sequence[TxEntry]) -> ProvedTransaction:
+    entries: list[tuple[bytes, bytes]] = []
+    deleted: list[bytes] = []
+    references: list[Reference] = []
+    expired: list[bytes] = []
+    for entry in stored:
+        if not entry.stored_key.startswith(PLAIN):
+            continue
+        if entry.metadata.is_deleted:
+            deleted.append(entry.key)
+        elif not _has_value(entry):
+            expired.append(entry.key)
+        elif entry.stored_value.startswith(PLAIN):
+            entries.append((entry.key, entry.stored_value[1:]))
+        elif (reference := entry.reference) is not None:
+            references.append(reference)
+    return ProvedTransaction(
+        receipt,
+        tuple(entries),
+        others=len(stored) - len(entries),
+        deleted=tuple(deleted),
+        references=tuple(references),
+        expired=tuple(expired),
+    )
+
+
+def _has_value(entry: TxEntry) -> bool:
     """
-    Key and stored value; empty in place of a value that was deleted.
+    Whether an entry came with its value: what has expired comes without.
     """
-    if entry.metadata.is_deleted:
-        return entry.stored_key[1:], b""
+    if entry.metadata.expires_at_s is not None and not entry.stored_value:
+        return False
     has_its_value = sha256(entry.stored_value).digest() == entry.value_hash
     demand(has_its_value, Check.ENTRY_VALUE, "a value is not the one that was written, or was not sent")
-    return entry.stored_key[1:], entry.stored_value
+    return True
+
+
+def _root_of(entries: Iterable[TxEntry], version: int) -> bytes:
+    return entries_root(_digest_of(entry, version) for entry in entries)
+
+
+def _digest_of(entry: TxEntry, version: int) -> bytes:
+    return entry_digest(entry.stored_key, entry.value_hash, version=version, metadata=entry.metadata)
 
 
 def _receipt(header: TxHeader) -> Receipt:

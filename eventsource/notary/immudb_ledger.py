@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from eventsource.domain.merkle import HASH_BYTES
@@ -22,13 +23,14 @@ from eventsource.errors import (
     ImmudbUnavailableError,
     LedgerClosedError,
     LedgerReadOnlyError,
+    LedgerRefusedError,
     LedgerUnavailableError,
     TamperedError,
     VerificationError,
 )
-from eventsource.immudb import Check, ImmudbClient
+from eventsource.immudb import Check, FileTrustStore, ImmudbClient, MemoryTrustStore, TrustStore
 from eventsource.immudb import Head as ImmudbHead
-from eventsource.immudb.address import Address
+from eventsource.immudb.connection import Address
 from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
-    from eventsource.immudb import Tls, TrustStore
+    from eventsource.immudb import Tls
 
 # An empty database has no hash yet.
 _NOTHING: Final = bytes(HASH_BYTES)
@@ -52,6 +54,18 @@ _KINDS: Final = {
     Check.ENTRY_VALUE: "edited",
     Check.SERVER_DAMAGED: "edited",
 }
+
+
+# How long a call waits for a connection. A notary asks again by itself, and says meanwhile that it waits.
+_CONNECT_S: Final = 5.0
+
+# Refusals for reasons of the server's own that no later call changes. Other ones may pass: a database that is being
+# closed is refused with the status UNKNOWN.
+_FOR_GOOD: Final = {"FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "OUT_OF_RANGE", "UNIMPLEMENTED"}
+_READ_ONLY: Final = "read-only"
+
+# How gRPC says that the server's certificate is not vouched for, or that the server does not speak TLS.
+_MISCONNECTED: Final = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 
 
 class ImmudbLedger:
@@ -78,10 +92,13 @@ class ImmudbLedger:
 
         server_public_key: PEM of the key that the server signs its state with, or the path of a file with it.
 
-        tls: How the connection is encrypted, if the system's certificates will not do.
+        tls: How the connection is encrypted, if the certificates that gRPC ships will not do; also for a URL that
+            does not say that it is.
 
     Raises:
         InvalidImmudbUrlError: The URL is not understood.
+        LedgerRefusedError: From any call: user and password, the database, a permission or the server's certificate
+            is not right.
         TrustMissingError: From any call: there is no head to begin with, and the first contact is not trusted.
     """
 
@@ -99,18 +116,27 @@ class ImmudbLedger:
     ) -> None:
         address = Address.parse(url)
         self.origin = origin or f"immudb/{address.target}/{address.database}"
+        self._database = address.database
+        self._trust = (
+            MemoryTrustStore()
+            if trust is None
+            else trust
+            if isinstance(trust, TrustStore)
+            else FileTrustStore(Path(trust))
+        )
         self._name = f"immudb {address.target}/{address.database}"
         self._read_only = read_only
         self._is_closed = False
         self._pinned = pinned
         self._client = ImmudbClient(
             url,
-            trust=trust,
+            trust=self._trust,
             ledger=self.origin,
             trust_on_first_use=trust_on_first_use,
             pinned=ImmudbHead(pinned.size, pinned.root) if pinned and pinned.size else None,
             server_public_key=server_public_key,
             tls=tls,
+            connect_timeout_s=_CONNECT_S,
         )
 
     async def __aenter__(self) -> Self:
@@ -177,6 +203,15 @@ class ImmudbLedger:
         with self._translated():
             return self._head(await self._client.prove_since(ImmudbHead(head.size, head.root)))
 
+    async def is_trusted(self) -> bool:
+        """
+        Whether there is a head to begin with. Asks nobody.
+
+        Raises:
+            TrustUnreadableError: What is kept is damaged.
+        """
+        return self._pinned is not None or await self._trust.trusted(self.origin, self._database) is not None
+
     async def aclose(self) -> None:
         """
         End the session. Closing twice is fine.
@@ -214,14 +249,13 @@ class ImmudbLedger:
                 # Nothing is asked for but what it has said that it has.
                 what = f"transaction {error.name} is not there, says the server, which had it"
                 raise TamperedError(kind="deleted", place="ledger", what=what) from error
-            raise LedgerUnavailableError(self._name, str(error)) from error
-        except (
-            ImmudbLoginError,
-            ImmudbOutcomeUnknownError,
-            ImmudbPermissionError,
-            ImmudbRefusedError,
-            ImmudbUnavailableError,
-        ) as error:
+            raise LedgerRefusedError(self._name, str(error)) from error
+        except (ImmudbLoginError, ImmudbPermissionError) as error:
+            raise LedgerRefusedError(self._name, str(error)) from error
+        except (ImmudbOutcomeUnknownError, ImmudbRefusedError, ImmudbUnavailableError) as error:
+            is_for_good = isinstance(error, ImmudbRefusedError) and _is_for_good(error)
+            if is_for_good or (isinstance(error, ImmudbUnavailableError) and _is_misconnected(error)):
+                raise LedgerRefusedError(self._name, str(error)) from error
             raise LedgerUnavailableError(self._name, str(error)) from error
 
     def _tampered(self, error: VerificationError) -> TamperedError:
@@ -236,3 +270,11 @@ class ImmudbLedger:
         }
         kind = _KINDS.get(Check(error.check), "unproved")
         return TamperedError(kind=kind, place="ledger", what=error.problem, evidence=evidence)
+
+
+def _is_for_good(error: ImmudbRefusedError) -> bool:
+    return error.status in _FOR_GOOD or _READ_ONLY in error.text
+
+
+def _is_misconnected(error: ImmudbUnavailableError) -> bool:
+    return any(text in error.reason for text in _MISCONNECTED)

@@ -93,7 +93,8 @@ class Ledger(Protocol):
 
     Raises:
         TamperedError: From any call: what the ledger says cannot be true of an untouched one.
-        LedgerUnavailableError: From any call: it cannot be asked. After `append` the entries may be in it.
+        LedgerUnavailableError: From any call: it cannot be asked now. After `append` the entries may be in it.
+        LedgerRefusedError: From any call: it does not let the caller in, or not do that. Asking again changes nothing.
     """
 
     async def __aenter__(self) -> Self: ...

@@ -8,7 +8,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
-from eventsource.errors import NotaryNotRunningError, NotNotarisedError, NotSupportedError, TamperedError
+from eventsource.errors import (
+    LedgerUnavailableError,
+    NotaryNotRunningError,
+    NotNotarisedError,
+    NotSupportedError,
+    TamperedError,
+)
 from eventsource.notary.ledger import MAX_ENTRIES
 from eventsource.notary.notarisation import Notarisation
 from eventsource.notary.publishing import Publisher
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
 
 # Beside the events a batch has its own record, and the first one the charter.
 MAX_BATCH_EVENTS = MAX_ENTRIES - 2
+
+# How long a ledger that does not answer is left alone by those who wait for an event, in seconds.
+_ASK_AGAIN_S = 0.25
 
 
 class Notary:
@@ -199,7 +208,13 @@ class Notary:
         while True:
             # In the waiting room first, so that nothing comes between the look and the wait.
             with self._run.waiting_room.waiting(event_id) as told:
-                proved = await self._ledger.get(event_key(self.name, event_id))
+                try:
+                    proved = await self._ledger.get(event_key(self.name, event_id))
+                except LedgerUnavailableError:
+                    # Whoever waits for a notary waits for its ledger.
+                    self._check_running()
+                    await asyncio.sleep(_ASK_AGAIN_S)
+                    continue
                 if proved is not None:
                     return proved
                 if was_written:

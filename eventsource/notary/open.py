@@ -11,6 +11,9 @@ from eventsource.errors import InvalidLedgerUrlError
 from eventsource.notary.embedded_ledger import EmbeddedLedger
 
 if TYPE_CHECKING:
+    from os import PathLike
+
+    from eventsource.immudb import Tls, TrustStore
     from eventsource.notary.ledger import Head, Ledger
 
 
@@ -20,7 +23,10 @@ def open_ledger(
     read_only: bool = False,
     origin: str | None = None,
     pinned: Head | None = None,
+    trust: TrustStore | str | PathLike[str] | None = None,
     trust_on_first_use: bool = False,
+    server_public_key: bytes | str | PathLike[str] | None = None,
+    tls: Tls | None = None,
 ) -> Ledger:
     """
     The ledger that *url* names; it is opened by ``async with``.
@@ -35,11 +41,17 @@ def open_ledger(
 
         pinned: Of an immudb, a head to begin with.
 
-        trust_on_first_use: Of an immudb, whether to trust what it says where there is no head to begin with. More that
-            there is to say of an immudb `ImmudbLedger` takes.
+        trust: Of an immudb, the file that remembers what is trusted of it, or a `TrustStore`.
+
+        trust_on_first_use: Of an immudb, whether to trust what it says where there is no head to begin with.
+
+        server_public_key: Of an immudb, PEM of the key that it signs its state with, or the path of a file with it.
+
+        tls: Of an immudb, how the connection is encrypted, if the certificates that gRPC ships will not do.
 
     Raises:
         InvalidLedgerUrlError, InvalidImmudbUrlError: *url* is none of these.
+        ValueError: The public key is none.
         MissingExtraError: What an immudb needs is not installed.
     """
     kind, separator, rest = url.partition(":")
@@ -50,7 +62,14 @@ def open_ledger(
         from eventsource.notary.immudb_ledger import ImmudbLedger  # noqa: PLC0415
 
         return ImmudbLedger(
-            url, read_only=read_only, origin=origin, pinned=pinned, trust_on_first_use=trust_on_first_use
+            url,
+            read_only=read_only,
+            origin=origin,
+            pinned=pinned,
+            trust=trust,
+            trust_on_first_use=trust_on_first_use,
+            server_public_key=server_public_key,
+            tls=tls,
         )
     if kind == "sqlite":
         # SQLAlchemy and SQLite itself write three slashes before a relative path, four before an absolute one.

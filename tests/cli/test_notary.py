@@ -5,16 +5,14 @@
 import asyncio
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from eventsource.notary import NotaryBook, SignedHead, SigningKey
 from eventsource.notary.check_receipt import check_receipt
-from eventsource.testing.immudb import ImmudbTestServer
 from tests.cli.shop import Command, Shop, paid, wait_until
 
 
@@ -233,51 +231,6 @@ def test_what_is_not_there_is_told(
     result = command("notary", *arguments)
 
     assert (result.exit_code, text in result.errors) == (exit_code, True), result
-
-
-def test_an_immudb_is_a_ledger_too(shop: Shop, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Run, status, verify, export and receipt work with an immudb; only the first contact is trusted, and on demand.
-    """
-    event = shop.commit([paid(5), paid(7)])[1]
-    with in_thread(ImmudbTestServer()) as server:
-        monkeypatch.setenv("EVENTSOURCE_LEDGER", server.url)
-        monkeypatch.setenv("EVENTSOURCE_NOTARY_BOOK", str(shop.directory / "book"))
-
-        unknown = command(*RUN)
-        ran = command(*RUN, "--first-contact")
-        told = json.loads(command("notary", "status", "--json").output)
-        verified = command("notary", "verify", "--head", "head", "--key", key_of(shop))
-        exported = command("notary", "export", "--key", "notary.key")
-        receipt = command("notary", "receipt", event.id, "--key", "notary.key")
-        server.roll_back(0)
-        rolled_back = command("notary", "verify")
-
-    assert (unknown.exit_code, ran.exit_code, verified.exit_code) == (2, 0, 0), (unknown, ran, verified)
-    assert "no head of this immudb is known" in unknown.errors
-    assert (told["state"], told["events"], told["head"]["size"]) == ("caught_up", 2, 1)
-    assert exported.output == (shop.directory / "head").read_text()
-    assert check_receipt(json.loads(receipt.output), key=key_of(shop)) == "matches"
-    assert rolled_back.exit_code == 1
-    assert "ledger rolled-back" in rolled_back.output
-
-
-@contextmanager
-def in_thread(server: ImmudbTestServer) -> Generator[ImmudbTestServer]:
-    """
-    A server in an event loop of its own: commands have theirs.
-    """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(30)
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def test_another_book_is_told(shop: Shop, command: Command) -> None:

@@ -8,11 +8,16 @@ import os
 import uuid
 from typing import TYPE_CHECKING
 
+import grpc
+import grpc.aio
 import pytest
 
 from eventsource.immudb import ImmudbClient
+from eventsource.immudb.connection import Address
+from eventsource.immudb.messages import new
 from eventsource.testing.contract.chance import seeded_random
 from eventsource.testing.immudb import ImmudbTestServer
+from tests.immudb.office import Office, furnish
 
 if TYPE_CHECKING:
     import random
@@ -62,6 +67,27 @@ async def admin(url: str) -> AsyncGenerator[ImmudbClient]:
         await connected.create_database(name)
         await connected.use_database(name)
         yield connected
+
+
+@pytest.fixture
+async def office(url: str) -> AsyncGenerator[Office]:
+    """
+    The test server, or the one that ``IMMUDB_URL`` names, with what ``refusals.toml`` speaks of.
+    """
+    address = Address.parse(url)
+    if address.uses_tls:
+        channel = grpc.aio.secure_channel(address.target, grpc.ssl_channel_credentials())
+    else:
+        channel = grpc.aio.insecure_channel(address.target)
+    made = Office(channel, address, url.startswith(IMMUDB_URL or "-"))
+    unique = uuid.uuid4().hex[:12]
+    await made.ask("CreateDatabaseV2", new("CreateDatabaseRequest", name=f"d{unique}"))
+    await made.leave()
+    made.names |= {"database": f"d{unique}", "missing": f"m{unique}"}
+    await furnish(made, unique)
+    yield made
+    await made.leave()
+    await channel.close(None)
 
 
 @pytest.fixture

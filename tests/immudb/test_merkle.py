@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from eventsource.domain.merkle import EMPTY_ROOT, is_included, leaf_hash
-from eventsource.immudb.merkle import is_consistent, root_of
+from eventsource.immudb.header import is_consistent, root_of
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.immudb.tree import MerkleTree
 

@@ -61,7 +61,7 @@ async def test_official_client_verifies_what_the_test_server_answers(python: Pat
         "scan": ["many-0", "many-1", "many-2"],
         "missing": None,
         "databases": ["defaultdb", "other"],
-        "users": ["immudb", "ada"],
+        "users": ["ada", "immudb"],
         "state": 0,
         "session": "value-2",
     }

@@ -180,7 +180,6 @@ async def test_write_is_sent_once(server: ImmudbTestServer, client: ImmudbClient
     Whatever may be wrong.
     """
     for text, status in [
-        ("max concurrency limit exceeded", grpc.StatusCode.UNKNOWN),
         ("the connection was closed", grpc.StatusCode.UNAVAILABLE),
         ("something new", grpc.StatusCode.UNKNOWN),
         ("stream reset", grpc.StatusCode.INTERNAL),
@@ -236,23 +235,33 @@ async def test_no_more_writes_at_once_than_a_server_takes(server: ImmudbTestServ
     assert len(server.databases["defaultdb"].transactions) == 64
 
 
-async def test_write_that_was_turned_away_is_unknown(server: ImmudbTestServer, client: ImmudbClient) -> None:
+async def test_write_that_was_turned_away_is_sent_again(server: ImmudbTestServer, client: ImmudbClient) -> None:
     """
-    A server that takes fewer at once than it should does not lose writes in silence.
+    A server refuses what it has no room for and stores nothing of it: each write is stored once, and none is lost.
     """
-    await client.verified_set(b"first", b"")
     server.max_concurrency = 1
     server.hold_writes()
     writes = [asyncio.create_task(client.set(b"%d" % number, b"value")) for number in range(5)]
-    await until(lambda: sum(write.done() for write in writes) == 4)
+    await until(lambda: server.calls.count("Set") > 5)
     server.release_writes()
-    results = await asyncio.gather(*writes, return_exceptions=True)
-    unknown = [result for result in results if isinstance(result, ImmudbOutcomeUnknownError)]
+    await asyncio.gather(*writes)
 
-    assert len(unknown) == 4
-    assert [await client.resolve(error) for error in unknown] == [None] * 4
-    async with ImmudbClient(server.url, max_writes=1) as patient:
-        await asyncio.gather(*(patient.set(b"%d" % number, b"value") for number in range(5)))
+    assert len(server.databases["defaultdb"].transactions) == 5
+
+
+async def test_write_that_is_always_turned_away_was_not_stored(server: ImmudbTestServer, client: ImmudbClient) -> None:
+    """
+    After twelve tries the error says that the server has no room, and not that the outcome is unknown.
+    """
+    await client.verified_set(b"first", b"")
+    server.calls.clear()
+    for write, call in ((client.verified_set, "VerifiableSet"), (client.set, "Set")):
+        server.fail("max concurrency limit exceeded", count=12)
+        with pytest.raises(ImmudbUnavailableError, match="max concurrency limit exceeded"):
+            await write(b"key", b"value")
+        assert server.calls.count(call) == 12
+
+    assert await client.get(b"key") is None
 
 
 async def test_answer_larger_than_grpc_reads_by_itself(client: ImmudbClient) -> None:

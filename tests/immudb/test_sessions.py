@@ -5,15 +5,10 @@ Sessions: opened when needed, kept, opened again, and ended.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from eventsource import (
     ImmudbClosedError,
@@ -25,6 +20,7 @@ from eventsource import (
 )
 from eventsource.immudb import ImmudbClient, LoginForm, Permission, Tls
 from eventsource.testing.immudb import ImmudbTestServer
+from tests.immudb.certificates import self_signed
 from tests.immudb.waiting import until
 
 PASSWORD = "Pw1:pasdfoiu"  # noqa: S105  of users that a test makes
@@ -171,7 +167,7 @@ async def test_server_that_is_not_there(server: ImmudbTestServer) -> None:
     That is told, with its address and nothing secret; a write says that it was not sent.
     """
     await server.stop()
-    async with ImmudbClient(server.url, timeout_s=2) as client:
+    async with ImmudbClient(server.url, connect_timeout_s=0.2) as client:
         for ask in (lambda: client.get(b"key"), lambda: client.set(b"key", b"value")):
             with pytest.raises(ImmudbUnavailableError, match=f"localhost:{server.port}"):
                 await ask()
@@ -213,29 +209,6 @@ async def test_connection_is_encrypted() -> None:
         assert server.url.startswith("immudbs://")
         async with ImmudbClient(server.url, tls=Tls(certificate)) as client:
             await client.set(b"key", b"value")
-        async with ImmudbClient(server.url, timeout_s=2) as stranger:
+        async with ImmudbClient(server.url, connect_timeout_s=0.5) as stranger:
             with pytest.raises(ImmudbUnavailableError):
                 await stranger.get(b"key")
-
-
-def self_signed() -> tuple[bytes, bytes]:
-    """
-    The key and certificate of a server on this machine, for a day.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    form, secrecy = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(encoding, form, secrecy), certificate.public_bytes(encoding)

@@ -16,6 +16,7 @@ from eventsource import (
     ImmudbLoginError,
     ImmudbNotFoundError,
     ImmudbPermissionError,
+    ImmudbRefusedError,
 )
 from eventsource.immudb import Head, ImmudbClient, LoginForm, Permission, PermissionAction
 from tests.immudb.conftest import IMMUDB_URL
@@ -283,23 +284,37 @@ async def test_user_may_do_what_was_permitted(admin: ImmudbClient, url: str) -> 
             await user.login(name, PASSWORD)
 
 
-async def test_password_is_changed(admin: ImmudbClient, url: str) -> None:
+async def test_password_is_changed_by_an_administrator(admin: ImmudbClient, url: str) -> None:
     """
-    The old one is refused from then on, and whoever changed their own goes on working.
+    The old one is refused from then on, and the new one is taken.
     """
     database, name, new_password = (await admin.current_state()).database, unique("u"), "Qw2:pasdfoiu"
     await admin.create_user(name, PASSWORD, Permission.READ_WRITE, database)
     at = f"{url.rpartition('@')[2].partition('/')[0]}/{database}"
     async with ImmudbClient(at, user=name, password=PASSWORD) as user:
         await user.set(b"key", b"value")
-        await user.change_password(name, old_password=PASSWORD, new_password=new_password)
-        assert await user.get(b"key") is not None
 
-    async with ImmudbClient(at, user=name, password=PASSWORD) as user:
+        await admin.change_password(name, old_password="", new_password=new_password)
+
         with pytest.raises(ImmudbLoginError):
             await user.get(b"key")
         await user.login(name, new_password)
         assert await user.get(b"key") is not None
+
+
+async def test_user_cannot_change_their_own_password(admin: ImmudbClient, url: str) -> None:
+    """
+    An immudb refuses that to all who manage no database; the password stays.
+    """
+    database, name = (await admin.current_state()).database, unique("u")
+    await admin.create_user(name, PASSWORD, Permission.READ_WRITE, database)
+    at = f"{url.rpartition('@')[2].partition('/')[0]}/{database}"
+    async with ImmudbClient(at, user=name, password=PASSWORD) as user:
+        with pytest.raises((ImmudbPermissionError, ImmudbRefusedError)):
+            await user.change_password(name, old_password=PASSWORD, new_password="Qw2:pasdfoiu")  # noqa: S106  a test's
+
+    async with ImmudbClient(at, user=name, password=PASSWORD) as user:
+        await user.set(b"key", b"value")
 
 
 async def test_user_exists_once(admin: ImmudbClient) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import InMemoryEventStore, LedgerUnavailableError, TamperedError
+from eventsource import InMemoryEventStore, LedgerRefusedError, LedgerUnavailableError, TamperedError
 from eventsource.immudb import ImmudbClient
 from eventsource.notary import (
     KeptStates,
@@ -268,6 +268,59 @@ async def test_nobody_at_the_address_is_told() -> None:
     async with open_ledger("immudb://immudb:immudb@localhost:1/db", trust_on_first_use=True) as ledger:
         with pytest.raises(LedgerUnavailableError, match="immudb localhost:1/db is not available"):
             await ledger.head()
+
+
+async def test_a_notary_that_is_refused_stops(office: Office) -> None:
+    """
+    It does not ask again: it says what is wrong, to whoever waits for it, too.
+    """
+    event = (await office.store.commit([moved(99)]))[0]
+    url = office.server.url.rpartition("/")[0] + "/missing"
+    async with ImmudbLedger(url, trust_on_first_use=True) as ledger:
+        with pytest.raises(LedgerRefusedError, match="no database 'missing'"):
+            await ledger.head()
+        notary = office.notary(ledger)
+        with pytest.raises(LedgerRefusedError):
+            async with notary:
+                await notary.notarised(event.id)
+
+    assert notary.status.state == "failed"
+    assert office.server.calls.count("OpenSession") < 10
+
+
+async def test_a_refusal_that_may_pass_is_waited_for(office: Office) -> None:
+    """
+    A database that is being closed or opened refuses for reasons of its own; the notary goes on behind that.
+    """
+    event = (await office.store.commit([moved(99)]))[0]
+    async with office.ledger(pinned=office.heads[-1].head) as ledger:
+        office.server.fail("already closed", count=3)
+        async with office.notary(ledger) as notary:
+            await notary.notarised(event.id)
+
+    assert (await office.verify()).is_intact
+
+
+@pytest.mark.parametrize("same_name", [True, False], ids=["of-one-store", "of-two-names"])
+async def test_two_notaries_write_into_one_database(office: Office, tmp_path: Path, *, same_name: bool) -> None:
+    """
+    At the same time: each event is notarised once for each name, and all of it verifies.
+    """
+    name = NAME if same_name else "other"
+    async with NotaryBook(tmp_path / ("book" if same_name else "other-book")) as book:
+        async with office.ledger(trust_on_first_use=True) as one, office.ledger(trust_on_first_use=True) as other:
+            second = Notary(office.store, other, book, name=name, batch_events=3, linger_s=0.0)
+            async with office.notary(one) as first, second:
+                for number in range(30):
+                    await office.store.commit([moved(100 + number)])
+                await asyncio.gather(first.caught_up(), second.caught_up())
+        async with office.ledger(trust_on_first_use=True) as ledger:
+            verdict = await verify(office.store, ledger, book, name=name)
+
+    mine = await office.verify(pinned=False)
+    assert verdict.is_intact, verdict.findings
+    assert mine.is_intact, mine.findings
+    assert verdict.notarised == mine.notarised == EVENTS + 30
 
 
 async def test_a_head_of_an_immudb_is_signed_like_any(office: Office) -> None:

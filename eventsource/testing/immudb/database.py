@@ -1,27 +1,27 @@
 """
-One database of the test server: transactions, an index of keys, and the proofs that an immudb gives.
+One database of the test server: its transactions, an index of its keys, and the proofs that an immudb gives.
 """
 
 from __future__ import annotations
 
 import copy
-from hashlib import sha256
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from eventsource.domain.merkle import EMPTY_ROOT
-from eventsource.immudb.header import NO_ROOT, PLAIN, TxHeader, entries_root, entry_digest
-from eventsource.immudb.limits import MAX_ENTRIES, MAX_KEY_BYTES
+from eventsource.immudb.header import NO_ROOT, PLAIN, TxHeader, entries_root
 from eventsource.immudb.messages import new
+from eventsource.testing.immudb.reading import read_key, read_tx
 from eventsource.testing.immudb.refusal import Refusal
+from eventsource.testing.immudb.stored import StoredEntry
 from eventsource.testing.immudb.tree import MerkleTree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _VERSION: Final = 1
-_ONLY_DIGEST, _RAW_VALUE = 1, 2
 
 
 @attrs.frozen
@@ -32,27 +32,38 @@ class Transaction:
     Attributes:
         header: Its header.
 
-        entries: Its keys and values.
+        entries: What it wrote, in order.
 
         extra: What its metadata hold.
     """
 
     header: TxHeader
-    entries: tuple[tuple[bytes, bytes], ...]
+    entries: tuple[StoredEntry, ...]
     extra: bytes = b""
 
-    def digests(self) -> list[bytes]:
+    def find(self, stored_key: bytes) -> StoredEntry | None:
         """
-        The digests of the entries.
+        What it wrote to a key; None if it did not.
         """
-        return [
-            entry_digest(PLAIN + key, sha256(PLAIN + value).digest(), version=_VERSION) for key, value in self.entries
-        ]
+        return next((entry for entry in self.entries if entry.key == stored_key), None)
+
+    def place(self, stored_key: bytes) -> tuple[int, list[bytes]]:
+        """
+        Which of its entries that key has, and the way from there to the root over all of them.
+        """
+        index = [entry.key for entry in self.entries].index(stored_key)
+        within = MerkleTree()
+        for entry in self.entries:
+            within.append(entry.digest())
+        return index, within.inclusion(index, len(self.entries))
 
 
 class Database:
     """
     A database in memory.
+
+    Args:
+        clock: Seconds since 1970, to tell which entries have expired.
 
     Attributes:
         name: Its name.
@@ -63,8 +74,9 @@ class Database:
             is how servers before immudb 1.3.2 were, and what the attack of CVE-2022-36111 needs.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Callable[[], float] = time.time) -> None:
         self.name = name
+        self.clock = clock
         self.transactions: list[Transaction] = []
         self.tree_lag = 0
         self._written: dict[bytes, list[int]] = {}
@@ -85,33 +97,39 @@ class Database:
         for transaction in kept:
             self._add(transaction)
 
-    def write(self, entries: Sequence[tuple[bytes, bytes]], *, time_s: int, extra: bytes = b"") -> Transaction:
+    def write(
+        self, entries: Sequence[StoredEntry | tuple[bytes, bytes]], *, time_s: int, extra: bytes = b""
+    ) -> Transaction:
         """
         Add a transaction.
+
+        Args:
+            entries: What it writes; a pair is a plain key and its value.
         """
+        stored = tuple(entry if isinstance(entry, StoredEntry) else StoredEntry.plain(*entry) for entry in entries)
         number = len(self.transactions) + 1
         tree_size = max(0, number - 1 - self.tree_lag)
         header = TxHeader(
             id=number,
             previous_alh=self.alh(number - 1),
             time_s=time_s,
-            entry_count=len(entries),
-            entries_root=bytes(32),
+            entry_count=len(stored),
+            entries_root=entries_root(entry.digest() for entry in stored),
             tree_size=tree_size,
             tree_root=self._tree.root(tree_size) if tree_size else NO_ROOT,
             version=_VERSION,
             metadata=b"\x01" + len(extra).to_bytes(2, "big") + extra if extra else b"",
         )
-        made = Transaction(header, tuple(entries), extra)
-        made = attrs.evolve(made, header=attrs.evolve(header, entries_root=entries_root(made.digests())))
+        made = Transaction(header, stored, extra)
         self._add(made)
         return made
 
     def _add(self, transaction: Transaction) -> None:
         self.transactions.append(transaction)
         self._tree.append(transaction.header.alh)
-        for key, _ in transaction.entries:
-            self._written.setdefault(key, []).append(transaction.header.id)
+        for entry in transaction.entries:
+            if not entry.metadata.is_not_indexed:
+                self._written.setdefault(entry.key, []).append(transaction.header.id)
 
     def alh(self, tx: int) -> bytes:
         """
@@ -119,107 +137,65 @@ class Database:
         """
         return self.transactions[tx - 1].header.alh if tx else EMPTY_ROOT
 
-    # What remote calls ask for.
+    @property
+    def newest(self) -> int:
+        """
+        The number of the last transaction; 0 before the first.
+        """
+        return len(self.transactions)
 
-    def set(self, request: Any, *, time_s: int, extra: bytes = b"") -> Transaction:
+    def transaction(self, tx: int) -> Transaction:
         """
-        Write what a ``SetRequest`` asks for, if its preconditions hold.
+        The transaction of that number.
         """
-        keys = [entry.key for entry in request.KVs]
-        if not keys:
-            raise Refusal.NO_ENTRIES.error()
-        if len(keys) > MAX_ENTRIES:
-            raise Refusal.TOO_MANY_ENTRIES.error()
-        if len(set(keys)) < len(keys):
-            raise Refusal.DUPLICATE_KEYS.error()
-        if any(not 0 < len(key) <= MAX_KEY_BYTES for key in keys):
-            raise Refusal.KEY_LENGTH.error()
-        for precondition in request.preconditions:
-            if precondition.keyMustNotExist.key in self._written:
-                raise Refusal.KEY_EXISTS.error()
-        return self.write([(entry.key, entry.value) for entry in request.KVs], time_s=time_s, extra=extra)
+        if tx == 0:
+            raise Refusal.ILLEGAL_ARGUMENTS.error()
+        if tx > self.newest:
+            raise Refusal.NO_TRANSACTION.error()
+        return self.transactions[tx - 1]
 
-    def has(self, key: bytes) -> bool:
+    def writes_of(self, stored_key: bytes) -> Sequence[int]:
         """
-        Whether a key was ever written.
+        The transactions that wrote to a key, oldest first.
         """
-        return key in self._written
+        return self._written.get(stored_key, ())
 
-    def entry(self, key: bytes, *, at_tx: int = 0, at_revision: int = 0) -> Any:
+    def stored_keys(self) -> list[bytes]:
         """
-        The ``Entry`` of a key.
+        All keys that were ever written, in order.
         """
-        written = self._written.get(key)
-        if not written:
-            raise Refusal.KEY_NOT_FOUND.error()
-        revision = at_revision if at_revision > 0 else len(written) + at_revision
-        tx = at_tx or (written[revision - 1] if 0 < revision <= len(written) else 0)
-        if tx not in written:
-            raise Refusal.KEY_NOT_FOUND.error()
-        value = dict(self.transactions[tx - 1].entries)[key]
-        return new("Entry", tx=tx, key=key, value=value, revision=written.index(tx) + 1)
+        return sorted(self._written)
 
-    def history(self, request: Any) -> list[Any]:
-        """
-        The entries that a ``HistoryRequest`` asks for.
-        """
-        written = list(self._written.get(request.key, ()))
-        if not written:
-            raise Refusal.KEY_NOT_FOUND.error()
-        if request.desc:
-            written.reverse()
-        chosen = written[request.offset :][: request.limit or None]
-        return [self.entry(request.key, at_tx=tx) for tx in chosen]
-
-    def scan(self, request: Any) -> list[Any]:
-        """
-        The entries that a ``ScanRequest`` asks for.
-        """
-        keys = sorted((key for key in self._written if key.startswith(request.prefix)), reverse=request.desc)
-        seek = request.seekKey
-        if seek:
-            keys = [key for key in keys if (key < seek if request.desc else key > seek)]
-        return [self.entry(key) for key in keys[: request.limit or None]]
-
-    def verifiable_tx(self, tx: int, *, since: int, kinds: Any = None) -> Any:
+    def verifiable_tx(self, tx: int, *, since: int, kinds: Any = None, keeps_references: bool = False) -> Any:
         """
         A ``VerifiableTx``: transaction *tx*, and that it lies in one history with transaction *since*.
 
         Args:
             kinds: The ``EntriesSpec`` that says which entries to send; None for the hashes of all.
+
+            keeps_references: Whether references are told as they are.
         """
-        if since > len(self.transactions):
+        if since > self.newest:
             raise Refusal.ILLEGAL_STATE.error()
-        if not 0 < tx <= len(self.transactions):
-            raise Refusal.NO_TRANSACTION.error()
-        action = _ONLY_DIGEST if kinds is None else kinds.kvEntriesSpec.action
-        transaction = self.transactions[tx - 1]
-        entries = [self._tx_entry(key, value, action) for key, value in transaction.entries] if action else []
+        shown = read_tx(self, tx, kinds, keeps_references=keeps_references)
         older, newer = min(since or tx, tx), max(since, tx)
-        return new(
-            "VerifiableTx",
-            tx=new("Tx", header=self.header(tx), entries=entries),
-            dualProof=self.dual_proof(older, newer),
-        )
+        return new("VerifiableTx", tx=shown, dualProof=self.dual_proof(older, newer))
 
     def verifiable_entry(self, request: Any) -> Any:
         """
-        The ``VerifiableEntry`` that a ``VerifiableGetRequest`` asks for.
+        The ``VerifiableEntry`` that a ``VerifiableGetRequest`` asks for; of a reference it proves the reference.
         """
-        wanted = request.keyRequest
-        entry = self.entry(wanted.key, at_tx=wanted.atTx, at_revision=wanted.atRevision)
-        tx: int = entry.tx
-        transaction = self.transactions[tx - 1]
-        index = [key for key, _ in transaction.entries].index(entry.key)
-        within = MerkleTree()
-        for digest in transaction.digests():
-            within.append(digest)
-        width = len(transaction.entries)
+        if request.proveSinceTx > self.newest:
+            raise Refusal.ILLEGAL_STATE.error()
+        entry = read_key(self, request.keyRequest)
+        proved = entry.referencedBy if entry.HasField("referencedBy") else entry
+        transaction = self.transaction(proved.tx)
+        index, path = transaction.place(PLAIN + proved.key)
         return new(
             "VerifiableEntry",
             entry=entry,
-            verifiableTx=self.verifiable_tx(tx, since=request.proveSinceTx),
-            inclusionProof=new("InclusionProof", leaf=index, width=width, terms=within.inclusion(index, width)),
+            verifiableTx=self.verifiable_tx(proved.tx, since=request.proveSinceTx),
+            inclusionProof=new("InclusionProof", leaf=index, width=len(transaction.entries), terms=path),
         )
 
     def header(self, tx: int) -> Any:
@@ -260,14 +236,4 @@ class Database:
             targetBlTxAlh=self.alh(size) if size else bytes(32),
             lastInclusionProof=self._tree.inclusion(size - 1, size) if size else [],
             linearProof=new("LinearProof", sourceTxId=chain, TargetTxId=newer, terms=linear),
-        )
-
-    def _tx_entry(self, key: bytes, value: bytes, action: int) -> Any:
-        stored = PLAIN + value
-        return new(
-            "TxEntry",
-            key=PLAIN + key,
-            hValue=sha256(stored).digest(),
-            vLen=len(stored),
-            value=stored if action == _RAW_VALUE else b"",
         )

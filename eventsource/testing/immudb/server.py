@@ -4,6 +4,7 @@ The test server itself: the calls of `Service` over real gRPC. NOT FOR PRODUCTIO
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,12 +12,12 @@ import attrs
 import grpc
 import grpc.aio as grpc_aio
 
-from eventsource.immudb.address import DEFAULT_DATABASE
-from eventsource.immudb.channel import MAX_MESSAGE_BYTES
+from eventsource.immudb.connection import DEFAULT_DATABASE
+from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 from eventsource.immudb.messages import CALLS, SERVICE, parse
 from eventsource.log import get_logger
 from eventsource.testing.immudb.refusal import RefusedError
-from eventsource.testing.immudb.service import SESSION_CALLS, WRITES, Service, now
+from eventsource.testing.immudb.service import SESSION_CALLS, WRITES, Service
 from eventsource.testing.immudb.signing import StateSigner
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class ImmudbTestServer(Service):
 
         tls: Private key and certificate, PEM, to encrypt with.
 
+        clock: Seconds since 1970: the time of transactions, and whether an entry has expired.
+
     Attributes:
         calls: The names of the calls it was asked, in order; those to open, keep and end sessions included.
 
@@ -78,9 +81,12 @@ class ImmudbTestServer(Service):
         signs: bool = False,
         logs_requests: bool = False,
         tls: tuple[bytes, bytes] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         signer = StateSigner() if signs else None
-        super().__init__(password=password, uuid=str(uuid.uuid4()), signer=signer, logs_requests=logs_requests)
+        super().__init__(
+            password=password, uuid=str(uuid.uuid4()), signer=signer, logs_requests=logs_requests, clock=clock
+        )
         self.port = port
         self.public_key = signer.public_key if signer is not None else b""
         self.calls: list[str] = []
@@ -91,7 +97,8 @@ class ImmudbTestServer(Service):
         self._lies: list[Lie] = []
         self._dropped = 0
         self._failing: list[RefusedError] = []
-        self._closed_for = ""
+        self._closed_for: RefusedError | None = None
+        self._closed_times: int | None = None
         self._tls = tls
         self._server: Any = None
 
@@ -158,11 +165,14 @@ class ImmudbTestServer(Service):
         """
         self._failing = [RefusedError(text, status)] * count
 
-    def refuse_sessions(self, text: str) -> None:
+    def refuse_sessions(
+        self, text: str, status: grpc.StatusCode = grpc.StatusCode.FAILED_PRECONDITION, *, count: int | None = None
+    ) -> None:
         """
-        Open no more sessions, and say so.
+        Open no more sessions, or not the next ones, and say so.
         """
-        self._closed_for = text
+        self._closed_for = RefusedError(text, status)
+        self._closed_times = count
 
     def expire_sessions(self) -> None:
         """
@@ -184,7 +194,7 @@ class ImmudbTestServer(Service):
         length = len(forked.transactions)
         forked.roll_back(tx)
         for number in range(tx, length + 1):
-            forked.write([(b"forked", str(number).encode())], time_s=now())
+            forked.write([(b"forked", str(number).encode())], time_s=int(self._clock()))
 
     def _handler(self, name: str) -> Callable[[bytes, Any], Any]:
         async def handle(encoded: bytes, context: Any) -> bytes:
@@ -205,8 +215,9 @@ class ImmudbTestServer(Service):
     async def _answer(self, name: str, encoded: bytes, metadata: dict[str, str]) -> bytes:
         if self._failing and name not in SESSION_CALLS:
             raise self._failing.pop()
-        if self._closed_for and name in ("Login", "OpenSession"):
-            raise RefusedError(self._closed_for, grpc.StatusCode.FAILED_PRECONDITION)
+        if self._closed_for is not None and name in ("Login", "OpenSession") and self._closed_times != 0:
+            self._closed_times = None if self._closed_times is None else self._closed_times - 1
+            raise self._closed_for
         request = parse(CALLS[name][0], encoded)
         answer, database = await self.answer(name, request, metadata)
         if self._dropped and name in WRITES:

@@ -5,23 +5,44 @@ What the remote calls of the test server do.
 from __future__ import annotations
 
 import asyncio
-import time
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.immudb.address import DEFAULT_DATABASE
+from eventsource.immudb.connection import DEFAULT_DATABASE
 from eventsource.immudb.messages import new
-from eventsource.immudb.permission import Permission
+from eventsource.immudb.results import Permission
 from eventsource.testing.immudb.accounts import Accounts
 from eventsource.testing.immudb.database import Database
+from eventsource.testing.immudb.reading import (
+    check_since,
+    read_all,
+    read_history,
+    read_key,
+    read_tx,
+    scan_keys,
+    scan_set,
+    scan_txs,
+)
 from eventsource.testing.immudb.refusal import Refusal
+from eventsource.testing.immudb.writing import entries_of_set, entries_to_delete, entries_to_refer, entries_to_set
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from eventsource.testing.immudb.accounts import Visit
     from eventsource.testing.immudb.signing import StateSigner
+    from eventsource.testing.immudb.stored import StoredEntry
 
-WRITES: Final = {"Set", "VerifiableSet"}
+# The field of a verifiable request that holds the plain one; empty for a plain one.
+_WRITES: Final[dict[str, tuple[str, Callable[[Database, Any], list[StoredEntry]]]]] = {
+    "Delete": ("", entries_to_delete),
+    "Set": ("", entries_to_set),
+    "SetReference": ("", entries_to_refer),
+    "VerifiableSet": ("setRequest", entries_to_set),
+    "VerifiableSetReference": ("referenceRequest", entries_to_refer),
+    "ZAdd": ("", entries_of_set),
+}
+WRITES: Final = set(_WRITES)
 SESSION_CALLS: Final = {"CloseSession", "KeepAlive", "Login", "Logout", "OpenSession", "UseDatabase"}
 # About no database, or about another one than the caller's; they look at permissions themselves.
 _OF_THE_SERVER: Final = SESSION_CALLS | {
@@ -32,12 +53,17 @@ _OF_THE_SERVER: Final = SESSION_CALLS | {
     "CreateUser",
     "DatabaseList",
     "DatabaseListV2",
-    "Health",
     "ListUsers",
     "SetActiveUser",
 }
+# For everybody, logged in or not.
+OPEN_CALLS: Final = {"Health", "Login", "OpenSession", "ServerInfo"}
 # Reading several keys takes the permission to write: so an immudb does it.
-_NEEDED: Final = {"GetAll": Permission.READ_WRITE, "Set": Permission.READ_WRITE, "VerifiableSet": Permission.READ_WRITE}
+_NEEDED: Final = dict.fromkeys((*WRITES, "GetAll"), Permission.READ_WRITE)
+
+_SYSTEM_DATABASE: Final = "systemdb"
+_MAX_NAME_BYTES: Final = 128
+_VERSION: Final = "test server, not for production"
 
 
 class Service:
@@ -46,6 +72,8 @@ class Service:
 
     Args:
         password: Of the user ``immudb``.
+
+        clock: Seconds since 1970.
 
     Attributes:
         databases: By name.
@@ -61,8 +89,18 @@ class Service:
         most_writes: How many writes there were at once, at the most.
     """
 
-    def __init__(self, *, password: str, uuid: str, signer: StateSigner | None, logs_requests: bool) -> None:
-        self.databases = {DEFAULT_DATABASE: Database(DEFAULT_DATABASE)}
+    def __init__(
+        self,
+        *,
+        password: str,
+        uuid: str,
+        signer: StateSigner | None,
+        logs_requests: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._started_s = int(clock())
+        self.databases = {DEFAULT_DATABASE: Database(DEFAULT_DATABASE, clock)}
         self.accounts = Accounts(password)
         self.uuid = uuid
         self.shows_stale_values = False
@@ -94,14 +132,8 @@ class Service:
             RefusedError: It is refused.
         """
         nowhere = self.databases[DEFAULT_DATABASE]
-        if name == "OpenSession":
-            account = self.accounts.log_in(request.username, request.password)
-            self._check_database(account.may(Permission.READ, request.databaseName), request.databaseName)
-            session = self.accounts.open_session(account, request.databaseName)
-            return new("OpenSessionResponse", sessionID=session, serverUUID=self.uuid), nowhere
-        if name == "Login":
-            account = self.accounts.log_in(request.user, request.password)
-            return new("LoginResponse", token=self.accounts.give_token(account, DEFAULT_DATABASE)), nowhere
+        if name in OPEN_CALLS:
+            return getattr(self, f"_{_snake(name)}")(request), nowhere
         visit = self.accounts.visit(metadata)
         if name in ("CloseSession", "Logout"):
             self.accounts.leave(metadata)
@@ -113,6 +145,19 @@ class Service:
             return await self._write(name, request, visit), database
         return getattr(self, f"_{_snake(name)}")(request, visit, database), database
 
+    def _open_session(self, request: Any) -> Any:
+        account = self.accounts.log_in(request.username, request.password)
+        name = request.databaseName.lower()
+        if name not in self.databases:
+            raise Refusal.NO_DATABASE.error()
+        if not account.may(Permission.READ, name):
+            raise Refusal.NO_PERMISSION_TO_ENTER.error()
+        return new("OpenSessionResponse", sessionID=self.accounts.open_session(account, name), serverUUID=self.uuid)
+
+    def _login(self, request: Any) -> Any:
+        account = self.accounts.log_in(request.user, request.password)
+        return new("LoginResponse", token=self.accounts.give_token(account, DEFAULT_DATABASE))
+
     async def _write(self, name: str, request: Any, visit: Visit) -> Any:
         if self._writes >= self.max_concurrency:
             raise Refusal.TOO_MANY_WRITES.error()
@@ -122,28 +167,39 @@ class Service:
             await self._may_write.wait()
             database = self.databases[visit.database]
             extra = f"user={visit.account.name}".encode() if self._logs_requests else b""
-            if name == "VerifiableSet" and request.proveSinceTx > len(database.transactions):
+            field, entries_of = _WRITES[name]
+            if field and request.proveSinceTx > database.newest:
                 raise Refusal.ILLEGAL_STATE.error()
-            sets = request.setRequest if name == "VerifiableSet" else request
-            made = database.set(sets, time_s=now(), extra=extra).header.id
-            if name == "Set":
+            entries = entries_of(database, getattr(request, field) if field else request)
+            made = database.write(entries, time_s=int(self._clock()), extra=extra).header.id
+            if not field:
                 return database.header(made)
             return self._signed(database.verifiable_tx(made, since=request.proveSinceTx), database)
         finally:
             self._writes -= 1
 
     def _get(self, request: Any, _visit: Visit, database: Database) -> Any:
-        return database.entry(request.key, at_tx=request.atTx, at_revision=request.atRevision)
+        return read_key(database, request)
 
     def _get_all(self, request: Any, _visit: Visit, database: Database) -> Any:
-        # As an immudb does it: what is not there is left out.
-        return new("Entries", entries=[database.entry(key) for key in request.keys if database.has(key)])
+        return new("Entries", entries=read_all(database, request))
 
     def _history(self, request: Any, _visit: Visit, database: Database) -> Any:
-        return new("Entries", entries=database.history(request))
+        return new("Entries", entries=read_history(database, request))
 
     def _scan(self, request: Any, _visit: Visit, database: Database) -> Any:
-        return new("Entries", entries=database.scan(request))
+        return new("Entries", entries=scan_keys(database, request))
+
+    def _z_scan(self, request: Any, _visit: Visit, database: Database) -> Any:
+        return new("ZEntries", entries=scan_set(database, request))
+
+    def _tx_by_id(self, request: Any, _visit: Visit, database: Database) -> Any:
+        if not request.keepReferencesUnresolved:
+            check_since(database, request.sinceTx)
+        return read_tx(database, request.tx, _kinds(request), keeps_references=request.keepReferencesUnresolved)
+
+    def _tx_scan(self, request: Any, _visit: Visit, database: Database) -> Any:
+        return new("TxList", txs=scan_txs(database, request))
 
     def _verifiable_get(self, request: Any, _visit: Visit, database: Database) -> Any:
         if self.shows_stale_values:
@@ -153,8 +209,15 @@ class Service:
         return answer
 
     def _verifiable_tx_by_id(self, request: Any, _visit: Visit, database: Database) -> Any:
-        kinds = request.entriesSpec if request.HasField("entriesSpec") else None
-        return self._signed(database.verifiable_tx(request.tx, since=request.proveSinceTx, kinds=kinds), database)
+        if request.proveSinceTx > database.newest:
+            raise Refusal.BEHIND.error(database.newest, request.proveSinceTx)
+        keeps = request.keepReferencesUnresolved
+        if not keeps:
+            check_since(database, request.sinceTx)
+        answer = database.verifiable_tx(
+            request.tx, since=request.proveSinceTx, kinds=_kinds(request), keeps_references=keeps
+        )
+        return self._signed(answer, database)
 
     def _current_state(self, _request: Any, _visit: Visit, database: Database) -> Any:
         tx = len(database.transactions)
@@ -170,21 +233,26 @@ class Service:
         return verifiable
 
     def _create_database(self, request: Any, visit: Visit, _database: Database) -> Any:
-        self._make_database(visit, request.databaseName)
+        self._make_database(visit, request.databaseName, if_not_exists=False)
         return new("Empty")
 
     def _create_database_v2(self, request: Any, visit: Visit, _database: Database) -> Any:
-        exists = request.name in self.databases and request.ifNotExists
-        if not exists:
-            self._make_database(visit, request.name)
-        return new("CreateDatabaseResponse", name=request.name, alreadyExisted=exists)
+        made = self._make_database(visit, request.name, if_not_exists=request.ifNotExists)
+        return new("CreateDatabaseResponse", name=request.name.lower(), alreadyExisted=not made)
 
-    def _make_database(self, visit: Visit, name: str) -> None:
-        if not visit.account.may(Permission.SYS_ADMIN, ""):
-            raise Refusal.NO_PERMISSION.error()
+    def _make_database(self, visit: Visit, name: str, *, if_not_exists: bool) -> bool:
+        if not visit.account.is_system_admin:
+            raise Refusal.NOT_SYSTEM_ADMIN.error()
+        if name in (DEFAULT_DATABASE, _SYSTEM_DATABASE):
+            raise Refusal.DATABASE_RESERVED.error()
+        name = name.lower()
+        _check_database_name(name)
         if name in self.databases:
-            raise Refusal.DATABASE_EXISTS.error()
-        self.databases[name] = Database(name)
+            if not if_not_exists:
+                raise Refusal.DATABASE_EXISTS.error()
+            return False
+        self.databases[name] = Database(name, self._clock)
+        return True
 
     def _database_list(self, _request: Any, visit: Visit, _database: Database) -> Any:
         return new(
@@ -202,19 +270,17 @@ class Service:
         return [name for name in self.databases if visit.account.may(Permission.READ, name)]
 
     def _use_database(self, request: Any, visit: Visit, _database: Database) -> Any:
-        self._check_database(visit.account.may(Permission.READ, request.databaseName), request.databaseName)
-        return new("UseDatabaseReply", token=self.accounts.give_token(visit.account, request.databaseName))
-
-    def _check_database(self, may_read: bool, name: str) -> None:  # noqa: FBT001  computed at once
+        name = request.databaseName
         if name not in self.databases:
-            raise Refusal.NO_DATABASE.error()
-        if not may_read:
-            raise Refusal.NO_PERMISSION.error()
+            raise Refusal.NO_DATABASE_TO_USE.error(name)
+        if not visit.account.may(Permission.READ, name):
+            raise Refusal.NO_PERMISSION_TO_ENTER.error()
+        if visit.is_session:
+            visit.database = name
+        return new("UseDatabaseReply", token=self.accounts.give_token(visit.account, name))
 
     def _create_user(self, request: Any, visit: Visit, _database: Database) -> Any:
-        if request.database not in self.databases:
-            raise Refusal.NO_DATABASE.error()
-        self.accounts.create(visit, request)
+        self.accounts.create(visit, request, self.databases)
         return new("Empty")
 
     def _list_users(self, _request: Any, visit: Visit, _database: Database) -> Any:
@@ -225,7 +291,7 @@ class Service:
         return new("Empty")
 
     def _change_permission(self, request: Any, visit: Visit, _database: Database) -> Any:
-        self.accounts.change_permission(visit, request)
+        self.accounts.change_permission(visit, request, self.databases)
         return new("Empty")
 
     def _set_active_user(self, request: Any, visit: Visit, _database: Database) -> Any:
@@ -235,15 +301,31 @@ class Service:
     def _keep_alive(self, _request: Any, _visit: Visit, _database: Database) -> Any:
         return new("Empty")
 
-    def _health(self, _request: Any, _visit: Visit, _database: Database) -> Any:
-        return new("HealthResponse", status=True, version="test server, not for production")
+    def _health(self, _request: Any) -> Any:
+        return new("HealthResponse", status=True, version=_VERSION)
+
+    def _server_info(self, _request: Any) -> Any:
+        return new(
+            "ServerInfoResponse",
+            version=_VERSION,
+            startedAt=self._started_s,
+            numTransactions=sum(database.newest for database in self.databases.values()),
+            numDatabases=len(self.databases),
+        )
 
 
-def now() -> int:
-    """
-    The time of a transaction that is made now.
-    """
-    return int(time.time())
+def _check_database_name(name: str) -> None:
+    if not 0 < len(name.encode()) <= _MAX_NAME_BYTES:
+        raise Refusal.DATABASE_NAME_LENGTH.error()
+    kinds = [unicodedata.category(character) for character in name]
+    if any(kind not in ("Ll", "Nd") and kind[0] not in "PS" for kind in kinds):
+        raise Refusal.DATABASE_NAME_CHARACTER.error()
+    if any(kind[0] in "PS" for kind in kinds):
+        raise Refusal.DATABASE_NAME_SYMBOL.error()
+
+
+def _kinds(request: Any) -> Any:
+    return request.entriesSpec if request.HasField("entriesSpec") else None
 
 
 def _snake(name: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from eventsource.errors import MissingExtraError
 from eventsource.immudb.results import Head
-from eventsource.immudb.signature import signed_state
+from eventsource.immudb.trust import signed_state
 
 
 class StateSigner:
