@@ -151,6 +151,7 @@ NAMES = [
     "RequestError",
     "RequestRefusedError",
     "RequestTooLargeError",
+    "ReservedNameError",
     "ResultNotSeenError",
     "RetryPolicy",
     "RollbackError",

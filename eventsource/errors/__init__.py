@@ -10,6 +10,7 @@ Every error of the package.
     │   ├── UnstorableDataError (ValueError)
     │   ├── UnstorableEventError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── ReservedNameError (ValueError)
     │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
@@ -164,6 +165,7 @@ from eventsource.errors.event import (
     NewerEventError,
     NotAnEventError,
     NotOneEventError,
+    ReservedNameError,
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
@@ -402,6 +404,7 @@ __all__ = [
     "RequestError",
     "RequestRefusedError",
     "RequestTooLargeError",
+    "ReservedNameError",
     "ResultNotSeenError",
     "RollbackError",
     "RuleBrokenError",
