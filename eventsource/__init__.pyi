@@ -240,6 +240,7 @@ from .errors import (
     RequestRefusedError as RequestRefusedError,
     RequestTooLargeError as RequestTooLargeError,
     ResultNotSeenError as ResultNotSeenError,
+    ReservedNameError as ReservedNameError,
     RollbackError as RollbackError,
     RuleBrokenError as RuleBrokenError,
     SchemaExistsError as SchemaExistsError,

@@ -153,6 +153,7 @@ NAMES = [
     "RequestError",
     "RequestRefusedError",
     "RequestTooLargeError",
+    "ReservedNameError",
     "ResultNotSeenError",
     "RetryPolicy",
     "RollbackError",

@@ -132,6 +132,8 @@ class PlannedErasure(BaseModel):
 
         unrecorded: How many were erased before and would be recorded only now.
 
+        ignored: How many events stand among the records of erasures and are none: every reader ignores them.
+
         below: The subjects below that have data to be erased; it would stay.
 
         projectors: What each would do: "nothing", "lets go", "starts over" or "stops".
@@ -145,6 +147,7 @@ class PlannedErasure(BaseModel):
     remaining: dict[str, int]
     unknown: list[str]
     unrecorded: int
+    ignored: int
     below: list[str]
     projectors: dict[str, Consequence]
 
@@ -160,6 +163,7 @@ class PlannedErasure(BaseModel):
             remaining=dict(plan.remaining),
             unknown=list(plan.unknown),
             unrecorded=plan.unrecorded,
+            ignored=plan.ignored,
             below=list(plan.below),
             projectors=dict(plan.projectors),
         )
@@ -315,6 +319,8 @@ def _plan_in_words(plan: ErasurePlan) -> list[str]:
     lines += [f"  not known whether personal: {escape(event_type)} (see --events)" for event_type in planned.unknown]
     if plan.unrecorded:
         lines.append(f"  {plan.unrecorded} erased before, to be recorded")
+    if plan.ignored:
+        lines.append(f"  {_events(plan.ignored)} among the records of erasures that no erasure wrote: ignored")
     lines += [f"  not touched: {escape(subject)}" for subject in plan.below]
     lines += [f"  {name} {_CONSEQUENCES[consequence]}" for name, consequence in plan.projectors.items()]
     return lines

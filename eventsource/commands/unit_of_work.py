@@ -22,6 +22,7 @@ from eventsource.domain.event import NewEvent, check_event_subject, check_is_eve
 from eventsource.domain.event_content import EventContent
 from eventsource.domain.guards.given_rules import check_given_rules, checked_rules
 from eventsource.domain.precondition import Precondition
+from eventsource.domain.reserved import written_by_library
 from eventsource.errors import (
     AggregateNotFoundError,
     CommitOutcomeUnknownError,
@@ -95,6 +96,8 @@ class UnitOfWork:
         self._absent: set[str] = set()
         self._states: dict[tuple[type[DecisionState], EventSelection[Event]], DecisionState] = {}
         self._emitted: list[tuple[EventContent, str]] = []
+        # Records of the library, committed behind all the others.
+        self._records: list[tuple[EventContent, str]] = []
         self._required: list[Precondition] = []
         self._state: Literal["open", "committing", "committed", "unknown"] = "open"
         # What is on its way to the store, or went there and was not answered.
@@ -248,6 +251,14 @@ class UnitOfWork:
         self._emitted.append((EventContent.of(event), check_event_subject(at)))
         self._required.extend(given)
 
+    def _record(self, record: Event, *, at: str, rules: Iterable[Precondition]) -> None:
+        """
+        Have a record of the library committed with the rest: `emit` takes no reserved names.
+        """
+        self._check_open()
+        self._records.append((EventContent.of(record), check_event_subject(at)))
+        self._required.extend(rules)
+
     def require(self, *rules: Precondition | Iterable[Precondition]) -> None:
         """
         Commit only if these hold, too.
@@ -287,7 +298,11 @@ class UnitOfWork:
         others = (
             NewEvent.of_content(content, subject=subject, metadata=metadata) for content, subject in self._emitted
         )
-        return (*of_aggregates, *others)
+        records = (
+            written_by_library(NewEvent.of_content(content, subject=subject, metadata=metadata))
+            for content, subject in self._records
+        )
+        return (*of_aggregates, *others, *records)
 
     # --- Committing ---
 
@@ -401,6 +416,7 @@ class UnitOfWork:
             for content in aggregate.pending_contents:
                 yield content, aggregate.subject
         yield from self._emitted
+        yield from self._records
 
     def _guards(self) -> list[tuple[Precondition, Aggregate | DecisionState]]:
         found: list[tuple[Precondition, Aggregate | DecisionState]] = []

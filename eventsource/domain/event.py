@@ -13,6 +13,7 @@ import attrs
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from eventsource.domain.data_reference import emptied
 from eventsource.domain.event_content import EventContent, to_data
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
@@ -21,6 +22,7 @@ from eventsource.domain.evolution.erased import HELD, HELD_KEY, Erased
 from eventsource.domain.evolution.round_trip import round_trip_of
 from eventsource.domain.evolution.validation import validate
 from eventsource.domain.metadata import METADATA_KEY, Metadata
+from eventsource.domain.reserved import check_given_metadata
 from eventsource.domain.subject import Subject
 from eventsource.domain.timestamp import format_timestamp, to_datetime
 from eventsource.errors import (
@@ -176,7 +178,18 @@ def _to_object_json(data: Mapping[str, object] | _Printed) -> str:
     text = to_canonical_json(data)
     if not text.startswith("{"):
         raise UnstorableDataError(path="$", reason=f"a value of type {type(data).__name__} in place of an object")
+    # One look for a member, in place of parsing a text at each commit.
+    members = cast("Mapping[str, object]", data)
+    if METADATA_KEY in members:
+        _check_metadata(members[METADATA_KEY], text)
     return text
+
+
+def _check_metadata(stored: object, text: str) -> None:
+    metadata = check_given_metadata(stored)
+    if metadata.get(HELD_KEY) == "" and emptied(text) != text:
+        reason = "the mark of erased data, which has no values"
+        raise UnstorableDataError(path=f"$.{METADATA_KEY}.{HELD_KEY}", reason=reason)
 
 
 def _with_metadata(data_json: str, stored: Mapping[str, object]) -> str:
@@ -289,7 +302,7 @@ class NewEvent:
 
     Raises:
         InvalidSubjectError: *subject* is not one an event can have.
-        UnstorableDataError: *data* is no JSON object.
+        UnstorableDataError: *data* is no JSON object, or its ``_meta`` has another shape than metadata.
         ValueError: *type* or *source* is empty, longer than 256 characters or has white space.
     """
 
@@ -298,6 +311,8 @@ class NewEvent:
     data_json: str = attrs.field(alias="data", converter=_to_object_json)
     source: str | None = attrs.field(default=None, validator=attrs.validators.optional(_check_name))
     store_data_as_reference: bool = False
+    # Whether the library made it for itself, see `eventsource.domain.reserved`: no parameter sets it.
+    _is_record: bool = attrs.field(default=False, init=False, repr=False, eq=False)
 
     @classmethod
     def of(

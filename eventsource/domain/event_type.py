@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventsource.domain.evolution.process_note import NOTE_PREFIX, is_note
 from eventsource.domain.evolution.reading import Reading, find_problems, older_forms
+from eventsource.domain.reserved import RESERVED_TYPES, is_library_class, is_reserved_type
 from eventsource.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -113,10 +114,10 @@ class EventTypes:
         Enter a class under its type name.
 
         Raises:
-            DeclarationError: Another class has that name, or it is reserved for the notes of processes.
+            DeclarationError: Another class has that name, or it is reserved for records of the library.
         """
         name = event_class.event_type
-        _check_is_free(name)
+        _check_is_free(name, event_class.__module__)
         place = self._place_for(event_class.__module__)
         known = place.own_classes.get(name)
         # The same definition run again (a reloaded module, a notebook cell) takes the place of the old one.
@@ -134,9 +135,9 @@ class EventTypes:
         Enter an upcaster under the type and version that it takes.
 
         Raises:
-            DeclarationError: Another one takes these, or the type is reserved for the notes of processes.
+            DeclarationError: Another one takes these, or the type is reserved for records of the library.
         """
-        _check_is_free(upcaster.stored_type)
+        _check_is_free(upcaster.stored_type, upcaster.function.__module__)
         place = self._place_for(upcaster.function.__module__)
         known = place.own_upcasters.get(upcaster.stored_type, {}).get(upcaster.version)
         if known is not None and _definition(known.function) != _definition(upcaster.function):
@@ -291,7 +292,10 @@ def _is_being_imported(module: str) -> bool:
     return bool(getattr(spec, "_initializing", False))
 
 
-def _check_is_free(name: str) -> None:
+def _check_is_free(name: str, module: str) -> None:
+    if is_reserved_type(name) and not is_note(name) and not is_library_class(module):
+        msg = f"{name!r} cannot be declared: types that begin with {RESERVED_TYPES!r} are records of the library"
+        raise DeclarationError(msg)
     if is_note(name):
         msg = f"{name!r} cannot be declared: types that begin with {NOTE_PREFIX!r} are notes of process managers"
         raise DeclarationError(msg)

@@ -14,6 +14,7 @@ from eventsource.commands.context import current_metadata
 from eventsource.domain.event import NewEvent
 from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
 from eventsource.domain.precondition import SubjectIsAtVersion
+from eventsource.domain.reserved import written_by_library
 from eventsource.domain.subject import Subject
 from eventsource.erasure.traces import read_traces, stored_types
 from eventsource.errors import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping, Sequence
 
     from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.erasure.traces import Traces
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 
@@ -143,6 +145,8 @@ async def erase_subject(
     subject = Subject(subject)
     place = erasures_of(subject)
     types = stored_types(including)
+    # A record that names an event which still holds its data is a lie, and must not stand in for ours.
+    before = await read_traces(store, subject)
     unfinished: ErasureUnfinishedError | NotSupportedError | None = None
     try:
         emptied = await (store.erase(subject, including=types) if types else store.erase(subject))
@@ -160,7 +164,7 @@ async def erase_subject(
             unfinished = unfinished or ErasureUnfinishedError(
                 repr(database), subject=subject, events=emptied, reason="somebody is reading from it or writing to it"
             )
-    recorded, remaining = await _record(store, subject, purged)
+    recorded, remaining = await _record(store, subject, purged, before)
     log.info("subject.erased", subject=subject, events=emptied, recorded=len(recorded), snapshots=purged)
     if wait_for and (last := await store.last_event(place, recursive=False)):
         for projector in wait_for:
@@ -187,7 +191,7 @@ async def purge_one(holder: Purgeable, store: EventStore, subject: Subject) -> i
 
 
 async def _record(
-    store: EventStore, subject: Subject, purged: int
+    store: EventStore, subject: Subject, purged: int, before: Traces
 ) -> tuple[tuple[RecordedEvent, ...], Mapping[str, int]]:
     """
     Record which events were emptied.
@@ -198,16 +202,18 @@ async def _record(
     place = erasures_of(subject)
     metadata = current_metadata()
     while True:
-        traces = await read_traces(store, subject)
+        traces = await read_traces(store, subject, before=before)
         remaining = dict(sorted(Counter(event.type for event in traces.personal).items()))
         ids = traces.unrecorded
         if not ids:
             return (), remaining
         events = [
-            NewEvent.of(
-                SubjectErased(event_ids=ids[start : start + _MAX_IDS], snapshots_purged=0 if start else purged),
-                subject=place,
-                metadata=metadata,
+            written_by_library(
+                NewEvent.of(
+                    SubjectErased(event_ids=ids[start : start + _MAX_IDS], snapshots_purged=0 if start else purged),
+                    subject=place,
+                    metadata=metadata,
+                )
             )
             for start in range(0, len(ids), _MAX_IDS)
         ]

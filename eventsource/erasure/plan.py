@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from eventsource.domain.data_reference import emptied
+from eventsource.domain.evolution.erased import is_held
 from eventsource.domain.subject import Subject
-from eventsource.erasure.traces import is_held, is_personal, read_traces, stored_types
+from eventsource.erasure.traces import is_personal, read_traces, stored_types
 from eventsource.errors import SubjectNotFoundError
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class ErasurePlan:
 
         unrecorded: How many events were erased before, and nobody has said so: that is made good.
 
+        ignored: How many events stand where erasures are recorded, and are no records that the library wrote: every
+            reader ignores them.
+
         below: The subjects below that have data to be erased, or personal data; it stays unless they are erased, too.
 
         projectors: What each projector would do, by name.
@@ -78,6 +82,7 @@ class ErasurePlan:
     remaining: Mapping[str, int]
     unknown: tuple[str, ...]
     unrecorded: int
+    ignored: int
     below: tuple[str, ...]
     projectors: Mapping[str, Consequence]
 
@@ -133,6 +138,7 @@ async def plan_erasure(
         remaining=dict(sorted(remaining.items())),
         unknown=tuple(sorted(traces.unknown - types)),
         unrecorded=len(traces.unrecorded),
+        ignored=traces.unfit,
         below=tuple(sorted(below)),
         projectors={projector.name: _consequence(projector, subject, held) for projector in projectors},
     )

@@ -8,8 +8,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.subject_erased import is_erasure
 from eventsource.erasure.erase import purge_one
+from eventsource.store.erasures import ErasureRecords
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -41,7 +42,8 @@ async def purging(store: EventStore, *holders: Purgeable) -> AsyncGenerator[None
 
 async def _follow(store: EventStore, stream: EventStream, holders: tuple[Purgeable, ...]) -> None:
     async for page in stream.pages():
+        records = ErasureRecords(store, "purging")
         for event in page.events:
-            if event.type == SubjectErased.event_type:
+            if is_erasure(event) and (record := records.read(event)) is not None and await records.emptied_by(event):
                 for holder in holders:
-                    await purge_one(holder, store, erased_subject(event))
+                    await purge_one(holder, store, record.subject)

@@ -4,19 +4,15 @@ What the log tells about the data of a subject: what is held, what is gone, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.data_reference import emptied
-from eventsource.domain.event_data import parse_json
 from eventsource.domain.event_type import event_types, stored_types_of
 from eventsource.domain.evolution.decoding import decode
-from eventsource.domain.evolution.erased import HELD, HELD_KEY, Erased
+from eventsource.domain.evolution.erased import Erased, is_empty, is_gone, is_held
 from eventsource.domain.evolution.process_note import as_noted, note_type, noted_type
-from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
-from eventsource.domain.hash_chain import event_hash
-from eventsource.domain.metadata import METADATA_KEY
+from eventsource.domain.evolution.subject_erased import erasures_of, read_erasure
 from eventsource.errors import DeclarationError, EventError
 
 if TYPE_CHECKING:
@@ -46,7 +42,9 @@ class Traces:
 
         recorded: The ids of those that a `SubjectErased` names.
 
-        records: How many of these there are.
+        records: How many events there are where erasures are recorded: the version to guard the next record by.
+
+        unfit: How many of these are no records of the library.
     """
 
     count: int
@@ -56,6 +54,7 @@ class Traces:
     unknown: frozenset[str]
     recorded: frozenset[str]
     records: int
+    unfit: int
 
     @property
     def unrecorded(self) -> tuple[str, ...]:
@@ -65,12 +64,22 @@ class Traces:
         return tuple(event_id for event_id in self.gone if event_id not in self.recorded)
 
 
-async def read_traces(store: EventStore, subject: str) -> Traces:
+async def read_traces(store: EventStore, subject: str, *, before: Traces | None = None) -> Traces:
     """
     Read a subject and what is recorded below it.
+
+    Args:
+        before: What there was before the subject was erased. A record of then counts only for events that were gone
+            then: one that names others cannot have been written by an erasure.
     """
     records = [event async for event in store.stream(erasures_of(subject), recursive=False)]
-    recorded = {event_id for record in records for event_id in SubjectErased.from_recorded(record).event_ids}
+    named: set[str] = set()
+    unfit = 0
+    for index, record in enumerate(records):
+        found = read_erasure(record)
+        unfit += found is None
+        ids = set(found.event_ids if found else ())
+        named |= ids & set(before.gone) if before is not None and index < before.records else ids
     held: list[RecordedEvent] = []
     gone: list[str] = []
     personal: list[RecordedEvent] = []
@@ -87,7 +96,7 @@ async def read_traces(store: EventStore, subject: str) -> Traces:
         if is_personal(event):
             personal.append(event)
     return Traces(
-        count, tuple(held), tuple(gone), tuple(personal), frozenset(unknown), frozenset(recorded), len(records)
+        count, tuple(held), tuple(gone), tuple(personal), frozenset(unknown), frozenset(named), len(records), unfit
     )
 
 
@@ -113,7 +122,7 @@ def is_known(event: RecordedEvent) -> bool:
         reading = event_types.reading(noted_type(event.type))
     except DeclarationError:
         reading = None
-    return reading is not None or _is_empty(event)
+    return reading is not None or is_empty(event)
 
 
 def is_personal(event: RecordedEvent) -> bool:
@@ -132,48 +141,3 @@ def is_personal(event: RecordedEvent) -> bool:
     except EventError:
         # It does not fit, so it may be anything.
         return True
-
-
-def is_held(event: RecordedEvent) -> bool:
-    """
-    Whether the event has data that can be erased.
-    """
-    marker = _marker(event)
-    return bool(marker == HELD) if marker is not None else _is_by_reference(event) and not _is_empty(event)
-
-
-def is_gone(event: RecordedEvent) -> bool:
-    """
-    Whether the data of the event was erased.
-
-    Personal events say so. Of others it is concluded: they have values, all of them empty, and their hash is not that
-    of such data. A hash of another formula than ours tells nothing, and then they are taken as erased.
-    """
-    marker = _marker(event)
-    if marker is not None:
-        return bool(marker != HELD)
-    return event.data_json != "{}" and _is_empty(event) and _is_by_reference(event)
-
-
-def _marker(event: RecordedEvent) -> Any:
-    if f'"{HELD_KEY}"' not in event.data_json:
-        return None
-    metadata: Any = parse_json(event.data_json).get(METADATA_KEY)
-    return cast("dict[str, Any]", metadata).get(HELD_KEY) if isinstance(metadata, dict) else None
-
-
-def _is_empty(event: RecordedEvent) -> bool:
-    return emptied(event.data_json) == event.data_json
-
-
-def _is_by_reference(event: RecordedEvent) -> bool:
-    # The hash of data that can be erased covers a digest in its place.
-    return event.hash != event_hash(
-        id=event.id,
-        time_ns=event.time_ns,
-        source=event.source,
-        subject=event.subject,
-        type=event.type,
-        data_json=event.data_json,
-        predecessor_hash=event.predecessor_hash,
-    )

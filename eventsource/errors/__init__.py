@@ -11,6 +11,7 @@ Every error of the package.
     │   ├── UnstorableDataError (ValueError)
     │   ├── UnstorableEventError (ValueError)
     │   ├── EventTooLargeError (ValueError)
+    │   ├── ReservedNameError (ValueError)
     │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
     │   ├── SchemaViolationError (ValueError)
@@ -167,6 +168,7 @@ from eventsource.errors.event import (
     NewerEventError,
     NotAnEventError,
     NotOneEventError,
+    ReservedNameError,
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
@@ -410,6 +412,7 @@ __all__ = [
     "RequestError",
     "RequestRefusedError",
     "RequestTooLargeError",
+    "ReservedNameError",
     "ResultNotSeenError",
     "RollbackError",
     "RuleBrokenError",

@@ -112,6 +112,27 @@ class EventTooLargeError(EventError, ValueError):
         self.limit_bytes = limit_bytes
 
 
+class ReservedNameError(EventError, ValueError):
+    """
+    An event was to be committed under a name that only the library writes to. Nothing was committed.
+
+    Attributes:
+        name: The reserved type or subject.
+
+        kind: "event type" or "subject".
+    """
+
+    code = "reserved-name"
+
+    def __init__(self, name: str, *, kind: str) -> None:
+        super().__init__(
+            f"the {kind} {name!r} is reserved for records of the library, and no event of yours can have it: "
+            "give the event a name of your own; over HTTP, erasing needs the administrator token"
+        )
+        self.name = name
+        self.kind = kind
+
+
 class NotAnEventError(EventError, TypeError):
     """
     Something was to be emitted or committed that is no event, or an event that has no subject yet.

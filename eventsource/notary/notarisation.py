@@ -5,15 +5,15 @@ The run of a notary: from the last batch in the ledger on, batch by batch, for a
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from eventsource.domain.evolution.subject_erased import SubjectErased
+from eventsource.domain.evolution.erased import is_empty
+from eventsource.domain.evolution.subject_erased import is_erasure, read_erasure
 from eventsource.errors import (
     AlreadyNotarisedError,
     ErasureUnfinishedError,
-    EventDecodingError,
     EventNotFoundError,
     EventSourceError,
     LedgerUnavailableError,
@@ -29,6 +29,7 @@ from eventsource.notary.records import Charter, EventRecord, charter_key, event_
 from eventsource.notary.standing import check_charter, find_standing
 from eventsource.notary.status import NotaryStatus
 from eventsource.notary.waiting import WaitingRoom
+from eventsource.store.erasures import ErasureRecords
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
@@ -275,14 +276,20 @@ class Notarisation:
 
     async def _forget_erased(self, events: Sequence[RecordedEvent]) -> None:
         """
-        Let go of the seals of those whose data was erased, as far as events say so.
+        Let go of the seals of those whose data was erased: an event says so, and the store has their data no more.
+
+        A seal that is gone never comes back, and without it nobody can tell whether an event was changed. So a record
+        alone destroys nothing.
         """
-        erased: list[str] = []
-        for event in events:
-            if event.type == SubjectErased.event_type:
-                # Whoever commits something else under that name erases nothing.
-                with suppress(EventDecodingError):
-                    erased += SubjectErased.from_recorded(event).event_ids
+        named: list[RecordedEvent] = []
+        for event in filter(is_erasure, events):
+            record = read_erasure(event)
+            # Where there is no seal there is nothing to look up.
+            if record is None or await self._book.seals(record.event_ids):
+                named.append(event)
+        found = await ErasureRecords(self._store, f"notary {self._name}").read_all(named)
+        # As the comparison takes them: an event with a value left is none that was erased.
+        erased = [event_id for event_id, event in found.items() if is_empty(event)]
         if not erased:
             return
         try:

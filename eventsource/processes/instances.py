@@ -25,6 +25,7 @@ from eventsource.domain.processes.process_book import cause_of_timer
 from eventsource.domain.processes.process_events import CommandDispatched, CommandRefused, InputHeld, ProcessParked
 from eventsource.errors import (
     AggregateExistsError,
+    CommandIdReusedError,
     CommitOutcomeUnknownError,
     ConflictError,
     EventNotFoundError,
@@ -179,7 +180,7 @@ class Instances:
                 return False
             return await self._react(process, cause)
 
-        return await self._lead(id, step)
+        return await self._lead(id, step, cause=cause)
 
     async def go_on(self, id: str) -> bool:
         """
@@ -220,9 +221,13 @@ class Instances:
 
     # --- Steps ---
 
-    async def _lead(self, id: str, step: Callable[[ProcessManager], Awaitable[bool]]) -> bool:
+    async def _lead(
+        self, id: str, step: Callable[[ProcessManager], Awaitable[bool]], *, cause: RecordedEvent | None = None
+    ) -> bool:
         """
         Take steps until there is none left, each from the process as it is in the store.
+
+        A process that cannot be read, or whose records lead nowhere, is set aside: the others go on.
         """
         process: ProcessManager | None = None
         failures = 0
@@ -243,7 +248,47 @@ class Instances:
                     "process.store_unavailable", process_manager=self._class.process_name, id=id, error=str(error)
                 )
                 await self._pause(self._retry.pause_s(failures))
+            except Exception as error:  # what stands at the subject of one process must stop no other
+                if isinstance(error, StoreError) and not isinstance(error, EventNotFoundError):
+                    raise
+                process = None
+                if await self._set_aside(id, cause, error):
+                    return True
         return False
+
+    async def _set_aside(self, id: str, cause: RecordedEvent | None, error: Exception) -> bool:
+        """
+        Park a process by its books alone, with the event that it was to answer.
+
+        Returns:
+            Whether that is done; else somebody else led the process on meanwhile.
+        """
+        self._kept.forget(id)
+        log.error("process.set_aside", process_manager=self._class.process_name, id=id, error=type(error).__name__)
+        if cause is None:
+            # It is looked at again when the worker starts, or the next event for it comes.
+            return True
+        process = self._class(id)
+        async for page in self._store.stream(process.subject, recursive=False).pages():
+            process.fold_records(page.events)
+        if process.book.knows(cause.id):
+            return True
+        if process.book.parked is None:
+            parked = ProcessParked(
+                stage="reaction",
+                cause=cause.id,
+                cause_type=cause.type,
+                error=type(error).__name__,
+                place=_place_of(error),
+            )
+            process.emit(parked)
+        else:
+            process.emit(InputHeld(cause=cause.id, cause_type=cause.type))
+        try:
+            await self._save(process, Metadata())
+        except (ConflictError, AggregateExistsError):
+            return False
+        return True
 
     async def _read(self, id: str) -> ProcessManager:
         """
@@ -270,7 +315,12 @@ class Instances:
     async def _do_work(self, process: ProcessManager) -> bool:
         if process.book.unsent:
             return await self._dispatch(process)
-        held = await find_event(self._store, next(iter(process.book.held)))
+        held_id = next(iter(process.book.held))
+        held = await self._find(held_id)
+        if held is None:
+            # No event of this store: the library did not write that it came.
+            await self._park(process, "reaction", held_id, "", EventNotFoundError(held_id))
+            return False
         if process.passes_over(held):
             process.pass_over(held)
             await self._save(process, _metadata_for(held))
@@ -335,12 +385,20 @@ class Instances:
         def beside(work: UnitOfWork) -> None:
             done = CommandDispatched(cause=cause_id, index=index)
             # If somebody else led the process on, the command was carried out or refused there.
-            work.emit(done, at=process.subject, rules=process.preconditions)
+            work._record(done, at=process.subject, rules=process.preconditions)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  for the library alone
 
         with with_metadata(_metadata_for(cause)), committed_beside(beside):
-            await self._dispatcher.dispatch(command)
+            result = await self._dispatcher.dispatch(command)
         await self._loader.catch_up(process)
         if (cause_id, index) in process.book.unsent:
+            if result.events:
+                # They carry its id, and came without the note that is committed with them: somebody else wrote them.
+                raise CommandIdReusedError(
+                    type(command).__name__,
+                    earlier=result.events[0].type,
+                    command_id=command.command_id,
+                    subject=command.subject,
+                )
             # It changed nothing, so there was nothing to commit.
             process.emit(CommandDispatched(cause=cause_id, index=index))
             await self._save(process, _metadata_for(cause))
@@ -380,9 +438,13 @@ class Instances:
         between = self._store.stream(
             cause.subject, recursive=False, lower_bound=first, upper_bound=cause.id, include_upper_bound=True
         )
-        async for recorded in between:
-            if recorded.id == cause.id:
-                return False
+        try:
+            async for recorded in between:
+                if recorded.id == cause.id:
+                    return False
+        except EventNotFoundError:
+            # What it says to have begun with is no event of this store.
+            return False
         return True
 
     async def _find(self, event_id: str) -> RecordedEvent | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import attrs
 
 from eventsource.commands.retry import RetryPolicy
-from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.subject_erased import is_erasure, read_erasure
 from eventsource.domain.timestamp import to_datetime
 from eventsource.errors import ProcessManagerFailedError, ProcessManagerNotRunningError, StoreUnavailableError
 from eventsource.log import get_logger
@@ -223,8 +223,9 @@ class ProcessRun:
         for recorded in page.events:
             if recorded.position > self._work.position and (id := self._work.enter(recorded)) is not None:
                 await self._go_on(id)
-            if recorded.type == SubjectErased.event_type:
-                self._forget(erased_subject(recorded))
+            if is_erasure(recorded) and (record := read_erasure(recorded)) is not None:
+                # Reading a process anew does no harm, so there is nothing to check.
+                self._forget(record.subject)
             await self._hand_on(recorded)
         if page.caught_up and self.progress.state != "live":
             log.info("process.caught_up", **self._facts)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from sqlalchemy import Boolean, Column, MetaData, String, Table, delete, insert, inspect, select
 
-from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.erased import HELD_TEXT, is_gone
+from eventsource.domain.evolution.subject_erased import SubjectErased
 from eventsource.errors import EventNotFoundError
 from eventsource.gdbql import And, Comparison, Constant, OrderKey, Path, Query, Under
 from eventsource.store.query import QueryLimits
@@ -17,6 +18,8 @@ from eventsource.subscriptions.checkpoint import create_tables
 from eventsource.subscriptions.subscription import find_event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection
 
     from eventsource.domain.event import RecordedEvent
@@ -32,6 +35,19 @@ _table = Table(
     Column("known_event_id", String(200), nullable=False),
     Column("needs_cleaning", Boolean, nullable=False),
 )
+
+# Events of which a read model holds nothing, though they are empty only since somebody erased them: read when they were
+# empty already, or let go of. So another record that names them changes nothing.
+_emptied = Table(
+    "eventsource_emptied_events",
+    _METADATA,
+    Column("listener", String(200), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+)
+_IDS_AT_A_TIME: Final = 500
+
+# Erasing leaves this of the mark of data stored by reference.
+_EMPTIED_MARK: Final = f'{HELD_TEXT}:""'
 
 # A type is looked up in an index; in memory all of a large log may be looked at.
 _AMPLE: Final = QueryLimits(time_s=600)
@@ -106,10 +122,39 @@ async def position_of(store: EventStore, event_id: str) -> int:
         return 0
 
 
-async def emptied_events(store: EventStore, erasure: RecordedEvent) -> list[RecordedEvent]:
+def save_emptied(tx: Connection, listener: str, event_ids: Iterable[str]) -> None:
     """
-    The events that a recorded `SubjectErased` names, as they are now, oldest first.
+    Remember events that the read model of *listener* holds nothing of any more: they were empty when they were read.
     """
-    wanted = set(SubjectErased.from_recorded(erasure).event_ids)
-    stream = store.stream(erased_subject(erasure), recursive=False, upper_bound=erasure.id)
-    return [event async for event in stream if event.id in wanted]
+    ids = sorted({*event_ids} - known_emptied(tx, listener, event_ids))
+    if ids:
+        tx.execute(insert(_emptied), [{"listener": listener, "event_id": event_id} for event_id in ids])
+
+
+def known_emptied(tx: Connection, listener: str, event_ids: Iterable[str]) -> set[str]:
+    """
+    Those of *event_ids* that `save_emptied` has remembered.
+    """
+    ids = sorted({*event_ids})
+    found: set[str] = set()
+    for start in range(0, len(ids), _IDS_AT_A_TIME):
+        some = ids[start : start + _IDS_AT_A_TIME]
+        these = select(_emptied.c.event_id).where(_emptied.c.listener == listener, _emptied.c.event_id.in_(some))
+        found.update(tx.execute(these).scalars())
+    return found
+
+
+def forget_emptied(tx: Connection, listener: str) -> None:
+    """
+    Forget them all: the read model is filled anew, maybe from another store.
+    """
+    tx.execute(delete(_emptied).where(_emptied.c.listener == listener))
+
+
+def reads_as_gone(event: RecordedEvent) -> bool:
+    """
+    Whether an event shows by its mark that it was empty when it was read.
+
+    Those without a mark cannot be told from others at the price that each event can pay.
+    """
+    return _EMPTIED_MARK in event.data_json and is_gone(event)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.evolution.subject_erased import SubjectErased
+from eventsource.domain.evolution.subject_erased import is_erasure
 from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import Checkpoint
 
@@ -24,7 +24,7 @@ def parts_of(page: Page) -> Iterator[Page]:
     """
     start = 0
     for index, event in enumerate(page.events):
-        if event.type == SubjectErased.event_type:
+        if is_erasure(event):
             if index > start:
                 yield Page(page.events[start:index], page.events[index - 1].position, caught_up=False)
             start = index + 1

@@ -13,7 +13,8 @@ import attrs
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventsource.domain.evolution.subject_erased import SubjectErased, erased_subject
+from eventsource.domain.evolution.subject_erased import is_erasure
+from eventsource.domain.subject import Subject
 from eventsource.errors import (
     CheckpointMismatchError,
     CheckpointMissingError,
@@ -33,16 +34,20 @@ from eventsource.projections.declaration import changes_between, writer_of
 from eventsource.projections.erasures import (
     ErasureNotes,
     create_notes_table,
-    emptied_events,
+    forget_emptied,
+    known_emptied,
     last_erasure,
     load_notes,
     position_of,
+    reads_as_gone,
+    save_emptied,
     save_notes,
 )
 from eventsource.projections.faults import describe, is_made_meanwhile, passes
 from eventsource.projections.pages import checkpoint_after, part_before, parts_of
 from eventsource.projections.progress import RunningProgress
 from eventsource.projections.tables import claim, create_missing, create_owners_table, empty, require
+from eventsource.store.erasures import ErasureRecords
 from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import (
     START,
@@ -100,6 +105,8 @@ class _Emptying:
     """
 
     reason: Literal["asked for", "erased data", "unfinished effects"]
+    # The events that are read as empty from now on: no further record that names them is a reason.
+    emptied: tuple[str, ...] = ()
 
 
 class _MustStartOver(Exception):  # noqa: N818  likewise
@@ -254,16 +261,17 @@ class ProjectorRun:
         await asyncio.wait({upcoming})
 
     async def _take(self, page: Page) -> None:
+        records = ErasureRecords(self._store, f"projector {self._projector.name}")
         for part in parts_of(page):
-            if part.events and part.events[0].type == SubjectErased.event_type:
-                await self._take_erasure(part)
+            if part.events and is_erasure(part.events[0]):
+                await self._take_erasure(part, records)
             else:
                 await self._take_events(part)
 
-    async def _take_events(self, page: Page) -> None:
+    async def _take_events(self, page: Page, *, are_wanted: bool = True) -> None:
         before = self.progress.checkpoint
         after = checkpoint_after(before, page)
-        wanted = [event for event in page.events if self._projector.wants(event)]
+        wanted = [event for event in page.events if are_wanted and self._projector.wants(event)]
         is_due = time.monotonic() - self._saved_at >= _IDLE_CHECKPOINT_S
         if wanted or (after != self._saved and is_due):
             await self._commit(page, wanted, after)
@@ -293,21 +301,28 @@ class ProjectorRun:
         if self._notes.needs_cleaning:
             await self._clean()
 
-    async def _take_erasure(self, page: Page) -> None:
+    async def _take_erasure(self, page: Page, records: ErasureRecords) -> None:
         """
         Take the one event of *page*, which tells that events were erased that may be in the read model.
+
+        It counts only as far as it fits: events that hold their data, or that the read model holds nothing of, are
+        no reason to do anything.
         """
         (erasure,) = page.events
-        emptied: list[RecordedEvent] = []
-        if erasure.position > self._known_erasures:
-            emptied = [event for event in await emptied_events(self._store, erasure) if self._projector.wants(event)]
-        if not emptied:
+        is_news = erasure.position > self._known_erasures
+        if not is_news and not self._projector.wants(erasure):
             await self._take_events(page)
             return
+        gone = await records.emptied_by(erasure)
+        emptied = await self._held_here(gone) if is_news else []
+        if not emptied:
+            await self._take_events(page, are_wanted=bool(gone))
+            return
         if not all(map(self._projector.lets_go, emptied)):
+            subject = emptied[0].subject
             if not self._projector.tables:
-                raise ErasedDataRemainsError(self._projector.name, event_id=erasure.id, subject=erased_subject(erasure))
-            raise _MustStartOver(_Emptying("erased data"))
+                raise ErasedDataRemainsError(self._projector.name, event_id=erasure.id, subject=subject)
+            raise _MustStartOver(_Emptying("erased data", tuple(await records.gone_at(Subject(subject)))))
         if self._projector.wants(erasure):
             emptied.append(erasure)
         after = checkpoint_after(self.progress.checkpoint, page)
@@ -319,6 +334,17 @@ class ProjectorRun:
         # First, so that whoever waits for this event may look into the files.
         await self._clean()
         self._tell_taken(page, after)
+
+    async def _held_here(self, gone: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+        """
+        Those of which the read model may hold something.
+        """
+        wanted = [event for event in gone if self._projector.wants(event)]
+        if not wanted:
+            return []
+        name, ids = self._projector.name, [event.id for event in wanted]
+        known = await self._database.read(lambda tx: known_emptied(tx, name, ids))
+        return [event for event in wanted if event.id not in known]
 
     async def _empty(self, emptying: _Emptying) -> None:
         """
@@ -345,6 +371,9 @@ class ProjectorRun:
         store_checkpoint(tx, name, self._writer, epoch=stored.epoch + 1 if stored else 1)
         if emptying.reason == "erased data":
             save_notes(tx, name, ErasureNotes(needs_cleaning=True))
+            save_emptied(tx, name, emptying.emptied)
+        else:
+            forget_emptied(tx, name)
 
     async def _clean(self) -> None:
         if await self._database.clean():
@@ -413,6 +442,7 @@ class ProjectorRun:
                 self._pass_over(tx, after)
             if notes is not None:
                 save_notes(tx, self._projector.name, notes)
+                save_emptied(tx, self._projector.name, [event.id for event in wanted])
 
         written = Written[None]()
         fault: Exception | None = None
@@ -461,6 +491,8 @@ class ProjectorRun:
             raised = _HandlerRaised(0, wanted[0], misuse)
             raised.has_ended = True
             raise raised
+        if gone := [event.id for event in wanted if reads_as_gone(event)]:
+            save_emptied(tx, name, gone)
 
     def _pass_over(self, tx: Connection, after: Checkpoint) -> None:
         if not Batch(self._projector.name, self._epoch, self._saved).pass_over(tx, after):

@@ -137,6 +137,7 @@ class Application:
             raise UnauthenticatedError
         if route.role is not None and role < route.role:
             raise ForbiddenError(route.role.name.lower())
+        exchange.role = role
 
     async def _answer_error(self, exchange: Exchange, error: Exception) -> None:
         failure = to_failure(error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from eventsource.errors import InvalidRequestError
 from eventsource.server.exchange import Departure
+from eventsource.server.reserved_records import admitted
 from eventsource.wire.bodies import CommitBody, StreamBody, read_body
 from eventsource.wire.cloud_event import to_json, to_lines
 from eventsource.wire.failures import to_failure
@@ -39,6 +40,7 @@ async def commit(service: Service, exchange: Exchange) -> None:
         events, preconditions = await asyncio.to_thread(_read_commit, body)
     else:
         events, preconditions = _read_commit(body)
+    events = admitted(events, preconditions, exchange.role)
     try:
         recorded = await service.store.commit(events, preconditions, idempotency_key=key)
     except Exception as error:

@@ -16,6 +16,8 @@ from eventsource.errors import RequestRefusedError, RequestTooLargeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 
+    from eventsource.server.tokens import Role
+
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
@@ -57,9 +59,11 @@ class Exchange:
         status: Of the answer; 0 as long as it has not begun.
 
         answer_headers: What every answer carries beside what its endpoint says.
+
+        role: What the token of the request allows; None as long as that was not asked.
     """
 
-    __slots__ = ("_receive", "_send", "answer_headers", "headers", "scope", "status")
+    __slots__ = ("_receive", "_send", "answer_headers", "headers", "role", "scope", "status")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -68,6 +72,7 @@ class Exchange:
         self.headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in _READ}
         self.answer_headers: list[tuple[bytes, bytes]] = []
         self.status = 0
+        self.role: Role | None = None
 
     def wants_lines(self) -> bool:
         """

@@ -12,6 +12,7 @@ from eventsource.domain.event import RecordedEvent, checked_new_events
 from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes, referenced_event_hash
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.domain.reserved import check_reserved
 from eventsource.errors import EventTooLargeError, PreconditionFailedError, SchemaViolationError
 from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
 from eventsource.store.idempotency import IdempotencyKey
@@ -68,6 +69,7 @@ class CommitRequest:
             NotAnEventError: One is no `NewEvent`.
             GuardError: A precondition is none.
             EventTooLargeError: One is larger than a Genesis DB takes.
+            ReservedNameError: One has a type or subject that is reserved for records of the library.
             SchemaViolationError: One breaks the schema of its type, and there is no key.
             InvalidSchemaError, MissingExtraError: A schema cannot be checked.
         """
@@ -94,10 +96,12 @@ def check_events(events: Sequence[NewEvent], *, source: str) -> None:
     Raises:
         ValueError: There are none.
         EventTooLargeError: One is larger than a Genesis DB takes.
+        ReservedNameError: One has a type or subject that is reserved for records of the library.
     """
     if not events:
         msg = "a commit needs at least one event"
         raise ValueError(msg)
+    check_reserved(events)
     for event in events:
         _check_size(event, source)
 

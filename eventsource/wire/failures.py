@@ -67,6 +67,7 @@ _ROWS = [
     _Row(errors.InvalidSubjectError, 400, ("text", "reason")),
     _Row(errors.UnstorableDataError, 400, ("path", "reason")),
     _Row(errors.EventTooLargeError, 400, ("event_type", "subject", "size_bytes", "limit_bytes")),
+    _Row(errors.ReservedNameError, 403, ("name", "kind")),
     _Row(errors.MalformedEventError, 400, ("reason",)),
     _Row(errors.QuerySyntaxError, 400, ("reason", "query", "offset")),
     _Row(errors.QueryLimitError, 400, ("limit", "maximum", "query", "offset")),

@@ -64,6 +64,7 @@ def test_a_dry_run_tells_and_changes_nothing(people: Shop, command: Command) -> 
         "remaining": {},
         "unknown": ["io.example.shop.joined"],
         "unrecorded": 0,
+        "ignored": 0,
         "below": ["/people/2/relatives/1"],
         "projectors": {"names": "lets go"},
     }

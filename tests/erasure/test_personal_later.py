@@ -31,6 +31,7 @@ from eventsource import (
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.scope import place_of
 from tests.erasure.people import PLANTED, Directory, Names, NoteTaken, PersonNamed, PersonRegistered, names, rows
+from tests.older_logs import forged
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -342,7 +343,7 @@ async def test_notes_of_processes_count(any_store: EventStore, prefix: str) -> N
     What a process has remembered of a person is named and erased as anything else, and the process is loaded.
     """
     subject = "/process/later-rememberer/7"
-    await any_store.commit([NewEvent(subject=subject, type=prefix + PersonNamed.event_type, data={"name": PLANTED})])
+    await any_store.commit([forged(subject, prefix + PersonNamed.event_type, {"name": PLANTED})])
     processes = Repository(Rememberer, any_store)
     assert (await processes.load("7")).name == PLANTED
 

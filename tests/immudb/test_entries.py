@@ -191,7 +191,7 @@ async def test_scan_ends_before_a_key(admin: ImmudbClient) -> None:
     """
     Both ends can be left out or taken in, in either direction.
     """
-    await admin.set_all({key: b"" for key in (b"a", b"b", b"c", b"d")})
+    await admin.set_all(dict.fromkeys((b"a", b"b", b"c", b"d"), b""))
 
     async def keys(**ends: Any) -> list[bytes]:
         return [entry.key async for entry in admin.iter_scan(**ends)]

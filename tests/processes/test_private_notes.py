@@ -36,7 +36,9 @@ from eventsource import (
     upcaster,
 )
 from eventsource.domain.processes.process_events import ProcessNoted, ProcessReacted, SetTimer, TimerFired
+from eventsource.domain.reserved import written_by_library
 from eventsource.testing.clock import FixedClock
+from tests.older_logs import forged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -314,15 +316,20 @@ async def test_notes_go_through_upcasters(memory_bank: Bank) -> None:
     """
     store = memory_bank.store
     subject = "/process/notes-surveyor/9"
-    older = NewEvent(
-        subject=subject, type=f"io.eventsource.process-noted.{Measured.event_type}", data={"kilometres": 1}
-    )
-    oldest = NewEvent(subject=subject, type=Measured.event_type, data={"kilometres": 2})
+    older = forged(subject, f"io.eventsource.process-noted.{Measured.event_type}", {"kilometres": 1})
+    oldest = forged(subject, Measured.event_type, {"kilometres": 2})
     await store.commit([oldest, older])
     await memory_bank.commit("/orders/9", OrderGiven(order="9"))
     await work(memory_bank, [Surveyor])
 
     assert (await Repository(Surveyor, store).load("9")).metres == 10_000
+
+
+def older_note(event: Event, subject: str) -> NewEvent:
+    """
+    What a process wrote to its subject, under the type of the event's class.
+    """
+    return written_by_library(NewEvent.of(event, subject=subject))
 
 
 async def written_by_the_release_before(store: EventStore, *, fired: bool) -> None:
@@ -334,11 +341,11 @@ async def written_by_the_release_before(store: EventStore, *, fired: bool) -> No
     subject = "/process/notes-standing/9"
     timer = SetTimer(due_at=clock.now() + timedelta(days=1), type=DayCame.event_type, data={"order": "9"})
     reacted = ProcessReacted(cause=given.id, cause_type=given.type, cause_time=given.time, timers=(timer,))
-    await store.commit([NewEvent.of(event, subject=subject) for event in (OrderGiven(order="9"), reacted)])
+    await store.commit([older_note(event, subject) for event in (OrderGiven(order="9"), reacted)])
     if fired:
         data = {"order": "9", "_meta": {"causationId": f"{given.id}/0"}}
-        new = NewEvent(subject=subject, type=DayCame.event_type, data=data)
-        await store.commit([NewEvent.of(TimerFired(timer=f"{given.id}/0"), subject=subject), new])
+        new = forged(subject, DayCame.event_type, data)
+        await store.commit([older_note(TimerFired(timer=f"{given.id}/0"), subject), new])
 
 
 @pytest.mark.parametrize("fired", [False, True], ids=["timer-set", "timer-fired"])

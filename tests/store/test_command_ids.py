@@ -14,6 +14,7 @@ from eventsource import EmbeddedEventStore, InMemoryEventStore, Metadata, NewEve
 from eventsource.domain.guards.command_guard import NOT_CARRIED_OUT, events_of_command, not_carried_out
 from eventsource.gdbql import PreparedQuery
 from eventsource.testing.contract.chance import seeded_random
+from tests.older_logs import forged
 from tests.store.older_files import make_older
 from tests.store.query_stores import STORES, fill, happened, rows
 
@@ -66,7 +67,7 @@ async def test_question_is_answered_as_by_looking_at_every_event(store: EventSto
     Whatever stands in the data, at whatever subject.
     """
     chance = seeded_random()
-    await fill(store, [happened(chance.choice(SUBJECTS), **chance.choice(LIKE_METADATA)) for _ in range(300)])
+    await fill(store, [forged(chance.choice(SUBJECTS), "happened", chance.choice(LIKE_METADATA)) for _ in range(300)])
     await store.commit([NewEvent(subject="/b", type="held", data=LIKE_METADATA[1], store_data_as_reference=True)])
     await store.erase("/b")
     log = [event.to_cloud_event() async for event in store.stream()]

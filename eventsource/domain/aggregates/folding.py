@@ -13,6 +13,7 @@ from eventsource.domain.evolution.decoding import VERSION_TEXT, decode
 from eventsource.domain.evolution.erased import HELD_TEXT, Erased, may_be_erased
 from eventsource.domain.evolution.validation import decoding_error
 from eventsource.domain.plain_call import check_has_run
+from eventsource.domain.reserved import is_reserved_type
 from eventsource.errors import DeclarationError, UnknownEventTypeError
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def handled(
     """
     What *recorded* is read as, each event with its handler.
 
-    Nothing is decoded that nobody handles. An erased event that nobody handles as erased is passed over.
+    Nothing is decoded that nobody handles. An erased event that nobody handles as erased is passed over, and so is a
+    record of the library that nobody handles.
 
     Raises:
         UnknownEventTypeError: There is no handler for it, and unknown events are an error.
@@ -112,7 +114,8 @@ def handled(
     """
     is_wanted = event_types.can_give(recorded.type, handlers) or event_types.can_give(recorded.type, erased_handlers)
     found: list[tuple[Callable[..., Any], Event | Erased[Any]]] = []
-    is_unknown = not is_wanted and not event_types.is_dropped(recorded.type)
+    # A record of the library is no fact of what it stands at, wherever somebody has put it.
+    is_unknown = not is_wanted and not event_types.is_dropped(recorded.type) and not is_reserved_type(recorded.type)
     for event in decode(recorded, reader=reader) if is_wanted else ():
         name, is_erased = event.event_type, isinstance(event, Erased)
         method = erased_handlers.get(name) if is_erased else handlers[name][1] if name in handlers else None

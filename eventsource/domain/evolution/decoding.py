@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from eventsource.domain.event_data import parse_json, to_canonical_json
 from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.erased import HELD_TEXT, Erased, is_erased, may_be_erased
+from eventsource.domain.evolution.erased import HELD_TEXT, Erased, has_committed_values, is_erased, may_be_erased
 from eventsource.domain.evolution.process_note import NOTE_TYPE, is_note, noted_type
 from eventsource.domain.evolution.upcasting import upcast
 from eventsource.domain.evolution.validation import validate
@@ -85,7 +85,7 @@ def _is_surely_current(data_json: str, reading: Reading) -> bool:
 
 def _decode(recorded: RecordedEvent, reading: Reading) -> tuple[Event | Erased[Any], ...]:
     data: Any = parse_json(recorded.data_json)
-    if is_erased(data, is_personal=reading.is_personal):
+    if is_erased(data, is_personal=reading.is_personal) and not has_committed_values(recorded):
         return _as_erased(reading)
     if not isinstance(data, dict):
         raise EventDecodingError(

@@ -73,6 +73,51 @@ def is_erased(data: object, *, is_personal: bool) -> bool:
     return is_personal and emptied(text) == text
 
 
+def is_held(recorded: RecordedEvent) -> bool:
+    """
+    Whether the event has data that can be erased, and that is there.
+    """
+    marker = _marker(recorded)
+    return bool(marker == HELD) if marker is not None else not _fits_its_hash(recorded) and not is_empty(recorded)
+
+
+def is_gone(recorded: RecordedEvent) -> bool:
+    """
+    Whether the data of the event was erased: it is not what was committed any more.
+
+    Events stored by reference through their class carry a mark that erasing empties. The mark counts where no value
+    is left, or the hash is not that of the data: an event that was committed with an empty mark is not erased. Of
+    events without a mark it is concluded: they have values, all of them empty, and their hash is not that of such data.
+    A hash of another formula than ours tells nothing, and then they are taken as erased.
+    """
+    marker = _marker(recorded)
+    if marker is not None:
+        return bool(marker != HELD) and (is_empty(recorded) or not _fits_its_hash(recorded))
+    return recorded.data_json != "{}" and is_empty(recorded) and not _fits_its_hash(recorded)
+
+
+def has_committed_values(recorded: RecordedEvent) -> bool:
+    """
+    Whether the data is what was committed, with values in it: then it was not erased, whatever its metadata says.
+    """
+    return HELD_TEXT in recorded.data_json and not is_empty(recorded) and _fits_its_hash(recorded)
+
+
+def is_empty(recorded: RecordedEvent) -> bool:
+    """
+    Whether no value is left in the data.
+    """
+    return emptied(recorded.data_json) == recorded.data_json
+
+
+def _marker(recorded: RecordedEvent) -> Any:
+    if HELD_TEXT not in recorded.data_json:
+        return None
+    members: Any = parse_json(recorded.data_json)
+    metadata: Any = cast("dict[str, Any]", members).get(METADATA_KEY) if isinstance(members, dict) else None
+    return cast("dict[str, Any]", metadata).get(HELD_KEY) if isinstance(metadata, dict) else None
+
+
 def may_be_erased(recorded: RecordedEvent) -> bool:
     """
     Whether an event that carries no mark, and does not fit its class, can be one whose data was erased.

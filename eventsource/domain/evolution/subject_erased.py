@@ -4,17 +4,18 @@ What the framework itself writes once a subject was erased: who, when, which eve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
+
+import attrs
 
 from eventsource.domain.event import Event
+from eventsource.domain.evolution.validation import validate
+from eventsource.domain.reserved import ERASURES_SEGMENT
 from eventsource.domain.subject import Subject
+from eventsource.errors import EventDecodingError
 
 if TYPE_CHECKING:
     from eventsource.domain.event import RecordedEvent
-
-# The last segment of the subject it is written to, directly below the one that was erased: whoever reads that with all
-# below, as projectors do, is told; who reads the subject itself, as aggregates and version guards do, is not disturbed.
-_SEGMENT: Final = "_erasures"
 
 
 class SubjectErased(Event, type="io.eventsource.subject-erased"):
@@ -33,9 +34,51 @@ class SubjectErased(Event, type="io.eventsource.subject-erased"):
     snapshots_purged: int = 0
 
 
+@attrs.frozen
+class ErasureRecord:
+    """
+    What a recorded `SubjectErased` says. Whether it is true only the store can tell.
+
+    Attributes:
+        subject: The subject that was erased.
+
+        event_ids: The events it names.
+    """
+
+    subject: Subject
+    event_ids: tuple[str, ...]
+
+
+def is_erasure(recorded: RecordedEvent) -> bool:
+    """
+    Whether an event has the type of `SubjectErased`; it may say anything.
+    """
+    return recorded.type == SubjectErased.event_type
+
+
+def read_erasure(recorded: RecordedEvent) -> ErasureRecord | None:
+    """
+    What a recorded `SubjectErased` says; None if it is no record that the library writes.
+
+    A record stands at ``_erasures`` directly below a subject and holds a list of ids. The version in its metadata
+    decides nothing: a record that fits tells the truth, whatever wrote it.
+    """
+    subject = recorded.subject.removesuffix(f"/{ERASURES_SEGMENT}")
+    if not is_erasure(recorded) or subject in {"", recorded.subject}:
+        return None
+    try:
+        event = cast("SubjectErased", validate(recorded, SubjectErased, recorded.data_json))
+    except EventDecodingError:
+        return None
+    return ErasureRecord(Subject(subject), event.event_ids)
+
+
 def erasures_of(subject: str) -> Subject:
     """
-    Where the erasures of *subject* are recorded.
+    Where the erasures of *subject* are recorded: directly below it.
+
+    A reader of the subject and all below it, such as a projector, is told; a reader of the subject itself, such as an
+    aggregate or a version guard, is not disturbed.
 
     >>> erasures_of("/customers/7")
     '/customers/7/_erasures'
@@ -43,11 +86,4 @@ def erasures_of(subject: str) -> Subject:
     Raises:
         InvalidSubjectError: *subject* is none, or too long by that segment.
     """
-    return Subject(subject).child(_SEGMENT)
-
-
-def erased_subject(recorded: RecordedEvent) -> Subject:
-    """
-    The subject that a recorded `SubjectErased` is about.
-    """
-    return Subject(recorded.subject.removesuffix(f"/{_SEGMENT}"))
+    return Subject(subject).child(ERASURES_SEGMENT)

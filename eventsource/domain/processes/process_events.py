@@ -6,14 +6,17 @@ They stand at the process's own subject, ``/process/<name>/<id>``, beside those 
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from eventsource.domain.event import Event
 from eventsource.domain.evolution.process_note import NOTE_TYPE
+from eventsource.errors import EventError
+
+if TYPE_CHECKING:
+    from eventsource.domain.event import RecordedEvent
 
 
 class _Part(BaseModel):
@@ -64,7 +67,7 @@ class ProcessReacted(Event, type="io.eventsource.process-reacted"):
 
     cause: str
     cause_type: str
-    cause_time: datetime
+    cause_time: AwareDatetime
     commands: tuple[SentCommand, ...] = ()
     timers: tuple[SetTimer, ...] = ()
     cancelled: tuple[str, ...] = ()
@@ -183,3 +186,19 @@ PROCESS_EVENTS: dict[str, type[Event]] = {
         ProcessRetried,
     )
 }
+
+
+def fits(recorded: RecordedEvent) -> bool:
+    """
+    Whether an event is no record of the library, or one that decodes.
+
+    A foreign server takes such a record from anybody, so it may hold anything.
+    """
+    event_class = PROCESS_EVENTS.get(recorded.type)
+    if event_class is None:
+        return True
+    try:
+        event_class.from_recorded(recorded)
+    except EventError:
+        return False
+    return True

@@ -33,14 +33,17 @@ from eventsource.domain.processes.process_events import (
     ProcessRetried,
     SentCommand,
     TimerFired,
+    fits,
 )
 from eventsource.domain.processes.reaction import Reactions, Refusal, collect_reactions
+from eventsource.domain.reserved import is_reserved_type, written_by_library
 from eventsource.errors import (
     DeclarationError,
     EventError,
     ProcessCompletedError,
     ProcessNotStartedError,
     RefusalUnansweredError,
+    ReservedNameError,
     UndeclaredCommandError,
 )
 
@@ -206,14 +209,46 @@ class ProcessManager(Aggregate, abstract=True):
     def fold(self, events: Iterable[RecordedEvent]) -> None:
         """
         As `Aggregate.fold`; what it emitted is read as the events it emitted.
+
+        A record that does not decode counts in the version and says nothing: the library did not write it.
         """
-        super().fold(map(as_noted, events))
+        found = list(events)
+        known = [as_noted(recorded) for recorded in found if fits(recorded)]
+        super().fold(known)
+        self._count(found, ignored=len(found) - len(known))
+
+    def fold_records(self, events: Iterable[RecordedEvent]) -> None:
+        """
+        Take the records of the library among *events* into its books, and nothing into the state.
+
+        So a process that cannot be read can be parked.
+        """
+        found = list(events)
+        known = [recorded for recorded in found if recorded.type in PROCESS_EVENTS and fits(recorded)]
+        super().fold(known)
+        self._count(found, ignored=len(found) - len(known))
+
+    def _count(self, events: Sequence[RecordedEvent], *, ignored: int) -> None:
+        if events:
+            self._version += ignored
+            self._last_event_id = events[-1].id
 
     def to_stored(self, event: NewEvent) -> NewEvent:
         """
         What it emitted as a note of its own, which no other reader takes for a fact.
         """
-        return event if event.type in PROCESS_EVENTS else event.of_type(note_type(event.type))
+        return written_by_library(event if event.type in PROCESS_EVENTS else event.of_type(note_type(event.type)))
+
+    def emit(self, event: Event, **options: Any) -> None:
+        """
+        As `Aggregate.emit`.
+
+        Raises:
+            ReservedNameError: A reaction emits a record of the library, which the library alone writes.
+        """
+        if self._deciding is not None and is_reserved_type(event.event_type):
+            raise ReservedNameError(event.event_type, kind="event type")
+        super().emit(event, **options)
 
     # --- What a reaction calls ---
 
@@ -320,8 +355,9 @@ class ProcessManager(Aggregate, abstract=True):
         if recorded.subject.startswith(cls._own_prefix):
             recorded = as_noted(recorded)
             is_timer = event_types.can_give(recorded.type, cls._reactions.timers)
-            is_input = is_timer or recorded.type == CommandRefused.event_type
-            return (recorded.subject.removeprefix(cls._own_prefix),) if is_input else ()
+            id = recorded.subject.removeprefix(cls._own_prefix)
+            is_input = is_timer or (recorded.type == CommandRefused.event_type and fits(recorded))
+            return (id,) if is_input and "/" not in id else ()
         if _OF_A_PROCESS.fullmatch(recorded.subject):
             # Another process remembers something. Earlier releases stored that with the type of its class.
             return ()

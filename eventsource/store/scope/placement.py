@@ -18,6 +18,7 @@ from eventsource.errors import (
     InvalidSubjectError,
     PreconditionFailedError,
     QueryLimitError,
+    ReservedNameError,
     SchemaViolationError,
     SubjectNotFoundError,
 )
@@ -161,6 +162,9 @@ class Placement:
                 size_bytes=error.size_bytes,
                 limit_bytes=error.limit_bytes,
             ) from None
+        except ReservedNameError as error:
+            name = self.relative(error.name) if error.kind == "subject" else error.name
+            raise ReservedNameError(name, kind=error.kind) from None
         except SchemaViolationError as error:
             raise SchemaViolationError(
                 event_index=error.event_index,

@@ -14,6 +14,7 @@ import attrs
 from eventsource.domain.event import checked_new_events
 from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.guards.query_text import read_query
+from eventsource.domain.reserved import check_reserved
 from eventsource.domain.subject import Subject
 from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under
@@ -140,6 +141,8 @@ class ScopedEventStore:
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
         events, preconditions = checked_new_events(events), checked_rules(preconditions)
+        # Here, too: what is reserved within the part may be any subject to the whole store.
+        check_reserved(events)
         placement = self._placement
         with placement.errors(preconditions, key=idempotency_key):
             recorded = await self._store.commit(

@@ -5,10 +5,11 @@ The live tape: every event as it is committed, for all who look at the page.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from nicegui import app, ui
 
-from eventsource import RecordedEvent, SubjectErased
+from eventsource import EventError, RecordedEvent, SubjectErased
 from examples.bank.bank import Bank
 
 Listener = Callable[[Sequence[RecordedEvent]], Awaitable[None]]
@@ -68,8 +69,13 @@ def erased_by(events: Sequence[RecordedEvent]) -> frozenset[str]:
     """
     The ids of the events that were emptied, as *events* tell: what was kept of them is to be forgotten.
     """
-    erasures = [SubjectErased.from_recorded(event) for event in events if event.type == SubjectErased.event_type]
-    return frozenset(id for erasure in erasures for id in erasure.event_ids)
+    found: set[str] = set()
+    for event in events:
+        if event.type == SubjectErased.event_type:
+            # A record that does not decode names no event.
+            with suppress(EventError):
+                found.update(SubjectErased.from_recorded(event).event_ids)
+    return frozenset(found)
 
 
 class TapeView:
