@@ -12,6 +12,7 @@ Every error of the package.
     │   ├── EventTooLargeError (ValueError)
     │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
+    │   ├── SchemaBudgetError
     │   ├── SchemaViolationError (ValueError)
     │   ├── EventDecodingError
     │   ├── NewerEventError
@@ -69,6 +70,7 @@ Every error of the package.
     │   ├── CommandIdReusedError
     │   ├── UnstorableCommandError (ValueError)
     │   └── ResultNotSeenError
+    ├── UnsafeTokenError (ValueError)
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── AggregateReadOnlyError
@@ -164,6 +166,7 @@ from eventsource.errors.event import (
     NewerEventError,
     NotAnEventError,
     NotOneEventError,
+    SchemaBudgetError,
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
@@ -264,6 +267,7 @@ from eventsource.errors.request import (
     RequestRefusedError,
     RequestTooLargeError,
     UnauthenticatedError,
+    UnsafeTokenError,
 )
 from eventsource.errors.root import (
     DeclarationError,
@@ -405,6 +409,7 @@ __all__ = [
     "ResultNotSeenError",
     "RollbackError",
     "RuleBrokenError",
+    "SchemaBudgetError",
     "SchemaExistsError",
     "SchemaMismatchError",
     "SchemaViolationError",
@@ -432,6 +437,7 @@ __all__ = [
     "UnfinishedEffectsError",
     "UnitOfWorkClosedError",
     "UnknownEventTypeError",
+    "UnsafeTokenError",
     "UnstorableCommandError",
     "UnstorableDataError",
     "UnstorableEventError",

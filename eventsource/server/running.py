@@ -16,6 +16,7 @@ from eventsource.errors import AddressUnavailableError
 from eventsource.log import get_logger
 from eventsource.server.app import Application, make_app
 from eventsource.server.connections import guarded_protocol
+from eventsource.server.tokens import warn_if_in_the_clear
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -98,6 +99,7 @@ async def serve(
         )
         # Before anything runs: a bad certificate is the caller's to mend.
         server.config.load()
+        warn_if_in_the_clear(listening.getsockname()[0], is_secure=certificate is not None)
         url = _url(listening, is_secure=certificate is not None)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
