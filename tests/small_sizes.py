@@ -23,8 +23,7 @@ PAGES: Final[Mapping[str, int]] = {
     # Events of a subtree that are found by the index; of more the log is walked.
     "eventsource.store.embedded.reader._MAX_GATHERED": 20,
     # Rows of a result that are handed on at a time.
-    "eventsource.store.memory.ROWS_AT_A_TIME": 5,
-    "eventsource.store.embedded.store.ROWS_AT_A_TIME": 5,
+    "eventsource.store.query.ROWS_AT_A_TIME": 5,
 }
 """
 What is read at a time.

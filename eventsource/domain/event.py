@@ -32,6 +32,7 @@ from eventsource.errors import (
     NotOneEventError,
     UnstorableDataError,
 )
+from eventsource.errors.root import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -269,13 +270,13 @@ def check_event_type(name: str) -> None:
         ValueError: It cannot.
     """
     if not _NAME.fullmatch(name):
-        msg = f"{name!r} is no event type: 1 to 256 visible characters, no white space"
+        msg = f"{shortened(name)!r} is no event type: 1 to 256 visible characters, no white space"
         raise ValueError(msg)
 
 
 def _check_name(_: object, attribute: attrs.Attribute[str], name: str) -> None:
     if not _NAME.fullmatch(name):
-        msg = f"{name!r} is no event {attribute.name}: 1 to 256 visible characters, no white space"
+        msg = f"{shortened(name)!r} is no event {attribute.name}: 1 to 256 visible characters, no white space"
         raise ValueError(msg)
 
 

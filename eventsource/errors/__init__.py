@@ -14,6 +14,7 @@ Every error of the package.
     │   ├── ReservedNameError (ValueError)
     │   ├── NotAnEventError (TypeError)
     │   ├── MalformedEventError (ValueError)
+    │   ├── SchemaBudgetError
     │   ├── SchemaViolationError (ValueError)
     │   ├── EventDecodingError
     │   ├── NewerEventError
@@ -71,6 +72,7 @@ Every error of the package.
     │   ├── CommandIdReusedError
     │   ├── UnstorableCommandError (ValueError)
     │   └── ResultNotSeenError
+    ├── UnsafeTokenError (ValueError)
     ├── AddressUnavailableError
     ├── AggregateNotFoundError (LookupError)
     ├── AggregateReadOnlyError
@@ -169,6 +171,7 @@ from eventsource.errors.event import (
     NotAnEventError,
     NotOneEventError,
     ReservedNameError,
+    SchemaBudgetError,
     SchemaViolationError,
     UnknownEventTypeError,
     UnstorableDataError,
@@ -271,6 +274,7 @@ from eventsource.errors.request import (
     RequestRefusedError,
     RequestTooLargeError,
     UnauthenticatedError,
+    UnsafeTokenError,
 )
 from eventsource.errors.root import (
     DeclarationError,
@@ -416,6 +420,7 @@ __all__ = [
     "ResultNotSeenError",
     "RollbackError",
     "RuleBrokenError",
+    "SchemaBudgetError",
     "SchemaExistsError",
     "SchemaMismatchError",
     "SchemaViolationError",
@@ -444,6 +449,7 @@ __all__ = [
     "UnitOfWorkClosedError",
     "UnknownEventTypeError",
     "UnsafeFileError",
+    "UnsafeTokenError",
     "UnstorableCommandError",
     "UnstorableDataError",
     "UnstorableEventError",

@@ -163,6 +163,33 @@ class MalformedEventError(EventError, ValueError):
         self.reason = reason
 
 
+class SchemaBudgetError(EventError):
+    """
+    To check the data of an event against the schema of its type could take too long, so nothing was checked or written.
+
+    Attributes:
+        event_index: The place of the event in the commit; 0 is the first.
+
+        event_type: Its type.
+
+        work: The bytes of the commit that have a schema, each counted as often as its schema may look at it.
+
+        limit: How much of that one commit may cost.
+    """
+
+    code = "schema-budget"
+
+    def __init__(self, *, event_index: int, event_type: str, work: int, limit: int) -> None:
+        super().__init__(
+            f"event {event_index} of the commit, {event_type!r}, could take too long to check against its schema "
+            f"({work} of {limit}): commit fewer or smaller events at a time, or give the type a simpler schema"
+        )
+        self.event_index = event_index
+        self.event_type = event_type
+        self.work = work
+        self.limit = limit
+
+
 class SchemaViolationError(EventError, ValueError):
     """
     The data of an event breaks the schema of its type. Nothing of the commit was written.

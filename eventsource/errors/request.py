@@ -129,6 +129,26 @@ class RequestRefusedError(RequestError):
         self.text = text
 
 
+class UnsafeTokenError(EventSourceError, ValueError):
+    """
+    A token of a server cannot be used: no header could carry it, it is guessed too easily, or it has two roles.
+
+    Attributes:
+        role: Whose token it is: "administrator", "write" or "read".
+
+        reason: What is wrong with it, in words that do not quote it.
+    """
+
+    code = "unsafe-token"
+
+    def __init__(self, role: str, reason: str) -> None:
+        super().__init__(
+            f"the {role} token {reason}; make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+        self.role = role
+        self.reason = reason
+
+
 class AddressUnavailableError(EventSourceError):
     """
     A server cannot listen at an address: another program does, or the address is none of this machine.

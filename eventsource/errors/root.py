@@ -44,6 +44,19 @@ def without_secrets(url: str) -> str:
     return _LOGIN.sub(r"\1…@", _PARAMETERS.sub("?…", url))
 
 
+_SHOWN = 200
+
+
+def shortened(text: str) -> str:
+    """
+    A text from elsewhere as a message shows it: what is long loses its end.
+
+    >>> len(shortened("a" * 10_000))
+    200
+    """
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
 def _restore(cls: type[EventSourceError], args: tuple[object, ...]) -> EventSourceError:
     error = cls.__new__(cls)
     error.args = args
@@ -63,7 +76,7 @@ class InvalidSubjectError(EventSourceError, ValueError):
     code = "invalid-subject"
 
     def __init__(self, text: str, reason: str) -> None:
-        super().__init__(f"not a subject: {text!r}: {reason}")
+        super().__init__(f"not a subject: {shortened(text)!r}: {reason}")
         self.text = text
         self.reason = reason
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors.root import EventSourceError, without_secrets
+from eventsource.errors.root import EventSourceError, shortened, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -351,7 +351,7 @@ class EventNotFoundError(StoreError, LookupError):
     code = "event-not-found"
 
     def __init__(self, event_id: str) -> None:
-        super().__init__(f"no event with id {event_id!r} in this store")
+        super().__init__(f"no event with id {shortened(event_id)!r} in this store")
         self.event_id = event_id
 
 
@@ -481,7 +481,9 @@ class SchemaExistsError(StoreError):
     code = "schema-exists"
 
     def __init__(self, event_type: str) -> None:
-        super().__init__(f"event type {event_type!r} has a schema already: data of another form is another event type")
+        super().__init__(
+            f"event type {shortened(event_type)!r} has a schema already: data of another form is another event type"
+        )
         self.event_type = event_type
 
 
@@ -498,7 +500,7 @@ class InvalidSchemaError(StoreError, ValueError):
     code = "invalid-schema"
 
     def __init__(self, event_type: str, reason: str) -> None:
-        super().__init__(f"no schema for event type {event_type!r}: {reason}")
+        super().__init__(f"no schema for event type {shortened(event_type)!r}: {reason}")
         self.event_type = event_type
         self.reason = reason
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eventsource.errors import EventSourceError, InvalidRequestError
+from eventsource.server.bodies import read_form
 from eventsource.server.exchange import JSON, NDJSON, Departure, print_json
-from eventsource.wire.bodies import EraseBody, SchemaBody, read_body
+from eventsource.wire.bodies import EraseBody, SchemaBody
 from eventsource.wire.json_array import read_array
 
 if TYPE_CHECKING:
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from eventsource.server.exchange import Exchange
     from eventsource.server.service import Service
 
-# As many events of a backup are printed before the others may work.
+# As many events of a backup, and as many bytes, are printed before the others may work.
 _EVENTS_AT_A_TIME = 256
+_BYTES_AT_A_TIME = 256 * 1024
 
 
 async def erase(service: Service, exchange: Exchange) -> None:
     """
     ``POST /erase``.
     """
-    body = read_body(EraseBody, await exchange.read_body(service.settings.limits.body_bytes))
+    body = await read_form(service, exchange, EraseBody)
     try:
         erased = await service.store.erase(body.subject, including=body.including)
     finally:
@@ -40,7 +42,7 @@ async def register_schema(service: Service, exchange: Exchange) -> None:
     """
     ``POST /schema/register``.
     """
-    body = read_body(SchemaBody, await exchange.read_body(service.settings.limits.body_bytes))
+    body = await read_form(service, exchange, SchemaBody)
     try:
         await service.store.register_schema(body.type, body.definition)
     except EventSourceError:
@@ -73,13 +75,16 @@ async def create_backup(service: Service, exchange: Exchange) -> None:
         await exchange.begin(JSON)
         lines = [] if first is None else [print_json(first)]
         before = b"["
+        size = 0
         async for event in events:
             lines.append(print_json(event))
-            if len(lines) >= _EVENTS_AT_A_TIME:
+            size += len(lines[-1])
+            if len(lines) >= _EVENTS_AT_A_TIME or size >= _BYTES_AT_A_TIME:
                 if departure.has_left:
                     return
-                await exchange.send_block(before + ",\n".join(lines).encode())
-                lines, before = [], b",\n"
+                block = before + ",\n".join(lines).encode()
+                lines, before, size = [], b",\n", 0
+                await exchange.send_block(block)
         separator = before if lines or before == b"[" else b""
         await exchange.send_block(separator + ",\n".join(lines).encode() + b"]\n")
         await exchange.end()

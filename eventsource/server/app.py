@@ -57,17 +57,18 @@ class Application:
             # uvicorn is told to speak HTTP only; under another server this ends a WebSocket.
             await send({"type": "websocket.close", "code": 1000})
             return
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self._service.readers)
         task = asyncio.current_task()
         if task is not None:
             self._answering.add(task)
         try:
             await self._answer(exchange)
         except asyncio.CancelledError:
-            # What was cut because the server stops has no answer to be completed.
-            if not self._service.is_closing:
+            # What was cut because the server stops, or because its client took nothing, has no answer to be completed.
+            if not (self._service.is_closing or exchange.is_dropped):
                 raise
         finally:
+            exchange.close()
             if task is not None:
                 self._answering.discard(task)
 

@@ -4,12 +4,13 @@ Committing and reading events.
 
 from __future__ import annotations
 
-import asyncio
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from eventsource.errors import InvalidRequestError
+from eventsource.server.bodies import read_asked, read_parsed
 from eventsource.server.exchange import Departure
 from eventsource.server.reserved_records import admitted
 from eventsource.wire.bodies import CommitBody, StreamBody, read_body
@@ -17,17 +18,15 @@ from eventsource.wire.cloud_event import to_json, to_lines
 from eventsource.wire.failures import to_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from eventsource.domain.event import NewEvent, RecordedEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.server.exchange import Exchange
     from eventsource.server.service import Service
+    from eventsource.store.interface import Page
 
 _KEY = re.compile(rb"[!-~]{1,255}")
-
-# A body beyond this is taken apart in a thread: it takes so long that others would notice.
-_LARGE_BODY_BYTES = 64 * 1024
 
 
 async def commit(service: Service, exchange: Exchange) -> None:
@@ -35,11 +34,7 @@ async def commit(service: Service, exchange: Exchange) -> None:
     ``POST /commit``.
     """
     key = _idempotency_key(exchange)
-    body = await exchange.read_body(service.settings.limits.body_bytes)
-    if len(body) > _LARGE_BODY_BYTES:
-        events, preconditions = await asyncio.to_thread(_read_commit, body)
-    else:
-        events, preconditions = _read_commit(body)
+    events, preconditions = await read_parsed(service, exchange, _read_commit)
     events = admitted(events, preconditions, exchange.role)
     try:
         recorded = await service.store.commit(events, preconditions, idempotency_key=key)
@@ -60,7 +55,7 @@ async def stream(service: Service, exchange: Exchange) -> None:
     """
     ``POST /stream``.
     """
-    body = read_body(StreamBody, await exchange.read_body(service.settings.limits.body_bytes))
+    body = await read_asked(service, exchange, partial(read_body, StreamBody))
     options = body.options
     events = service.store.stream(
         body.to_subject(),
@@ -73,23 +68,35 @@ async def stream(service: Service, exchange: Exchange) -> None:
     try:
         pages = events.pages()
         # A bound that is not there is found before anything is sent.
-        page = await anext(pages, None)
-        if page is None or page.caught_up:
+        lines, is_last = await _next_lines(service, pages)
+        if is_last:
             await exchange.begin()
-            if page is not None:
-                await exchange.send_block(to_lines(page.events))
+            if lines:
+                await exchange.send_block(lines)
             await exchange.end()
             return
         async with Departure(exchange) as departure:
             await exchange.begin()
-            await exchange.send_block(to_lines(page.events))
-            async for further in pages:
+            while True:
                 if departure.has_left:
                     return
-                await exchange.send_block(to_lines(further.events))
+                if lines:
+                    await exchange.send_block(lines)
+                if is_last:
+                    break
+                lines, is_last = await _next_lines(service, pages)
             await exchange.end()
     finally:
         await events.aclose()
+
+
+async def _next_lines(service: Service, pages: AsyncGenerator[Page]) -> tuple[bytes, bool]:
+    """
+    The next page as NDJSON, and whether it is the last one.
+    """
+    async with service.history.turn():
+        page = await anext(pages, None)
+        return (b"", True) if page is None else (to_lines(page.events), page.caught_up)
 
 
 def _idempotency_key(exchange: Exchange) -> str | None:

@@ -16,6 +16,7 @@ from eventsource.errors import RequestRefusedError, RequestTooLargeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 
+    from eventsource.server.readers import Readers, Reading
     from eventsource.server.tokens import Role
 
     Scope = MutableMapping[str, Any]
@@ -37,8 +38,11 @@ _READ = frozenset({
     b"origin",
 })  # fmt: skip
 
-# As much is handed to the connection at a time; while it is not taken nothing further is made.
-_BLOCK_BYTES = 256 * 1024
+# As much is handed to the connection at a time; while it is not taken nothing further is made. A client has
+# `stall_s` to take so much.
+_BLOCK_BYTES = 64 * 1024
+# An answer is held twice: what it was made of, and what is sent.
+_HELD_PER_BYTE = 2
 
 print_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -63,12 +67,26 @@ class Exchange:
         role: What the token of the request allows; None as long as that was not asked.
     """
 
-    __slots__ = ("_receive", "_send", "answer_headers", "headers", "role", "scope", "status")
+    __slots__ = (
+        "_held",
+        "_readers",
+        "_reading",
+        "_receive",
+        "_send",
+        "answer_headers",
+        "headers",
+        "role",
+        "scope",
+        "status",
+    )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, readers: Readers) -> None:
         self.scope = scope
         self._receive = receive
         self._send = send
+        self._readers = readers
+        self._reading: Reading | None = None
+        self._held = 0
         self.headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in _READ}
         self.answer_headers: list[tuple[bytes, bytes]] = []
         self.status = 0
@@ -130,6 +148,8 @@ class Exchange:
         """
         Send a whole answer.
         """
+        if len(body) > _BLOCK_BYTES:
+            self._reading_of_it().hold(_HELD_PER_BYTE * len(body))
         self.status = status
         await self._send(
             {
@@ -143,6 +163,9 @@ class Exchange:
                 ],
             }
         )
+        if len(body) > _BLOCK_BYTES:
+            await self.send_block(body)
+            body = b""
         await self._send({"type": "http.response.body", "body": body})
 
     async def answer_json(
@@ -176,19 +199,55 @@ class Exchange:
         """
         Send a part of the answer; returns when the client has taken most of what it was sent before.
         """
+        reading = self._reading_of_it()
+        reading.hold(self._held + _HELD_PER_BYTE * len(block))
         if len(block) <= _BLOCK_BYTES:
-            await self._send({"type": "http.response.body", "body": block, "more_body": True})
-            return
-        view = memoryview(block)
-        for start in range(0, len(block), _BLOCK_BYTES):
-            part = bytes(view[start : start + _BLOCK_BYTES])
-            await self._send({"type": "http.response.body", "body": part, "more_body": True})
+            await self._send_part(reading, block)
+        else:
+            view = memoryview(block)
+            for start in range(0, len(block), _BLOCK_BYTES):
+                await self._send_part(reading, bytes(view[start : start + _BLOCK_BYTES]))
+        reading.hold(self._held)
+
+    def hold(self, size: int) -> None:
+        """
+        Count *size* bytes that are kept for the rest of this answer, beside its blocks.
+
+        Raises:
+            RequestRefusedError: That is too much beside what is held for other answers.
+        """
+        self._held = size
+        self._reading_of_it().hold(size)
+
+    @property
+    def is_dropped(self) -> bool:
+        """
+        Whether the client was dropped because it did not take its answer in time.
+        """
+        return self._reading is not None and self._reading.is_dropped
+
+    def close(self) -> None:
+        """
+        Let go of what is held for the answer.
+        """
+        if self._reading is not None:
+            self._reading.close()
 
     async def end(self) -> None:
         """
         Complete an answer that came in blocks. Without it the client sees that it was cut.
         """
         await self._send({"type": "http.response.body", "body": b""})
+
+    def _reading_of_it(self) -> Reading:
+        if self._reading is None:
+            self._reading = self._readers.add()
+        return self._reading
+
+    async def _send_part(self, reading: Reading, part: bytes) -> None:
+        reading.wait()
+        await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        reading.move()
 
     def _check_encoding(self, limit_bytes: int) -> None:
         headers = self.headers

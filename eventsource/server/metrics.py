@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from eventsource.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from eventsource.server.bodies import BodyRoom
+    from eventsource.server.readers import Readers
     from eventsource.server.tail import Tails
     from eventsource.store.interface import EventStore
 
@@ -26,7 +28,7 @@ class Metrics:
         MissingExtraError: prometheus-client is not installed.
     """
 
-    def __init__(self, store: EventStore, tails: Tails) -> None:
+    def __init__(self, store: EventStore, tails: Tails, readers: Readers, bodies: BodyRoom) -> None:
         try:
             import prometheus_client  # noqa: PLC0415  only where metrics are wanted
         except ModuleNotFoundError:
@@ -34,6 +36,8 @@ class Metrics:
             raise MissingExtraError(extra, purpose="counting for Prometheus") from None
         self._store = store
         self._tails = tails
+        self._readers = readers
+        self._bodies = bodies
         self._print = prometheus_client.generate_latest
         # A registry of its own: several servers may run in one process.
         self._registry = registry = prometheus_client.CollectorRegistry()
@@ -53,6 +57,17 @@ class Metrics:
             "genesisdb_events_committed", "Events committed through this server.", registry=registry
         )
         self._observers = prometheus_client.Gauge("genesisdb_observers", "Open observed streams.", registry=registry)
+        self._answers_held = prometheus_client.Gauge(
+            "genesisdb_held_answer_bytes", "Held for answers that are under way, about.", registry=registry
+        )
+        self._bodies_held = prometheus_client.Gauge(
+            "genesisdb_held_body_bytes", "Held of the bodies of requests.", registry=registry
+        )
+        self._dropped = prometheus_client.Gauge(
+            "genesisdb_dropped_readers",
+            "Clients dropped so far since they did not take their answer.",
+            registry=registry,
+        )
         self._held = {
             name: prometheus_client.Gauge(f"genesisdb_{name}", text, registry=registry)
             for name, text in (
@@ -85,4 +100,7 @@ class Metrics:
         for name, gauge in self._held.items():
             gauge.set(getattr(status, name))
         self._observers.set(self._tails.observers)
+        self._answers_held.set(self._readers.held)
+        self._bodies_held.set(self._bodies.held)
+        self._dropped.set(self._readers.dropped)
         return self._print(self._registry)

@@ -6,21 +6,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
+from eventsource.server.bodies import read_asked
 from eventsource.server.exchange import Departure
 from eventsource.server.tail import Interest
 from eventsource.wire.bodies import ObserveBody, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.server.exchange import Exchange
     from eventsource.server.service import Service
     from eventsource.server.tail import Tail
+    from eventsource.store.interface import Page
     from eventsource.wire.bodies import ObserveOptions
 
 # Source: every official SDK skips a line with the single member payload, empty.
@@ -31,7 +34,7 @@ async def observe(service: Service, exchange: Exchange) -> None:
     """
     ``POST /observe``.
     """
-    body = read_body(ObserveBody, await exchange.read_body(service.settings.limits.body_bytes))
+    body = await read_asked(service, exchange, partial(read_body, ObserveBody))
     interest = Interest(body.to_subject(), body.options.latest_by_event_type or None)
     bell = asyncio.Event()
     async with Departure(exchange, told=bell.set) as departure, service.tails.observed(bell) as tail:
@@ -135,10 +138,7 @@ class _Observer:
             latest_by_type=self._interest.type,
         )
         try:
-            async for page in stream.pages():
-                if self._is_over():
-                    return
-                await self._send(self._interest.lines(page.events))
+            await self._send_pages(stream.pages())
         finally:
             await stream.aclose()
 
@@ -176,13 +176,23 @@ class _Observer:
             latest_by_type=self._interest.type,
         )
         try:
-            async for page in stream.pages():
-                if self._is_over():
-                    break
-                await self._send(self._interest.lines(page.events))
+            await self._send_pages(stream.pages())
         finally:
             await stream.aclose()
         return _Start(last.id, position=last.position)
+
+    async def _send_pages(self, pages: AsyncGenerator[Page]) -> None:
+        """
+        Send all pages of a stream, a turn each.
+        """
+        while not self._is_over():
+            async with self._service.history.turn():
+                page = await anext(pages, None)
+                lines = b"" if page is None else self._interest.lines(page.events)
+            if page is None:
+                return
+            del page
+            await self._send(lines)
 
     async def _catch_up(self, start: _Start) -> tuple[int, _Start]:
         """
@@ -194,15 +204,23 @@ class _Observer:
         position = 0
         stream = self._store.observe(self._interest.subject, lower_bound=start.after, include_lower_bound=start.include)
         try:
-            async for page in stream.pages():
-                position = page.position
-                events: Sequence[RecordedEvent] = page.events
-                if events and events[0].position <= start.position:
-                    events = [event for event in events if event.position > start.position]
-                await self._send(self._interest.lines(events))
-                if events:
-                    start = _Start(events[-1].id, position=events[-1].position)
-                if page.caught_up or self._is_over():
+            pages = stream.pages()
+            while True:
+                # It waits for no commit: the page that is caught up is the last one that is asked for.
+                async with self._service.history.turn():
+                    page = await anext(pages)
+                    events: Sequence[RecordedEvent] = page.events
+                    if events and events[0].position <= start.position:
+                        events = [event for event in events if event.position > start.position]
+                    lines = self._interest.lines(events)
+                position, is_last = page.position, page.caught_up
+                last = events[-1] if events else None
+                # Others wait for memory while this client takes its time.
+                del page, events
+                await self._send(lines)
+                if last is not None:
+                    start = _Start(last.id, position=last.position)
+                if is_last or self._is_over():
                     break
         finally:
             await stream.aclose()

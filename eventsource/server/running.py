@@ -13,6 +13,7 @@ from eventsource.errors import AddressUnavailableError
 from eventsource.log import get_logger
 from eventsource.server.accepting import HttpServer, tls_context
 from eventsource.server.app import make_app
+from eventsource.server.tokens import warn_if_in_the_clear
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -76,6 +77,7 @@ async def serve(
         # Before anything runs: a bad certificate is the caller's to mend.
         tls = None if certificate is None else tls_context(certificate, key)
         server = HttpServer(app, settings.limits, clock, tls)
+        warn_if_in_the_clear(listening.getsockname()[0], is_secure=tls is not None)
         url = _url(listening, is_secure=tls is not None)
         server.start(listening)
         try:

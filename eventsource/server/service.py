@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from eventsource.errors import RequestRefusedError
+from eventsource.server.bodies import BodyRoom
 from eventsource.server.metrics import Metrics
+from eventsource.server.readers import Readers
 from eventsource.server.tail import Tails
 
 if TYPE_CHECKING:
@@ -30,7 +32,13 @@ class Service:
 
         tails: What observers read.
 
+        bodies: The bodies of requests that are held.
+
+        readers: The answers that are under way in blocks.
+
         queries: Who may ask the store now.
+
+        history: Which streams and observers may read a page of the log now.
 
         metrics: What is counted; None where nobody asks.
 
@@ -41,9 +49,12 @@ class Service:
         self.store = store
         self.settings = settings
         self.tails = Tails(store, heartbeat_s=settings.heartbeat_s)
+        self.bodies = BodyRoom(settings.limits.bodies_bytes)
+        self.readers = Readers(held_bytes=settings.limits.held_bytes, stall_s=settings.limits.stall_s)
+        self.history = Turns(_PAGES_AT_A_TIME)
         self.queries = Queue(settings.limits.queries, settings.limits.waiting_queries)
         self.audits = Queue(1, settings.limits.waiting_queries)
-        self.metrics = Metrics(store, self.tails) if settings.metrics else None
+        self.metrics = Metrics(store, self.tails, self.readers, self.bodies) if settings.metrics else None
         self.is_closing = False
 
 
@@ -79,3 +90,26 @@ class Queue:
             yield
         finally:
             self._places.release()
+
+
+# More would not be read faster, and everything else waits for as long as it takes to print them.
+_PAGES_AT_A_TIME = 4
+
+
+class Turns:
+    """
+    So many work at a time, and the others wait, in the order in which they came.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """
+        Wait for a turn, and let every other task run once behind it.
+        """
+        async with self._places:
+            yield
+            # A store in memory reads without waiting, so that one observer would go on and on.
+            await asyncio.sleep(0)

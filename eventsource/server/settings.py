@@ -27,7 +27,11 @@ class ServerLimits:
     Attributes:
         body_bytes: The largest body of a request; more is answered with 413.
 
-        restore_bytes: The same for a backup that is restored.
+        read_body_bytes: The same for a request that only reads, such as a query.
+
+        bodies_bytes: As much may be held of the bodies of all requests together; one more is answered with 503.
+
+        restore_bytes: The largest backup that is restored.
 
         header_bytes: The largest address and headers of a request together; the same for its trailers, and for the
             extensions of its chunks.
@@ -43,7 +47,10 @@ class ServerLimits:
 
         idle_s: Seconds that an open connection may wait for its next request.
 
-        stall_s: Seconds in which a client must take at least something of what waits for it.
+        stall_s: Seconds in which a client must take the next 64 KiB of its answer, or is dropped.
+
+        held_bytes: As much may be held for answers that are under way, all together; beyond it the client that has
+            kept its block the longest is dropped.
 
         queries: How many queries run at a time; the others wait, so that reading goes on.
 
@@ -53,6 +60,8 @@ class ServerLimits:
     """
 
     body_bytes: int = attrs.field(default=8 * _MIB, validator=attrs.validators.gt(0))
+    read_body_bytes: int = attrs.field(default=32 * 1024, validator=attrs.validators.gt(0))
+    bodies_bytes: int = attrs.field(default=256 * _MIB, validator=attrs.validators.gt(0))
     restore_bytes: int = attrs.field(default=1024 * _MIB, validator=attrs.validators.gt(0))
     header_bytes: int = attrs.field(default=32 * 1024, validator=attrs.validators.gt(0))
     connections: int = attrs.field(default=2048, validator=attrs.validators.gt(0))
@@ -63,6 +72,7 @@ class ServerLimits:
     body_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
     idle_s: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
     stall_s: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    held_bytes: int = attrs.field(default=256 * _MIB, validator=attrs.validators.gt(0))
     queries: int = attrs.field(default=2, validator=attrs.validators.gt(0))
     waiting_queries: int = attrs.field(default=64, validator=attrs.validators.gt(0))
     query: QueryLimits = DEFAULT_LIMITS
@@ -102,7 +112,8 @@ class ServerSettings:
             tokens: In place of those of the environment.
 
         Raises:
-            ValueError: There is no ``GENESISDB_AUTH_TOKEN`` and no *tokens*, or a token is none.
+            UnsafeTokenError: A token cannot be used.
+            ValueError: There is no ``GENESISDB_AUTH_TOKEN`` and no *tokens*.
         """
         if tokens is None:
             tokens = read_tokens(environ)
@@ -119,7 +130,7 @@ def read_tokens(environ: Mapping[str, str]) -> Tokens | None:
     The tokens in the environment; None without ``GENESISDB_AUTH_TOKEN``.
 
     Raises:
-        ValueError: One is set that no client could send, for example to nothing.
+        UnsafeTokenError: One is set that cannot be used, for example to nothing.
     """
     if "GENESISDB_AUTH_TOKEN" not in environ:
         return None

@@ -28,8 +28,9 @@ _log = get_logger(__name__)
 
 # What is kept for observers who are a moment late; whoever is later reads from the store.
 _MAX_KEPT_BYTES = 8 * 2**20
-# Of how many stretches also what was printed is kept.
+# Of how many stretches also what was printed is kept, and for how many different interests of each.
 _KEPT_PRINTED = 64
+_KEPT_INTERESTS = 16
 
 
 @attrs.frozen
@@ -88,7 +89,7 @@ class Stretch:
         lines = self._printed.get(interest)
         if lines is None:
             lines = interest.lines(self._events)
-            if lines:
+            if lines and len(self._printed) < _KEPT_INTERESTS:
                 self._printed[interest] = lines
         return lines
 

@@ -6,9 +6,15 @@ from __future__ import annotations
 
 import enum
 import hmac
+import ipaddress
 from typing import Any
 
 import attrs
+
+from eventsource.errors import UnsafeTokenError
+from eventsource.log import get_logger
+
+_log = get_logger(__name__)
 
 
 class Role(enum.IntEnum):
@@ -32,11 +38,20 @@ def _to_bytes(token: str) -> bytes:
     return token.encode()
 
 
+# Shorter ones are guessed over the network: of 12 random letters and digits there are 10^18 and more.
+_SHORTEST = 12
+_FEWEST_DIFFERENT = 5
+
+
 def _check_token(_: object, attribute: attrs.Attribute[Any], token: Any) -> None:
+    if token is None:
+        return
     # A header carries no white space at its ends and no control characters; and nothing must not open the door.
-    if token is not None and (not token or not token.isascii() or not all(_FIRST <= byte <= _LAST for byte in token)):
-        msg = f"the {attribute.name} token is empty, or has characters other than visible ASCII ones"
-        raise ValueError(msg)
+    if not token or not token.isascii() or not all(_FIRST <= byte <= _LAST for byte in token):
+        raise UnsafeTokenError(attribute.name, "is empty, or has characters other than visible ASCII ones")
+    if len(token) < _SHORTEST or len(set(token)) < _FEWEST_DIFFERENT:
+        reason = f"is guessed too easily: it takes {_SHORTEST} characters, {_FEWEST_DIFFERENT} of them different"
+        raise UnsafeTokenError(attribute.name, reason)
 
 
 @attrs.frozen
@@ -52,7 +67,8 @@ class Tokens:
         read: Allows to read; None if there is none.
 
     Raises:
-        ValueError: A token is empty or has characters other than visible ASCII ones.
+        UnsafeTokenError: A token is empty or has characters other than visible ASCII ones, has fewer than 12
+            characters or fewer than 5 different ones, or is that of another role.
     """
 
     administrator: bytes = attrs.field(repr=False, converter=_to_bytes, validator=_check_token)
@@ -62,6 +78,17 @@ class Tokens:
     read: bytes | None = attrs.field(
         default=None, repr=False, converter=attrs.converters.optional(_to_bytes), validator=_check_token
     )
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Refuse one token for two roles: it would have the larger, and its holder not know.
+        """
+        for name, token, others in (
+            ("write", self.write, (self.administrator,)),
+            ("read", self.read, (self.administrator, self.write)),
+        ):
+            if token is not None and token in others:
+                raise UnsafeTokenError(name, "is also that of another role: each role has a token of its own")
 
     def role_of(self, authorization: bytes | None) -> Role | None:
         """
@@ -80,3 +107,20 @@ class Tokens:
             if token is not None and hmac.compare_digest(presented, token):
                 role = allowed
         return role
+
+
+def warn_if_in_the_clear(host: str, *, is_secure: bool) -> None:
+    """
+    Log a warning if tokens would cross a network that others can listen to: neither TLS nor this machine alone.
+
+    Args:
+        host: The address that is listened at, as numbers.
+
+        is_secure: Whether TLS is spoken there.
+    """
+    if not is_secure and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        _log.warning(
+            "server.tokens_in_the_clear",
+            host=host,
+            advice="give --cert and --key, or listen on 127.0.0.1 behind a proxy that speaks TLS",
+        )

@@ -13,9 +13,10 @@ from eventsource.domain.guards.given_rules import checked_rules
 from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes, referenced_event_hash
 from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.domain.reserved import check_reserved
-from eventsource.errors import EventTooLargeError, PreconditionFailedError, SchemaViolationError
+from eventsource.errors import EventTooLargeError, PreconditionFailedError, QueryBudgetError, SchemaViolationError
 from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
 from eventsource.store.idempotency import IdempotencyKey
+from eventsource.store.query import work_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
     from eventsource.store.schema import SchemaBook
+    from eventsource.store.schema.book import CheckedBefore
 
 Value = TypeVar("Value")
 
@@ -60,9 +62,13 @@ class CommitRequest:
         source: str,
         key: str | None,
         schemas: SchemaBook,
+        before: CheckedBefore | None = None,
     ) -> CommitRequest:
         """
         Check what does not depend on the log.
+
+        Args:
+            before: What `SchemaBook.check_large` returned.
 
         Raises:
             ValueError: There are no events, or *key* is no idempotency key.
@@ -71,18 +77,19 @@ class CommitRequest:
             EventTooLargeError: One is larger than a Genesis DB takes.
             ReservedNameError: One has a type or subject that is reserved for records of the library.
             SchemaViolationError: One breaks the schema of its type, and there is no key.
+            SchemaBudgetError: To check them could take too long.
             InvalidSchemaError, MissingExtraError: A schema cannot be checked.
         """
         events = checked_new_events(events)
         check_events(events, source=source)
         preconditions = checked_rules(preconditions)
         if key is None:
-            schemas.check(events)
+            schemas.check(events, before)
             return cls(events, preconditions, source)
         own_key = IdempotencyKey.of(key, events, preconditions, source=source)
         violation = None
         try:
-            schemas.check(events)
+            schemas.check(events, before)
         except SchemaViolationError as error:
             # The commit may have been made before there was the schema, and this is the repeat.
             violation = error
@@ -120,6 +127,9 @@ def _check_size(event: NewEvent, source: str) -> None:
 
 # What a query precondition may take of the writer's time, in seconds: all other commits wait meanwhile.
 PRECONDITION_TIME_S = 0.25
+# The same for all preconditions of a commit together.
+PRECONDITIONS_TIME_S = 1.0
+_FEW_PRECONDITIONS = 8
 
 
 def check_preconditions(
@@ -136,8 +146,14 @@ def check_preconditions(
     Raises:
         PreconditionFailedError: The first one that does not hold.
         QueryError: Whatever *holds* raises.
+        QueryBudgetError: All of them together take too long.
     """
+    # Few need no clock: each has a time of its own.
+    worked = work_clock() if len(preconditions) > _FEW_PRECONDITIONS else None
     for precondition in preconditions:
+        if worked is not None and worked() > PRECONDITIONS_TIME_S:
+            budget = "time"
+            raise QueryBudgetError(budget, limit=PRECONDITIONS_TIME_S, during="precondition")
         match precondition:
             case SubjectIsNew(subject):
                 is_met, expected = version_of(subject) == 0, "no events"

@@ -10,10 +10,10 @@ import time
 import uuid
 from bisect import bisect_left, bisect_right
 from contextlib import aclosing
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from eventsource.domain.data_reference import DataReference, emptied
+from eventsource.domain.event import checked_new_events
 from eventsource.domain.event_type import listed_types
 from eventsource.domain.guards.command_guard import command_id_asked
 from eventsource.domain.guards.query_text import read_query
@@ -39,7 +39,6 @@ from eventsource.store.log_entry import LogEntry, backup_items
 from eventsource.store.memory_index import LogIndex
 from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import (
-    ROWS_AT_A_TIME,
     DataIndex,
     ExplainedPart,
     Explanation,
@@ -149,6 +148,10 @@ class InMemoryEventStore:
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
         self._check_open()
+        before = None
+        if self._schemas.texts:
+            events = checked_new_events(events)
+            before = await self._schemas.check_large(events)
         while True:
             with self._turn:
                 self._check_open()
@@ -156,7 +159,12 @@ class InMemoryEventStore:
                 if not self._is_restoring:
                     return self._commit(
                         CommitRequest.checked(
-                            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+                            events,
+                            preconditions,
+                            source=self._source,
+                            key=idempotency_key,
+                            schemas=self._schemas,
+                            before=before,
                         )
                     )
                 restored = self._restored.head
@@ -284,12 +292,12 @@ class InMemoryEventStore:
 
         async def pages() -> AsyncGenerator[Sequence[Any]]:
             self._check_open()
-            found = spending.counted(PreparedQuery(tree).rows(self._rows_for(tree, spending)))
+            found = map(_copied, spending.counted(PreparedQuery(tree).rows(self._rows_for(tree, spending))))
             while True:
                 page: list[Any] = []
                 try:
                     with self._turn, spending:
-                        page.extend(map(_copied, islice(found, ROWS_AT_A_TIME)))
+                        spending.fill(page, found)
                 except QueryError:
                     # What came before it is as right as if it had been asked for alone.
                     if page:

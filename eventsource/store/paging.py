@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # What is read at a time: large enough that a page costs more than the hand-over between threads, small enough that
 # a page of events of common size stays below a megabyte.
 PAGE_EVENTS = 1000
+# Events of any size: as much data is read at a time, since a slow reader keeps its page.
+PAGE_BYTES = 1024 * 1024
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import enum
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
 
-# How many rows are handed over at a time: enough that changing threads costs little beside them.
+# How many rows are handed over at a time: enough that changing threads costs little beside them. Large ones make a
+# smaller page, since a slow reader keeps it.
 ROWS_AT_A_TIME = 256
+_PAGE_BYTES = 512 * 1024
 
 
 @attrs.frozen
@@ -48,9 +51,17 @@ class QueryRows:
     It is read once. Leaving the loop early is fine; `aclose` then frees what is held at once.
     """
 
-    def __init__(self, pages: AsyncGenerator[Sequence[Any]]) -> None:
+    def __init__(self, pages: AsyncGenerator[Sequence[Any]], *, held: Callable[[], int] = lambda: 0) -> None:
         self._pages = pages
         self._page: Iterator[Any] = iter(())
+        self._held = held
+
+    @property
+    def held_bytes(self) -> int:
+        """
+        What this process holds of the result in order to sort or group, as bytes of JSON.
+        """
+        return self._held()
 
     def __aiter__(self) -> Self:
         return self
@@ -63,7 +74,7 @@ class QueryRows:
 
     def pages(self) -> AsyncGenerator[Sequence[Any]]:
         """
-        The same rows as they are computed, for those who handle many at a time: 256 of them, fewer in the last page.
+        The same rows as they are computed, for those who handle many at a time: up to 256 of them.
         """
         return self._pages
 
@@ -298,6 +309,27 @@ class Spending:
         self._held_bytes += size
         if self._held_bytes > self.limits.bytes:
             raise self.out_of_bytes()
+
+    @property
+    def held_bytes(self) -> int:
+        """
+        How many bytes are held to sort or group.
+        """
+        return self._held_bytes
+
+    def fill(self, page: list[Any], rows: Iterator[Any]) -> bool:
+        """
+        Take the next page of *rows*, which `counted` counts.
+
+        Returns:
+            Whether there may be more.
+        """
+        most = self._bytes + _PAGE_BYTES
+        for row in islice(rows, ROWS_AT_A_TIME):
+            page.append(row)
+            if self._bytes >= most:
+                return True
+        return len(page) == ROWS_AT_A_TIME
 
     def counted(self, rows: Iterable[Any]) -> Iterator[Any]:
         """

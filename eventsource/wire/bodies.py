@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 AnyBody = TypeVar("AnyBody", bound="Body")
 
+MAX_PRECONDITIONS = 1_000
+
 
 class Body(BaseModel):
     """
@@ -149,7 +151,8 @@ class CommitBody(Body):
     """
 
     events: list[EventInput] = Field(min_length=1)
-    preconditions: list[PreconditionInput] | None = None
+    # Each takes time of the one who writes, whom all other commits wait for.
+    preconditions: list[PreconditionInput] | None = Field(default=None, max_length=MAX_PRECONDITIONS)
 
     def to_new_events(self) -> list[NewEvent]:
         """
@@ -347,7 +350,7 @@ class IndexBody(Body):
         path: Such as ``data.email``.
     """
 
-    type: str = Field(min_length=1)
+    type: str = Field(min_length=1, max_length=256)
     path: str = Field(min_length=1)
 
 

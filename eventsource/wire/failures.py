@@ -16,6 +16,7 @@ import pydantic_core
 from eventsource import errors
 from eventsource.domain.precondition import Precondition, QueryIsTrue, SubjectIsAtVersion, failed_index
 from eventsource.errors import EventSourceError, PreconditionFailedError, RequestRefusedError
+from eventsource.gdbql.limits import MAX_TEXT_BYTES
 from eventsource.wire.bodies import precondition_type
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ _ROWS = [
     _Row(errors.QueryLimitError, 400, ("limit", "maximum", "query", "offset")),
     _Row(errors.QueryBudgetError, 422, ("budget", "limit", "during")),
     _Row(errors.EventNotFoundError, 404, ("event_id",)),
+    _Row(errors.SchemaBudgetError, 422, ("event_index", "event_type", "work", "limit")),
     _Row(errors.SchemaViolationError, 400, ("event_index", "event_type", "subject", "path", "rule")),
     _Row(errors.InvalidSchemaError, 400, ("event_type", "reason")),
     _Row(errors.SchemaExistsError, 409, ("event_type",)),
@@ -119,19 +121,33 @@ def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ())
     if isinstance(error, PreconditionFailedError):
         return _precondition_failure(error, preconditions)
     if isinstance(error, RequestRefusedError):
-        return Failure(error.status, {"error": error.text, "code": error.refusal or error.code})
+        return Failure(error.status, {"error": _cut(error.text, _MAX_TEXT), "code": error.refusal or error.code})
     row = next((_BY_CLASS[each] for each in type(error).__mro__ if each in _BY_CLASS), None)
     if row is None:
         if isinstance(error, errors.NotSupportedError):
-            return Failure(501, {"error": str(error), "code": error.code})
+            return Failure(501, {"error": _cut(str(error), _MAX_TEXT), "code": error.code})
         return Failure(500, {"error": "internal error", "code": "internal"})
-    facts = {name: getattr(error, name) for name in row.facts}
+    facts = {name: _bounded(name, getattr(error, name)) for name in row.facts}
     if row.named:
         error = cast("Any", row.error_class)("the server's store", **row.fixed, **facts)
-    body: dict[str, Any] = {"error": str(error), "code": row.error_class.code}
+    body: dict[str, Any] = {"error": _cut(str(error), _MAX_TEXT), "code": row.error_class.code}
     if facts:
         body["details"] = facts
     return Failure(row.status, body)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _bounded(name: str, value: Any) -> Any:
+    """
+    A fact that goes along: the caller knows what it sent, and the beginning of it is enough.
+    """
+    if not isinstance(value, str):
+        return value
+    # The place of an error counts from the beginning of a query, and there is no right one that is longer.
+    return _cut(value, MAX_TEXT_BYTES if name == "query" else _MAX_TEXT)
 
 
 def read_failure(
@@ -198,7 +214,7 @@ def _to_one_line(text: str) -> str:
     line = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text.strip()
     )
-    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
+    return _cut(line, _MAX_TEXT)
 
 
 _PRECONDITION_FAILED = 412
@@ -212,11 +228,11 @@ def _rebuild(row: _Row, details: Any, server: str) -> EventSourceError:
 
 
 def _precondition_failure(error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> Failure:
-    body: dict[str, Any] = {"error": str(error), "code": PreconditionFailedError.code}
+    body: dict[str, Any] = {"error": _cut(str(error), _MAX_TEXT), "code": PreconditionFailedError.code}
     index = failed_index(error, preconditions)
     if index is not None:
         body["precondition"] = {"index": index, "type": precondition_type(preconditions[index])}
-    body["details"] = {name: getattr(error, name) for name in ("subject", "expected", "found", "asked")}
+    body["details"] = {name: _bounded(name, getattr(error, name)) for name in ("subject", "expected", "found", "asked")}
     return Failure(_PRECONDITION_FAILED, body)
 
 

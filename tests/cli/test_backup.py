@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-TOKEN = "shop-token"  # noqa: S105  of a server on this machine, for a test
+TOKEN = "shop-token-of-tests"  # noqa: S105  of a server on this machine, for a test
 
 
 async def fill(path: Path, events: int = 3) -> None:

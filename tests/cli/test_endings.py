@@ -83,9 +83,9 @@ def test_a_role_that_is_too_low_is_not_allowed(shop: Shop) -> None:
     A token that may read ends a command that changes something with 4.
     """
     shop.commit([paid(5)])
-    with started(shop, GENESISDB_READ_TOKEN="reader") as (_, address):  # noqa: S106
+    with started(shop, GENESISDB_READ_TOKEN="reader-of-tests") as (_, address):  # noqa: S106
         arguments = ["index", "create", "--type", "io.example.shop.paid", "--path", "data.cents", "--store", address]
-        result = shop.run(*arguments, GENESISDB_AUTH_TOKEN="reader")  # noqa: S106
+        result = shop.run(*arguments, GENESISDB_AUTH_TOKEN="reader-of-tests")  # noqa: S106
 
     assert result.returncode == ExitCode.NOT_ALLOWED, result
 

@@ -109,11 +109,11 @@ def test_tokens_have_roles(shop: Shop) -> None:
     """
     The two optional ones, from the environment.
     """
-    with started(shop, GENESISDB_WRITE_TOKEN="writer", GENESISDB_READ_TOKEN="reader") as (_, address):  # noqa: S106
-        assert ask(address, "/api/v1/subjects", as_="reader")[0] == 200
-        assert ask(address, "/api/v1/commit", {}, as_="reader")[0] == 403
-        assert ask(address, "/api/v1/commit", {}, as_="writer")[0] == 400
-        assert ask(address, "/api/v1/erase", {}, as_="writer")[0] == 403
+    with started(shop, GENESISDB_WRITE_TOKEN="writer-of-tests", GENESISDB_READ_TOKEN="reader-of-tests") as (_, address):  # noqa: S106
+        assert ask(address, "/api/v1/subjects", as_="reader-of-tests")[0] == 200
+        assert ask(address, "/api/v1/commit", {}, as_="reader-of-tests")[0] == 403
+        assert ask(address, "/api/v1/commit", {}, as_="writer-of-tests")[0] == 400
+        assert ask(address, "/api/v1/erase", {}, as_="writer-of-tests")[0] == 403
         assert ask(address, "/api/v1/subjects", as_="nobody")[0] == 401
 
 
@@ -277,3 +277,23 @@ def test_tls(shop: Shop, tmp_path: Path) -> None:
         assert address.startswith("https://")
         with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S, context=trusting) as answer:  # noqa: S310
             assert answer.read() == b"ok"
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"GENESISDB_AUTH_TOKEN": "a"},
+        {"GENESISDB_AUTH_TOKEN": TOKEN, "GENESISDB_READ_TOKEN": TOKEN},
+        {"GENESISDB_AUTH_TOKEN": TOKEN, "GENESISDB_WRITE_TOKEN": "secret"},
+    ],
+    ids=["short", "of two roles", "short of a role"],
+)
+def test_unsafe_token_is_refused(shop: Shop, tokens: dict[str, str]) -> None:
+    """
+    The server does not start, and says which token is wrong without quoting it.
+    """
+    result = shop.run("serve", "--port", "0", **tokens)
+
+    assert result.returncode == 2
+    assert " token " in result.stderr
+    assert TOKEN not in result.stderr

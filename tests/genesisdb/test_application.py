@@ -57,7 +57,7 @@ from eventsource import connect
 from eventsource.server import ServerSettings, Tokens, serve
 
 async def main():
-    async with connect("memory:") as behind, serve(behind, ServerSettings(Tokens("t0ken"))) as url:
+    async with connect("memory:") as behind, serve(behind, ServerSettings(Tokens("t0ken-of-tests"))) as url:
         print(url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -77,7 +77,7 @@ def program(folder: Path, name: str, text: str, *arguments: str) -> Generator[IO
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "GENESISDB_AUTH_TOKEN": "t0ken"},
+        env={**os.environ, "GENESISDB_AUTH_TOKEN": "t0ken-of-tests"},
     )
     assert process.stdout is not None
     try:

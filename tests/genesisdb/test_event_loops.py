@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Result = TypeVar("Result")
-TOKEN = "t0ken"  # noqa: S105  of a server of this test
+TOKEN = "t0ken-of-tests"  # noqa: S105  of a server of this test
 SHORT = Limits(read_s=5, connect_s=5, pool_s=5, tries=2, commit_tries=2)
 
 

@@ -29,7 +29,7 @@ from tests.genesisdb.stub import Request, Talk, event, lines, serving
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-TOKEN = "s3cret"  # noqa: S105  of a server of this test
+TOKEN = "s3cret-of-tests"  # noqa: S105  of a server of this test
 NEW_USER: dict[str, Any] = {
     "source": "io.example.app", "subject": "/user/1", "type": "io.example.app.user-added", "data": {"name": "Ada"}
 }  # fmt: skip

@@ -23,11 +23,12 @@ from eventsource import (
 from eventsource.immudb import ImmudbClient, LoginForm, Permission, PermissionAction
 from eventsource.immudb.check import Exchange
 from eventsource.immudb.failure import ADMINISTRATIVE, WRITES, CallFailedError, meaning, to_error
-from eventsource.testing.immudb import ImmudbTestServer
 from tests.immudb.refusals import CIRCUMSTANCES, ROWS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from eventsource.testing.immudb import ImmudbTestServer
 
 PASSWORD: Final = "Pw1:pasdfoiu"  # noqa: S105  of users that a test makes
 NAMES: Final = {

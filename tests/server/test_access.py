@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from eventsource.server import Role, ServerSettings, Tokens, make_app
+from eventsource import UnsafeTokenError, connect
+from eventsource.server import Role, ServerSettings, Tokens, make_app, serve
 from eventsource.server.routes import all_routes
 from tests.server.serving import ADMINISTRATOR, READER, TOKENS, WRITER, Served, event, failure, serving
 
@@ -146,16 +147,6 @@ def test_tokens_do_not_show() -> None:
     assert "canary" not in shown
 
 
-async def test_token_of_two_roles_has_the_larger() -> None:
-    """
-    Whoever sets the same one twice.
-    """
-    async with serving(settings=ServerSettings(Tokens("same", "same", "same"))) as served:
-        response = await served.http.post("/api/v1/erase", json={}, headers={"authorization": "Bearer same"})
-
-    assert response.status_code == 400
-
-
 async def test_roles_are_optional() -> None:
     """
     With the administrator's token alone nothing else opens.
@@ -261,3 +252,36 @@ async def test_application_runs_under_any_asgi_server() -> None:
 
         assert response.status_code == 200
         assert len(await served.stream("/")) == 1
+
+
+@pytest.mark.parametrize("token", ["a", "hunter2", "a" * 32, "abababababababab", "12345678901"])
+def test_token_that_is_guessed_is_refused(token: str) -> None:
+    """
+    With a named error that says whose it is, and does not quote it.
+    """
+    for tokens in ((token,), (ADMINISTRATOR, token), (ADMINISTRATOR, WRITER, token)):
+        with pytest.raises(UnsafeTokenError) as caught:
+            Tokens(*tokens)
+
+        assert caught.value.role == ("administrator", "write", "read")[len(tokens) - 1]
+        assert len(token) == 1 or token not in str(caught.value)
+
+
+@pytest.mark.parametrize("tokens", [(WRITER, WRITER), (WRITER, READER, READER), (READER, WRITER, READER)])
+def test_one_token_for_two_roles_is_refused(tokens: tuple[str, ...]) -> None:
+    """
+    It would have the larger of the two, and who holds it would not know.
+    """
+    with pytest.raises(UnsafeTokenError, match="another role"):
+        Tokens(*tokens)
+
+
+@pytest.mark.parametrize(("host", "warns"), [("127.0.0.1", False), ("0.0.0.0", True), ("::1", False), ("::", True)])  # noqa: S104  what is warned of
+async def test_tokens_in_the_clear_are_warned_of(host: str, caplog: pytest.LogCaptureFixture, *, warns: bool) -> None:
+    """
+    Where others than this machine can connect and no TLS is spoken.
+    """
+    async with connect("memory:") as store, serve(store, ServerSettings(TOKENS), host=host):
+        pass
+
+    assert ("server.tokens_in_the_clear" in caplog.text) == warns

@@ -12,7 +12,7 @@ import pytest
 
 from eventsource import connect
 from eventsource.server import ServerSettings
-from tests.server.serving import TOKENS, Served, event, lines, serving
+from tests.server.serving import ADMINISTRATOR, TOKENS, Served, event, lines, serving
 
 
 async def test_ping_is_pong_to_the_letter(served: Served) -> None:
@@ -167,7 +167,7 @@ def test_settings_need_a_token() -> None:
     with pytest.raises(ValueError, match="administrator"):
         ServerSettings.from_environ({"GENESISDB_AUTH_TOKEN": ""})
     with pytest.raises(ValueError, match="read"):
-        ServerSettings.from_environ({"GENESISDB_AUTH_TOKEN": "a", "GENESISDB_READ_TOKEN": ""})
+        ServerSettings.from_environ({"GENESISDB_AUTH_TOKEN": ADMINISTRATOR, "GENESISDB_READ_TOKEN": ""})
 
 
 async def test_metrics_count() -> None:

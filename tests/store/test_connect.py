@@ -125,9 +125,9 @@ async def test_a_servers_store_for_reading_refuses_commits() -> None:
     """
     Over HTTP likewise, though the token would allow them.
     """
-    async with InMemoryEventStore() as behind, serve(behind, ServerSettings(Tokens("a-token"))) as url:
+    async with InMemoryEventStore() as behind, serve(behind, ServerSettings(Tokens("a-token-of-tests"))) as url:
         await commit_each(behind, ["/a"])
-        async with connect(url, read_only=True, token="a-token") as reader:  # noqa: S106  nobody's
+        async with connect(url, read_only=True, token="a-token-of-tests") as reader:  # noqa: S106  nobody's
             assert await reader.count() == 1
             for write in (
                 reader.commit([noted("/a")]),

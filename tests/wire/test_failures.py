@@ -29,6 +29,7 @@ CROSSING = [
     (errors.QueryLimitError("depth", maximum=64), 400),
     (errors.QueryBudgetError("time", limit=0.25, during="precondition"), 422),
     (errors.EventNotFoundError("e-1"), 404),
+    (errors.SchemaBudgetError(event_index=1, event_type="t", work=2, limit=1), 422),
     (errors.SchemaViolationError(event_index=1, event_type="t", subject="/a", path="$.a", rule="type"), 400),
     (errors.InvalidSchemaError("t", "no object"), 400),
     (errors.SchemaExistsError("t"), 409),

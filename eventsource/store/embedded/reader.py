@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from eventsource.domain.event import RecordedEvent
 from eventsource.domain.subject import prefix_below
 from eventsource.errors import (
     EventNotFoundError,
@@ -28,10 +29,9 @@ from eventsource.store.embedded.file import (
     ReadingNeedsLogError,
     open_at_rest,
     open_for_reading,
-    to_recorded,
 )
 from eventsource.store.interface import Page
-from eventsource.store.paging import PAGE_EVENTS
+from eventsource.store.paging import PAGE_BYTES, PAGE_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,8 +237,9 @@ class LogPages:
 
     def _fetch_gathered(self, connection: apsw.Connection, until: int) -> Page:
         gathered = self._gathered or array("q")
-        wanted, rest = gathered[:PAGE_EVENTS], gathered[PAGE_EVENTS:]
-        events = to_recorded(connection.executemany(_BY_POSITION, [(position,) for position in wanted]))
+        wanted = gathered[:PAGE_EVENTS]
+        events, _ = _take_page(connection.executemany(_BY_POSITION, [(position,) for position in wanted]))
+        wanted, rest = gathered[: len(events)], gathered[len(events) :]
         if rest:
             self._gathered, self._position = rest, wanted[-1]
         else:
@@ -261,9 +262,25 @@ class LogPages:
                 (subject, *range_below(subject)),
             )
         rows = connection.execute(f"{sql} ORDER BY position LIMIT ?", (self._position, until, *scope, PAGE_EVENTS))
-        events = to_recorded(rows)
-        self._position = events[-1].position if len(events) == PAGE_EVENTS else until
+        events, is_full = _take_page(rows)
+        self._position = events[-1].position if is_full else until
         return Page(events, self._position, caught_up=self._position >= until)
+
+
+def _take_page(rows: apsw.Cursor) -> tuple[list[RecordedEvent], bool]:
+    """
+    Rows of `EVENT_COLUMNS` as events, up to `PAGE_BYTES` of data, and whether there may be more.
+    """
+    events: list[RecordedEvent] = []
+    size = 0
+    for row in rows:
+        event = RecordedEvent._make(row)
+        events.append(event)
+        size += len(event.data_json)
+        if size >= PAGE_BYTES:
+            rows.close(True)  # noqa: FBT003  its only parameter: what is left is not read
+            return events, True
+    return events, len(events) == PAGE_EVENTS
 
 
 def range_below(subject: str) -> tuple[str, str]:

@@ -13,13 +13,13 @@ import uuid
 from concurrent.futures import Future, wait
 from contextlib import aclosing, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import filelock
 
 from eventsource import private_files
+from eventsource.domain.event import checked_new_events
 from eventsource.domain.event_type import listed_types
 from eventsource.domain.guards.query_text import read_query
 from eventsource.domain.subject import Subject
@@ -59,8 +59,8 @@ from eventsource.store.embedded.schema_rows import insert_schema, read_schema_te
 from eventsource.store.embedded.writer import Waiting, Writer
 from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.log_entry import backup_items
-from eventsource.store.paging import PAGE_EVENTS, Selection, observe_log, stream_log
-from eventsource.store.query import ROWS_AT_A_TIME, QueryLimits, QueryRows, Spending
+from eventsource.store.paging import PAGE_BYTES, PAGE_EVENTS, Selection, observe_log, stream_log
+from eventsource.store.query import QueryLimits, QueryRows, Spending
 from eventsource.store.schema import SchemaBook, read_schemas
 from eventsource.wire.backup import Declarations
 
@@ -195,11 +195,15 @@ class EmbeddedEventStore:
         *,
         idempotency_key: str | None = None,
     ) -> tuple[RecordedEvent, ...]:
+        before = None
+        if self._schemas.texts:
+            events = checked_new_events(events)
+            before = await self._schemas.check_large(events)
         if self._restores:
             await self._wait_for_restore()
         writer = self._open_for_commit()
         request = CommitRequest.checked(
-            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas
+            events, preconditions, source=self._source, key=idempotency_key, schemas=self._schemas, before=before
         )
         loop = asyncio.get_running_loop()
         waiting = Waiting(request, loop.create_future())
@@ -306,30 +310,29 @@ class EmbeddedEventStore:
             run = QueryRun(plans.find(tree), spending)
             found = spending.counted(run.rows())
 
-            def fill(page: list[Any], connection: apsw.Connection) -> None:
+            def fill(page: list[Any], connection: apsw.Connection) -> bool:
                 run.connection = connection
                 with spending:
-                    page.extend(islice(found, ROWS_AT_A_TIME))
+                    return spending.fill(page, found)
 
-            is_full = True
+            may_have_more = True
             try:
-                while is_full:
+                while may_have_more:
                     page: list[Any] = []
                     try:
-                        await reader.run(partial(fill, page))
+                        may_have_more = await reader.run(partial(fill, page))
                     except QueryError:
                         # What came before it is as right as if it had been asked for alone.
                         if page:
                             yield page
                         raise
-                    is_full = len(page) == ROWS_AT_A_TIME
                     if page:
                         yield page
             finally:
                 # Whoever is cancelled leaves no thread behind that computes for nobody, and that closing waits for.
                 spending.give_up()
 
-        return QueryRows(pages())
+        return QueryRows(pages(), held=lambda: spending.held_bytes)
 
     async def explain(self, query: str | Query) -> Explanation:
         tree = read_query(query)
@@ -617,7 +620,14 @@ def _check_name(path: str | PathLike[str]) -> None:
 
 
 def _read_page(connection: apsw.Connection, *, after: int, until: int) -> list[LogEntry]:
-    return list(read_entries(connection, after=after, until=until, limit=PAGE_EVENTS))
+    page: list[LogEntry] = []
+    size = 0
+    for entry in read_entries(connection, after=after, until=until, limit=PAGE_EVENTS):
+        page.append(entry)
+        size += len(entry.event.data_json)
+        if size >= PAGE_BYTES:
+            break
+    return page
 
 
 def _read_keyed_page(

@@ -4,12 +4,22 @@ The schemas of a store: what is registered, and the check that every commit goes
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from eventsource.domain.event import check_event_type
 from eventsource.domain.event_data import parse_json, to_canonical_json
-from eventsource.errors import InvalidSchemaError, SchemaExistsError, SchemaViolationError, UnstorableDataError
+from eventsource.errors import (
+    InvalidSchemaError,
+    SchemaBudgetError,
+    SchemaExistsError,
+    SchemaViolationError,
+    UnstorableDataError,
+)
+from eventsource.store.schema.effort import MAX_WORK, MAX_WORK_OF_EVENT, SMALL_WORK
 from eventsource.store.schema.native import to_json_schema
 from eventsource.store.schema.validator import DataValidator, require_validation
 
@@ -20,6 +30,21 @@ if TYPE_CHECKING:
 
 MAX_SCHEMA_BYTES: Final = 65_536
 MAX_SCHEMAS: Final = 1_000
+
+
+@attrs.frozen
+class CheckedBefore:
+    """
+    The outcome of a check in a thread.
+
+    Attributes:
+        texts: The schemas that it was made with, by event type.
+
+        error: What it found; None if all events are as they must be.
+    """
+
+    texts: Mapping[str, str]
+    error: SchemaViolationError | SchemaBudgetError | None = None
 
 
 class SchemaBook:
@@ -95,23 +120,65 @@ class SchemaBook:
         """
         self._texts.update(texts)
 
-    def check(self, events: Sequence[NewEvent]) -> None:
+    async def check_large(self, events: Sequence[NewEvent]) -> CheckedBefore | None:
+        """
+        Check a commit that takes long, in a thread, so that others have their turn between two events.
+
+        Returns:
+            For `check`; None if it may be called at once.
+
+        Raises:
+            InvalidSchemaError: A schema in the file is none.
+        """
+        if not self._texts or self._is_small(events):
+            return None
+        texts = self._texts_for(events)
+        try:
+            await asyncio.to_thread(self.check, events)
+        except (SchemaViolationError, SchemaBudgetError) as error:
+            return CheckedBefore(texts, error)
+        return CheckedBefore(texts)
+
+    def _texts_for(self, events: Sequence[NewEvent]) -> dict[str, str]:
+        return {event.type: text for event in events if (text := self._texts.get(event.type)) is not None}
+
+    def _is_small(self, events: Sequence[NewEvent]) -> bool:
+        work = 0
+        for event in events:
+            text = self._texts.get(event.type)
+            if text is not None:
+                work += self._validator_of(event.type, text).effort * len(event.data_json)
+        return work <= SMALL_WORK
+
+    def check(self, events: Sequence[NewEvent], before: CheckedBefore | None = None) -> None:
         """
         Check what is to be committed.
 
+        Args:
+            before: What `check_large` returned; it counts as long as the schemas are the same.
+
         Raises:
             SchemaViolationError: The first event that breaks the schema of its type.
+            SchemaBudgetError: To check them could take too long.
             InvalidSchemaError: A schema in the file is none.
         """
         if not self._texts:
             return
+        if before is not None and before.texts == self._texts_for(events):
+            if before.error is not None:
+                raise before.error
+            return
+        total = 0
         for index, event in enumerate(events):
             text = self._texts.get(event.type)
             if text is None:
                 continue
-            validator = self._validators.get(event.type)
-            if validator is None:
-                validator = self._validators[event.type] = _validator(event.type, text)
+            validator = self._validator_of(event.type, text)
+            work = validator.effort * len(event.data_json)
+            total += work
+            for spent, limit in ((work, MAX_WORK_OF_EVENT), (total, MAX_WORK)):
+                if spent > limit:
+                    raise SchemaBudgetError(event_index=index, event_type=event.type, work=spent, limit=limit)
             problem = validator.first_problem(parse_json(event.data_json))
             if problem is not None:
                 raise SchemaViolationError(
@@ -121,6 +188,12 @@ class SchemaBook:
                     path=problem.path,
                     rule=problem.rule,
                 )
+
+    def _validator_of(self, event_type: str, text: str) -> DataValidator:
+        validator = self._validators.get(event_type)
+        if validator is None:
+            validator = self._validators[event_type] = _validator(event_type, text)
+        return validator
 
     def registered(self) -> dict[str, dict[str, Any]]:
         """

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from eventsource.errors import InvalidSchemaError
+from eventsource.errors.root import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -51,7 +52,8 @@ class _Translation:
         self._event_type = event_type
 
     def refuse(self, reason: str) -> None:
-        raise InvalidSchemaError(self._event_type, reason)
+        # It names members, which may be as long as the schema.
+        raise InvalidSchemaError(self._event_type, shortened(reason))
 
     def object_schema(self, schema: dict[str, Any], path: str, known: AbstractSet[str]) -> dict[str, Any]:
         self._check_names(schema, path, known)

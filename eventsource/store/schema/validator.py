@@ -2,9 +2,11 @@
 Checking data against a JSON Schema; the only module that knows who does it.
 
 Nothing outside a schema is ever fetched, neither from the network nor from files. Patterns are
-matched in linear time, so no data makes one run away; look-around and back-references, which would
-not allow that, are refused. Formats are checked where they are known: a date that is none breaks a
-schema that asks for one. Unknown formats say nothing.
+matched in linear time; look-around and back-references, which would not allow that, are refused, and
+so is a pattern that would be a large automaton, since each character costs as much as its states.
+`DataValidator.effort` says what a check may cost, so that no data makes one run away. Formats are
+checked where they are known: a date that is none breaks a schema that asks for one. Unknown formats
+say nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +17,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from eventsource.errors import InvalidSchemaError, MissingExtraError
+from eventsource.errors.root import shortened
+from eventsource.store.schema.effort import (
+    MAX_EFFORT,
+    MAX_PATTERN_BYTES,
+    TOO_LARGE_AUTOMATON,
+    TooMuchError,
+    effort_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 _EXTRA: Final = "schemas"
 
 _MAX_REASON: Final = 300
+_PATTERN_REFUSED: Final = 'is not a "regex"'
 
 
 def require_validation() -> None:
@@ -56,6 +67,9 @@ class DataValidator:
     """
     A JSON Schema, ready to be used.
 
+    Attributes:
+        effort: What it may look at for each byte of data.
+
     Raises:
         InvalidSchemaError: It is none, or refers to something outside itself.
         MissingExtraError: See `require_validation`.
@@ -71,10 +85,20 @@ class DataValidator:
         reason = ""
         try:
             self._validator = jsonschema_rs.validator_for(
-                schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+                schema,
+                offline=True,
+                validate_formats=True,
+                pattern_options=jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES),
             )
+            self.effort = effort_of(schema, _fits)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             reason = str(error).partition("\n")[0][:_MAX_REASON]
+            if _PATTERN_REFUSED in reason:
+                reason = f"{shortened(reason)}, or it {TOO_LARGE_AUTOMATON}"
+        except TooMuchError as error:
+            reason = str(error)
+        if not reason and self.effort > MAX_EFFORT:
+            reason = f"to check it could take too long: its parts are looked at {self.effort} times for each byte"
         if reason:
             raise InvalidSchemaError(event_type, reason)
 
@@ -98,6 +122,18 @@ class DataValidator:
             f"[{step}]" if isinstance(step, int) else f".{step}" if step in self._names else ".…" for step in place
         )
         return "$" + "".join(steps)
+
+
+def _fits(pattern: str, size: int) -> bool:
+    import jsonschema_rs  # noqa: PLC0415  see above
+
+    try:
+        jsonschema_rs.validator_for(
+            {"pattern": pattern}, offline=True, pattern_options=jsonschema_rs.RegexOptions(size_limit=size)
+        )
+    except ValueError:
+        return False
+    return True
 
 
 def _property_names(schema: object) -> Iterator[str]:

@@ -291,7 +291,7 @@ class ScopedEventStore:
                         # Without a projection rows are events as they are.
                         yield page if asked.projection is not None else [self._row(row) for row in page]
 
-        return QueryRows(pages())
+        return QueryRows(pages(), held=lambda: rows.held_bytes)
 
     def _row(self, event: dict[str, Any]) -> dict[str, Any]:
         return {**event, "subject": self._placement.relative(event["subject"])}

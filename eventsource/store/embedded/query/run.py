@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # How many events a statement gives, at first and later: the first row should come soon.
 _FIRST_PAGE: Final = 64
 _PAGE: Final = 1000
+# What a page takes, if its events are as large as those of the page before.
+_PAGE_BYTES: Final = 2 * 2**20
 # How far a statement goes through the log at most: it holds a read transaction as long as it runs.
 _WINDOW: Final = 50_000
 _MAX_POSITION: Final = 2**63 - 1
@@ -178,7 +180,8 @@ class QueryRun:
                         after = position
                     if page:
                         yield page
-                        size = min(size * 4, _PAGE) if plan.rows_wanted is None else size
+                        if plan.rows_wanted is None:
+                            size = _next_size(size, page)
             except _IndexGoneError:
                 self._indexes = ()
             else:
@@ -213,8 +216,10 @@ class QueryRun:
                 until = low
             else:
                 after = high
-            yield [row[1:] for row in rows], until + 1 if descending else after
-            size = min(size * 4, _PAGE) if self._plan.rows_wanted is None else size
+            page = [row[1:] for row in rows]
+            yield page, until + 1 if descending else after
+            if self._plan.rows_wanted is None:
+                size = _next_size(size, page)
 
     def _gathered_pages(self, access: Access) -> Iterator[tuple[list[tuple[Any, ...]], int]]:
         descending = self._plan.is_descending
@@ -235,8 +240,10 @@ class QueryRun:
             start += size
             rows = self.select(access, Sql(text, (json.dumps(wanted.tolist()), *where.values)))
             rows.sort(reverse=descending, key=_first)
-            yield [row[1:] for row in rows], wanted[-1]
-            size = _PAGE
+            page = [row[1:] for row in rows]
+            yield page, wanted[-1]
+            # Of those wanted few may fit.
+            size = _next_size(_PAGE, page)
 
     def _page_statement(self, access: Access) -> Sql:
         plan = self._plan
@@ -336,6 +343,15 @@ class _IndexGoneError(Exception):
 
 def _size(values: Sequence[Any]) -> int:
     return _HELD_PER_EVENT + sum(len(item) for item in values if isinstance(item, str))
+
+
+def _next_size(size: int, page: Sequence[Sequence[Any]]) -> int:
+    """
+    How many events to read next: more than before, but not more than a slow reader may keep.
+    """
+    held = sum(map(_size, page))
+    fitting = _PAGE_BYTES * len(page) // held if held else _PAGE
+    return max(1, min(size * 4, _PAGE, fitting))
 
 
 def _first(row: Sequence[Any]) -> int:
