@@ -243,6 +243,8 @@ class Channel:
         if self._channel is not None:
             await self._channel.close(None)
         if self._change is not None:
+            # gRPC may have none to tell any more, and then never tells.
+            self._change.cancel()
             await asyncio.wait({self._change})
 
 

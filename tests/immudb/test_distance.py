@@ -87,6 +87,19 @@ async def test_server_that_is_not_there_was_sent_nothing(server: ImmudbTestServe
         assert await client.set(b"key", b"value") == 2
 
 
+@pytest.mark.timeout(60)
+async def test_client_that_finds_no_connection_can_be_closed() -> None:
+    """
+    Whatever gRPC waits for at that moment.
+    """
+    async with ImmudbTestServer(tls=self_signed()) as server:
+        for _ in range(3):
+            async with ImmudbClient(server.url, connect_timeout_s=0.3) as stranger:
+                asked = await asyncio.gather(*(stranger.get(b"key") for _ in range(2)), return_exceptions=True)
+
+            assert [type(answer) for answer in asked] == [ImmudbUnavailableError] * 2
+
+
 @attrs.frozen
 class Call:
     """
