@@ -191,7 +191,7 @@ async def test_scan_ends_before_a_key(admin: ImmudbClient) -> None:
     """
     Both ends can be left out or taken in, in either direction.
     """
-    await admin.set_all({key: b"" for key in (b"a", b"b", b"c", b"d")})
+    await admin.set_all(dict.fromkeys((b"a", b"b", b"c", b"d"), b""))
 
     async def keys(**ends: Any) -> list[bytes]:
         return [entry.key async for entry in admin.iter_scan(**ends)]
@@ -254,10 +254,12 @@ async def test_scan_stays_in_its_database(admin: ImmudbClient) -> None:
     for start in range(0, 3_000, 1_000):
         await admin.set_all({b"%04d" % number: b"" for number in range(start, start + 1_000)})
 
+    entries = admin.iter_scan()
+    await anext(entries)
+    await admin.use_database("defaultdb")
+
     with pytest.raises(ImmudbRefusedError, match="another database"):
-        async for entry in admin.iter_scan():
-            if entry.key == b"0000":
-                await admin.use_database("defaultdb")
+        _ = [entry async for entry in entries]
 
 
 async def test_transactions_are_read_in_order(admin: ImmudbClient) -> None:

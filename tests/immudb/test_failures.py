@@ -23,11 +23,12 @@ from eventsource import (
 from eventsource.immudb import ImmudbClient, LoginForm, Permission, PermissionAction
 from eventsource.immudb.check import Exchange
 from eventsource.immudb.failure import ADMINISTRATIVE, WRITES, CallFailedError, meaning, to_error
-from eventsource.testing.immudb import ImmudbTestServer
 from tests.immudb.refusals import CIRCUMSTANCES, ROWS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from eventsource.testing.immudb import ImmudbTestServer
 
 PASSWORD: Final = "Pw1:pasdfoiu"  # noqa: S105  of users that a test makes
 NAMES: Final = {
@@ -58,7 +59,7 @@ def test_what_an_immudb_refuses_is_never_told_as_unknown(row: Row) -> None:
 ADMINISTRATION: Final[dict[str, Callable[[ImmudbClient], Coroutine[Any, Any, Any]]]] = {
     "create-database": lambda client: client.create_database("bank"),
     "create-user": lambda client: client.create_user("ada", PASSWORD, Permission.READ, "defaultdb"),
-    "change-password": lambda client: client.change_password("ada", old_password="", new_password=PASSWORD),  # noqa: S106
+    "change-password": lambda client: client.change_password("ada", old_password="", new_password=PASSWORD),
     "change-permission": lambda client: client.change_permission(
         PermissionAction.GRANT, "ada", "defaultdb", Permission.READ
     ),
@@ -109,7 +110,7 @@ NAMED: Final[list[tuple[Callable[[ImmudbClient], Coroutine[Any, Any, Any]], str,
         "ghost",
     ),
     (lambda client: client.set_active_user("ghost", active=True), "user", "ghost"),
-    (lambda client: client.change_password("ghost", old_password="", new_password=PASSWORD), "user", "ghost"),  # noqa: S106
+    (lambda client: client.change_password("ghost", old_password="", new_password=PASSWORD), "user", "ghost"),
     (lambda client: client.set_active_user("permission denied", active=True), "user", "permission denied"),
     (lambda client: client.set_active_user("session not found", active=True), "user", "session not found"),
     (lambda client: client.set_active_user("x.*(", active=True), "user", "x.*("),
