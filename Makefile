@@ -22,6 +22,10 @@ WHEEL_TESTS ?= tests/test_front_door.py tests/test_errors.py tests/cli tests/doc
 # What `make test-uvloop` runs.
 UVLOOP_TESTS ?= tests/commands tests/contract tests/erasure tests/genesisdb tests/processes tests/projections tests/server tests/store tests/subscriptions
 
+# What `make test-immudb` runs: each test makes a database and users of its own, and leaves them.
+IMMUDB_URL ?=
+IMMUDB_TESTS := tests/immudb/test_suite.py tests/immudb/test_refusals.py tests/immudb/test_answers.py
+
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
@@ -53,7 +57,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install bank test check format format-check lint types contracts audit advisories coverage docs \
-	reference bench bench-peers long test-busy test-uvloop lock wheel test-wheel clean
+	reference bench bench-peers long test-busy test-uvloop test-immudb lock wheel test-wheel clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -122,6 +126,10 @@ test-busy: install ## Run the test suite while something else keeps every core b
 
 test-uvloop: install ## Run the tests of everything asynchronous on uvloop (the most important run on it at every run)
 	@EVENTSOURCE_LOOP=uvloop $(BIN)/python -m pytest $(PARALLEL) $(UVLOOP_TESTS) $(ARGS)
+
+test-immudb: install ## Run the immudb client's suite, and compare the test server, with a real immudb (IMMUDB_URL=immudb://immudb:PASSWORD@localhost:3322)
+	@test -n "$(IMMUDB_URL)" || { echo "Name an immudb: make test-immudb IMMUDB_URL=immudb://immudb:PASSWORD@localhost:3322" >&2; exit 2; }
+	@IMMUDB_URL="$(IMMUDB_URL)" $(BIN)/python -m pytest $(PARALLEL) -rs $(IMMUDB_TESTS) $(ARGS)
 
 lock: $(BIN)/uv ## Resolve the dependencies again, keeping what still fits (ARGS=--upgrade takes the newest)
 	@$(call compile,--all-extras --group pyproject.toml:dev pyproject.toml,requirements.lock)

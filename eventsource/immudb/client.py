@@ -13,7 +13,7 @@ import attrs
 from eventsource.immudb.administration import Databases, Users, as_text
 from eventsource.immudb.connection import Address, Channel, Tls
 from eventsource.immudb.entries import PlainEntries
-from eventsource.immudb.limits import MAX_WRITES
+from eventsource.immudb.limits import MAX_WRITES, BytesLike
 from eventsource.immudb.proofs import VerifiedEntries
 from eventsource.immudb.scanning import Scanning
 from eventsource.immudb.session import Conversation, Credentials, LoginForm, Sessions
@@ -192,25 +192,25 @@ class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
         """
         await self.login(username, password, database, form=LoginForm.SESSION)
 
-    async def expireableSet(self, key: bytes, value: bytes, expiresAt: dt.datetime) -> int:
+    async def expireableSet(self, key: BytesLike, value: BytesLike, expiresAt: dt.datetime) -> int:
         """
         `set` of a value that expires.
         """
         return await self.set(key, value, expires_at=expiresAt)
 
-    async def setReference(self, referredkey: bytes, newkey: bytes) -> int:
+    async def setReference(self, referredkey: BytesLike, newkey: BytesLike) -> int:
         """
         `set_reference`; mind the order.
         """
         return await self.set_reference(newkey, referredkey)
 
-    async def verifiedSetReference(self, referredkey: bytes, newkey: bytes) -> Receipt:
+    async def verifiedSetReference(self, referredkey: BytesLike, newkey: BytesLike) -> Receipt:
         """
         `verified_set_reference`; mind the order.
         """
         return await self.verified_set_reference(newkey, referredkey)
 
-    async def verifiedGet(self, key: bytes, atRevision: int = 0) -> Proved:
+    async def verifiedGet(self, key: BytesLike, atRevision: int = 0) -> Proved:
         """
         `verified_get`.
         """
@@ -218,7 +218,7 @@ class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
 
     safeGet = verifiedGet
 
-    async def verifiedGetAt(self, key: bytes, atTx: int) -> Proved:
+    async def verifiedGetAt(self, key: BytesLike, atTx: int) -> Proved:
         """
         `verified_get`, as a transaction wrote it.
         """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from eventsource.errors import ImmudbKeyNotFoundError
 from eventsource.immudb.answer import read_entry_metadata
-from eventsource.immudb.limits import Entries, check_key, check_keys, check_number
+from eventsource.immudb.limits import BytesLike, Entries, check_key, check_keys, check_number
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Entry, Reference, ServerState
 from eventsource.immudb.writing import Precondition, delete_request, reference_request, set_request
@@ -33,8 +33,8 @@ class PlainEntries:
 
     async def set(
         self,
-        key: bytes,
-        value: bytes,
+        key: BytesLike,
+        value: BytesLike,
         *,
         write_once: bool = False,
         expires_at: dt.datetime | None = None,
@@ -64,7 +64,7 @@ class PlainEntries:
             ImmudbError: Not sent, or rejected for another reason.
         """
         return await self.set_all(
-            {key: value}, write_once=write_once, expires_at=expires_at, preconditions=preconditions
+            [(key, value)], write_once=write_once, expires_at=expires_at, preconditions=preconditions
         )
 
     async def set_all(
@@ -94,7 +94,7 @@ class PlainEntries:
         request = set_request(entries, write_once=write_once, expires_at=expires_at, preconditions=preconditions)
         return await self._write("Set", request)
 
-    async def delete(self, *keys: bytes) -> int:
+    async def delete(self, *keys: BytesLike) -> int:
         """
         Delete keys in one transaction: all of them or none; without verification.
 
@@ -112,7 +112,7 @@ class PlainEntries:
         return await self._write("Delete", delete_request(keys))
 
     async def set_reference(
-        self, key: bytes, refers_to: bytes, *, at_tx: int = 0, preconditions: Iterable[Precondition] = ()
+        self, key: BytesLike, refers_to: BytesLike, *, at_tx: int = 0, preconditions: Iterable[Precondition] = ()
     ) -> int:
         """
         Make a key stand for another one, without verification.
@@ -141,13 +141,13 @@ class PlainEntries:
         return int(answer.read().id)
 
     @overload
-    async def get(self, key: bytes, at_revision: int = 0, *, at_tx: int = 0) -> Entry | None: ...
+    async def get(self, key: BytesLike, at_revision: int = 0, *, at_tx: int = 0) -> Entry | None: ...
 
     @overload
-    async def get(self, key: Iterable[bytes]) -> dict[bytes, bytes]: ...
+    async def get(self, key: Iterable[BytesLike]) -> dict[bytes, bytes]: ...
 
     async def get(
-        self, key: bytes | Iterable[bytes], at_revision: int = 0, *, at_tx: int = 0
+        self, key: BytesLike | Iterable[BytesLike], at_revision: int = 0, *, at_tx: int = 0
     ) -> Entry | dict[bytes, bytes] | None:
         """
         Read one key, without verification; of a list of keys, `get_all`.
@@ -168,7 +168,7 @@ class PlainEntries:
         """
         if not isinstance(key, (bytes, bytearray, memoryview, str)):
             return await self.get_all(key)
-        request = key_request(cast("bytes", key), at_tx=at_tx, at_revision=at_revision)
+        request = key_request(cast("BytesLike", key), at_tx=at_tx, at_revision=at_revision)
         async with self._conversation.sessions.current() as session:
             try:
                 answer = await self._conversation.ask(session, "Get", request)
@@ -176,7 +176,7 @@ class PlainEntries:
                 return None
         return read_entry(answer.read())
 
-    async def get_all(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    async def get_all(self, keys: Iterable[BytesLike]) -> dict[bytes, bytes]:
         """
         Read several keys at one moment: all of them or none; without verification.
 
@@ -211,7 +211,7 @@ class PlainEntries:
         return ServerState(state.db, state.txId, state.txHash)
 
 
-def key_request(key: bytes, *, at_tx: int, at_revision: int) -> Any:
+def key_request(key: BytesLike, *, at_tx: int, at_revision: int) -> Any:
     """
     The ``KeyRequest`` for a key.
 

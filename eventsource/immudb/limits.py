@@ -36,7 +36,10 @@ _KEYS: Final = "keys of one call"
 _REPEATS: Final = "times that a key is named in one call"
 _SEVERAL_KEYS: Final = "key within a list"
 
-Entries: TypeAlias = Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]
+BytesLike: TypeAlias = bytes | bytearray | memoryview
+"""What can be a key or a value."""
+
+Entries: TypeAlias = Mapping[bytes, bytes] | Iterable[tuple[BytesLike, BytesLike]]
 """Keys and values in order."""
 
 
@@ -48,7 +51,7 @@ def check_bytes(argument: str, given: object) -> bytes:
         NotBytesError: It is text, or something else.
     """
     if isinstance(given, (bytes, bytearray, memoryview)):
-        return bytes(given)
+        return bytes(cast("BytesLike", given))
     raise NotBytesError(argument, found=type(given).__name__)
 
 
@@ -64,7 +67,7 @@ def check_number(limit: str, given: int, *, smallest: int = 0, largest: int = _M
     return given
 
 
-def check_key(key: bytes) -> bytes:
+def check_key(key: BytesLike) -> bytes:
     """
     Demand what can be a key.
 
@@ -78,7 +81,7 @@ def check_key(key: bytes) -> bytes:
     return checked
 
 
-def check_keys(keys: Iterable[bytes]) -> list[bytes]:
+def check_keys(keys: Iterable[BytesLike]) -> list[bytes]:
     """
     Demand keys, one at least, none twice.
 
@@ -101,7 +104,7 @@ def check_entries(entries: Entries) -> list[tuple[bytes, bytes]]:
         NotBytesError: A key or value is no bytes.
         ImmudbLimitError: A key cannot be one, or there are none, too many or the same twice.
     """
-    pairs: Iterable[tuple[bytes, bytes]]
+    pairs: Iterable[tuple[BytesLike, BytesLike]]
     pairs = cast("Mapping[bytes, bytes]", entries).items() if isinstance(entries, Mapping) else entries
     checked = [(check_key(key), check_bytes("value", value)) for key, value in pairs]
     _check_count([key for key, _ in checked])

@@ -10,7 +10,7 @@ import attrs
 
 from eventsource.errors import ImmudbKeyNotFoundError, ImmudbNotFoundError, VerificationError
 from eventsource.immudb.entries import key_request
-from eventsource.immudb.limits import Entries, check_number
+from eventsource.immudb.limits import BytesLike, Entries, check_number
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Proved, ProvedTransaction, Reference
 from eventsource.immudb.verifier import (
@@ -57,8 +57,8 @@ class VerifiedEntries:
 
     async def verified_set(
         self,
-        key: bytes,
-        value: bytes,
+        key: BytesLike,
+        value: BytesLike,
         *,
         write_once: bool = False,
         expires_at: dt.datetime | None = None,
@@ -71,7 +71,7 @@ class VerifiedEntries:
             VerificationError, ImmudbError: As `verified_set_all`.
         """
         return await self.verified_set_all(
-            {key: value}, write_once=write_once, expires_at=expires_at, preconditions=preconditions
+            [(key, value)], write_once=write_once, expires_at=expires_at, preconditions=preconditions
         )
 
     async def verified_set_all(
@@ -113,7 +113,7 @@ class VerifiedEntries:
         return await self._prove_write("VerifiableSet", request, entries_of(sets))
 
     async def verified_set_reference(
-        self, key: bytes, refers_to: bytes, *, at_tx: int = 0, preconditions: Iterable[Precondition] = ()
+        self, key: BytesLike, refers_to: BytesLike, *, at_tx: int = 0, preconditions: Iterable[Precondition] = ()
     ) -> Receipt:
         """
         Make a key stand for another one, and verify that exactly that is written in the trusted history.
@@ -139,7 +139,7 @@ class VerifiedEntries:
 
         return await self._trusting.prove(call, request, verify, is_write=True)
 
-    async def verified_get(self, key: bytes, at_revision: int = 0, *, at_tx: int = 0) -> Proved:
+    async def verified_get(self, key: BytesLike, at_revision: int = 0, *, at_tx: int = 0) -> Proved:
         """
         Read one key, and verify that it was written so in the trusted history.
 
@@ -171,7 +171,7 @@ class VerifiedEntries:
         return attrs.evolve(referred, reference=found)
 
     async def _prove_key(
-        self, key: bytes, *, at_tx: int = 0, at_revision: int = 0, is_referred: bool = False
+        self, key: BytesLike, *, at_tx: int = 0, at_revision: int = 0, is_referred: bool = False
     ) -> Proved | Reference:
         wanted = key_request(key, at_tx=at_tx, at_revision=at_revision)
 

@@ -10,7 +10,7 @@ from eventsource.errors import ImmudbKeyNotFoundError, ImmudbLimitError, ImmudbR
 from eventsource.immudb.answer import read_entry_metadata, read_raw_entry, read_reference
 from eventsource.immudb.entries import read_entry
 from eventsource.immudb.header import PLAIN
-from eventsource.immudb.limits import MAX_RESULTS, check_bytes, check_key, check_number
+from eventsource.immudb.limits import MAX_RESULTS, BytesLike, check_bytes, check_key, check_number
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Entry, Revision, Transaction
 
@@ -42,7 +42,7 @@ class Scanning:
 
     async def history(
         self,
-        key: bytes,
+        key: BytesLike,
         offset: int = 0,
         limit: int = 0,
         newest_first: bool = False,  # noqa: FBT001, FBT002  immudb's order
@@ -66,7 +66,7 @@ class Scanning:
         return [revision async for revision in revisions]
 
     async def iter_history(
-        self, key: bytes, *, offset: int = 0, limit: int = 0, newest_first: bool = False
+        self, key: BytesLike, *, offset: int = 0, limit: int = 0, newest_first: bool = False
     ) -> AsyncGenerator[Revision]:
         """
         As `history`, one by one: not all of it is held at once.
@@ -120,10 +120,10 @@ class Scanning:
 
     async def scan(
         self,
-        prefix: bytes = b"",
+        prefix: BytesLike = b"",
         *official: Any,
-        after: bytes = b"",
-        end: bytes = b"",
+        after: BytesLike = b"",
+        end: BytesLike = b"",
         limit: int = 0,
         descending: bool = False,
         includes_after: bool = False,
@@ -174,10 +174,10 @@ class Scanning:
 
     async def iter_scan(
         self,
-        prefix: bytes = b"",
+        prefix: BytesLike = b"",
         *,
-        after: bytes = b"",
-        end: bytes = b"",
+        after: BytesLike = b"",
+        end: BytesLike = b"",
         limit: int = 0,
         descending: bool = False,
         includes_after: bool = False,
@@ -335,12 +335,12 @@ class _Pages:
 
 
 def _in_order(
-    key: bytes,
-    prefix: bytes = b"",
+    key: BytesLike,
+    prefix: BytesLike = b"",
     desc: bool = False,  # noqa: FBT001, FBT002  their order
     limit: int = 0,
     since_tx: int | None = None,
-) -> tuple[bytes, bytes, bool, int, int]:
+) -> tuple[BytesLike, BytesLike, bool, int, int]:
     return key or b"", prefix or b"", bool(desc), limit or 0, since_tx or 0
 
 

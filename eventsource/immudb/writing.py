@@ -10,7 +10,7 @@ import attrs
 
 from eventsource.immudb.answer import TxEntry, read_entry_metadata, stored_reference
 from eventsource.immudb.header import PLAIN, EntryMetadata
-from eventsource.immudb.limits import Entries, check_entries, check_key, check_keys, check_number
+from eventsource.immudb.limits import BytesLike, Entries, check_entries, check_key, check_keys, check_number
 from eventsource.immudb.messages import new, parse
 from eventsource.immudb.results import Reference
 
@@ -101,7 +101,7 @@ def set_request(
     )
 
 
-def delete_request(keys: Iterable[bytes]) -> Any:
+def delete_request(keys: Iterable[BytesLike]) -> Any:
     """
     The ``DeleteKeysRequest`` for these keys.
 
@@ -111,7 +111,9 @@ def delete_request(keys: Iterable[bytes]) -> Any:
     return new("DeleteKeysRequest", keys=check_keys(keys))
 
 
-def reference_request(key: bytes, refers_to: bytes, *, at_tx: int, preconditions: Iterable[Precondition]) -> Any:
+def reference_request(
+    key: BytesLike, refers_to: BytesLike, *, at_tx: int, preconditions: Iterable[Precondition]
+) -> Any:
     """
     The ``ReferenceRequest`` that makes *key* stand for *refers_to*.
 

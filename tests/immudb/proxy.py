@@ -176,7 +176,7 @@ class Proxy:
         try:
             reader, writer = await asyncio.open_connection(sock=connected)
             ends.append(writer)
-            upstream, to_server = await asyncio.open_connection("localhost", self._upstream)
+            upstream, to_server = await asyncio.open_connection("127.0.0.1", self._upstream)
             ends.append(to_server)
             there = self._carry(reader, to_server, Frames(preface=_PREFACE), is_request=True)
             back = self._carry(upstream, writer, Frames(), is_request=False)

@@ -19,10 +19,8 @@ from eventsource import (
 )
 from eventsource.immudb import (
     PERMISSION_ADMIN,
-    PERMISSION_GRANT,
     PERMISSION_NONE,
     PERMISSION_R,
-    PERMISSION_REVOKE,
     PERMISSION_RW,
     PERMISSION_SYS_ADMIN,
     ImmudbClient,
@@ -210,39 +208,6 @@ async def test_what_an_immudb_just_takes(client: ImmudbClient) -> None:
     receipt = await client.verified_set_all(reversed(many))
 
     assert (await client.verified_tx(receipt.tx)).entries == tuple(reversed(many))
-
-
-async def test_readme_of_the_official_client(client: ImmudbClient) -> None:
-    """
-    What it shows works here under its own names, in its order of arguments.
-    """
-    await client.openSession("immudb", "immudb")
-    await client.createDatabase(b"db1")
-    await client.useDatabase(b"db1")
-    assert await client.databaseList() == ["defaultdb", "db1"]
-    await client.set(b"k123", b"value123")
-    assert (await client.get(b"k123")) is not None
-    receipt = await client.verifiedSet(b"k123", b"v123")
-    assert (await client.verifiedGet(b"k123")).value == b"v123"
-    assert (await client.verifiedGet(b"k123", 1)).value == b"value123"
-    assert (await client.verifiedGetAt(b"k123", receipt.tx)).value == b"v123"
-    assert (await client.verifiedTxById(receipt.tx)).receipt == receipt
-    await client.safeSet(b"safe", b"set")
-    assert (await client.safeGet(b"safe")).value == b"set"
-    await client.setAll({b"key1": b"value1", b"key2": b"value2"})
-    assert await client.getAll([b"key1", b"key2"]) == {b"key1": b"value1", b"key2": b"value2"}
-    await client.createUser("newuser", PASSWORD, PERMISSION_RW, "db1")
-    await client.changePermission(PERMISSION_GRANT, "newuser", "db1", PERMISSION_R)
-    await client.changePermission(PERMISSION_REVOKE, "newuser", "db1", PERMISSION_R)
-    await client.changePassword("newuser", "pW1:a0s98d7gfy", PASSWORD)
-    await client.setActiveUser(active=False, username="newuser")
-    assert [user.name for user in await client.listUsers()] == ["immudb", "newuser"]
-    assert (await client.currentState()).tx == 4
-    assert (await client.healthCheck()).is_well
-    await client.closeSession()
-    await client.login("immudb", "immudb")
-    await client.logout()
-    await client.shutdown()
 
 
 def test_permissions_have_their_numbers() -> None:

@@ -4,6 +4,7 @@ The test server itself: the calls of `Service` over real gRPC. NOT FOR PRODUCTIO
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self
@@ -128,14 +129,18 @@ class ImmudbTestServer(Service):
         server = _aio.server(options=[*options, ("grpc.max_send_message_length", 2 * MAX_MESSAGE_BYTES)])
         handlers = {name: _grpc.unary_unary_rpc_method_handler(self._handler(name)) for name in CALLS}
         server.add_generic_rpc_handlers((_grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        address = f"localhost:{self.port}"
-        if self._tls:
-            self.port = server.add_secure_port(address, grpc.ssl_server_credentials([self._tls]))
-        else:
-            self.port = server.add_insecure_port(address)
+        self.port = self._listen(server, f"127.0.0.1:{self.port}")
+        # "localhost" is both. A machine may have no IPv6, and then nobody comes that way.
+        with contextlib.suppress(RuntimeError):
+            self._listen(server, f"[::1]:{self.port}")
         await server.start()
         self._server = server
         _log.warning("immudb.test_server_started", port=self.port, warning="for tests only: not for production")
+
+    def _listen(self, server: Any, address: str) -> int:
+        if self._tls:
+            return int(server.add_secure_port(address, grpc.ssl_server_credentials([self._tls])))
+        return int(server.add_insecure_port(address))
 
     async def stop(self) -> None:
         """
