@@ -12,6 +12,8 @@ import attrs
 
 from eventsource.domain.processes.process_book import ProcessBook, timer_id
 from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessReacted, ProcessRetried
+from eventsource.errors import EventError
+from eventsource.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from eventsource.domain.event import RecordedEvent
     from eventsource.store.interface import EventStore
+
+log = get_logger(__name__)
 
 
 @attrs.define(eq=False)
@@ -91,7 +95,14 @@ class OpenWork:
         id = recorded.subject.removeprefix(f"{self.subject}/")
         if event_class is None or id == recorded.subject or "/" in id:
             return None
-        event = event_class.from_recorded(recorded)
+        try:
+            event = event_class.from_recorded(recorded)
+        except EventError as error:
+            # The library does not write such records. They say nothing, and stop no process.
+            log.warning(
+                "process.record_ignored", record=recorded.id, subject=recorded.subject, error=type(error).__name__
+            )
+            return None
         book = self.books.setdefault(id, ProcessBook())
         self._changes[id] = recorded.position
         book.enter(event)

@@ -11,7 +11,7 @@ import attrs
 from eventsource.commands.loading import Loader
 from eventsource.commands.unit_of_work import UnitOfWork
 from eventsource.domain.processes.process_book import ProcessBook
-from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessRetried
+from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessRetried, fits
 from eventsource.errors import ConflictError, ProcessNotFoundError, ProcessNotParkedError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ async def list_processes(process: type[ProcessManager], store: EventStore) -> li
     async for recorded in store.stream(f"/process/{process.process_name}"):
         id = recorded.subject.removeprefix(prefix)
         event_class = PROCESS_EVENTS.get(recorded.type)
-        if event_class is not None and "/" not in id:
+        if event_class is not None and "/" not in id and fits(recorded):
             books.setdefault(id, ProcessBook()).enter(event_class.from_recorded(recorded))
     return [_state(id, book) for id, book in books.items()]
 

@@ -215,7 +215,7 @@ def _from_text(text: str) -> ProcessBook:
     members = json.loads(text)
     book = ProcessBook()
     nothing = SentCommand(name="", data={})
-    book.unsent = dict.fromkeys(members.get("unsent", ()), nothing)
+    book.unsent = dict.fromkeys(((cause, index) for cause, index in members.get("unsent", ())), nothing)
     book.timers = {
         id: SetTimer(due_at=datetime.fromisoformat(due_at), type=kind, data={})
         for id, (due_at, kind) in members.get("timers", {}).items()
