@@ -29,6 +29,8 @@ from eventsource.errors import (
     CommitOutcomeUnknownError,
     ConflictError,
     EventNotFoundError,
+    RequestError,
+    ReservedNameError,
     StoreError,
     StoreUnavailableError,
 )
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _PACKAGE = str(Path(__file__).parents[1])
+
+# They are about the store, or about what the worker may do there, and not about one process.
+_OF_THE_STORE: Final = (StoreError, RequestError, ReservedNameError)
 
 Stage = Literal["reaction", "command", "timer"]
 
@@ -249,7 +254,7 @@ class Instances:
                 )
                 await self._pause(self._retry.pause_s(failures))
             except Exception as error:  # what stands at the subject of one process must stop no other
-                if isinstance(error, StoreError) and not isinstance(error, EventNotFoundError):
+                if isinstance(error, _OF_THE_STORE) and not isinstance(error, EventNotFoundError):
                     raise
                 process = None
                 if await self._set_aside(id, cause, error):

@@ -249,3 +249,19 @@ async def test_a_reader_commits_nothing(served: Served) -> None:
     answer = await _commit(served, READER, RESERVED["an erasure at the root"])
 
     assert failure(answer) == (403, "forbidden")
+
+
+async def test_a_worker_without_the_write_token_says_so(served: Served) -> None:
+    """
+    A worker with the read token fails with the named error, and writes nothing.
+    """
+    async with connect(served.url, token=ADMINISTRATOR) as store:
+        bank = Bank(store, FixedClock())
+        await bank.open("ada")
+        await bank.request("1", "ada")
+    before = await served.store.count()
+    async with connect(served.url, token=READER) as store:
+        with pytest.raises(ForbiddenError):
+            await Bank(store, FixedClock()).work()
+
+    assert await served.store.count() == before
