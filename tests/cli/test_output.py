@@ -21,6 +21,7 @@ def test_escaped_text_has_nothing_a_terminal_acts_upon(text: str) -> None:
     escaped = escape(text)
 
     acting = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *"\u2028\u2029\u202a\u202e\u2066\u2069\u200e"}
+    acting |= {*"\u00ad\u200b\u2060\ufeff\ufff9", *map(chr, range(0xE0000, 0xE0080))}
     assert not set(escaped) & acting
     escaped.encode()
 
@@ -38,6 +39,18 @@ def test_escaped_json_is_the_same_value(value: object) -> None:
 
     assert json.loads(line) == value
     assert len(line.splitlines()) <= 1
+
+
+def test_data_in_an_error_brings_no_line_of_its_own(command: Command) -> None:
+    """
+    What an error quotes cannot look like another line of output, nor hide a part of it.
+    """
+    asked = "nothing\neventsource: all is well\u202e\u200b\U000e0041"
+
+    errors = command("stream", "/", "--lower-bound", asked).errors
+
+    assert len(errors.splitlines()) == 1
+    assert errors.isascii()
 
 
 def test_lines_and_tabs_stay_in_a_text_of_several_lines() -> None:

@@ -178,6 +178,24 @@ async def test_file_is_for_its_owner_alone(store: TrustStore, path: Path) -> Non
         assert {found.name for found in path.parent.iterdir()} == {"heads.json", "heads.json.lock"}
 
 
+async def test_trust_that_others_could_plant_is_refused(path: Path) -> None:
+    """
+    A link in the place of the file or its lock is an error, and never the beginning of new trust; nothing is written.
+    """
+    (victim := path.with_name("victim")).parent.mkdir(exist_ok=True)
+    victim.write_text('{"format": 1, "ledgers": {}}')
+    for name in (path, path.with_name(f"{path.name}.lock")):
+        for plant in (name.symlink_to, name.hardlink_to):
+            name.unlink(missing_ok=True)
+            plant(victim)
+
+            with pytest.raises(TrustUnreadableError, match="link"):
+                await FileTrustStore(path).advance("bank", "db", old=None, new=TrustedHead(head(1), Origin.PINNED))
+
+            assert victim.read_text() == '{"format": 1, "ledgers": {}}'
+            name.unlink()
+
+
 async def test_trust_never_goes_back(store: TrustStore) -> None:
     """
     An older head does not take the place of a newer one, and one that others moved is not moved again.
