@@ -85,6 +85,7 @@ class Failure(Enum):
 
     REQUEST_TOO_LARGE = auto()
     CREDENTIALS = auto()
+    INACTIVE = auto()
     PERMISSION = auto()
     KEY_NOT_FOUND = auto()
     REVISION_NOT_FOUND = auto()
@@ -189,7 +190,8 @@ _BY_TEXT: Final = (
     _Row(r"grpc: received message larger than max.*", Failure.REQUEST_TOO_LARGE),
     _Row(r".*received message larger than max.*", Failure.ANSWER_TOO_LARGE),
     # Who calls.
-    _Row(r"invalid user name or password|user is not active", Failure.CREDENTIALS, _SESSION),
+    _Row(r"invalid user name or password", Failure.CREDENTIALS, _SESSION),
+    _Row(r"user is not active", Failure.INACTIVE, _SESSION),
     _Row(r"(session|no session) not found|no session found|not logged in|invalid token", Failure.SESSION_ENDED),
     _Row(r"token has expired|please login first", Failure.SESSION_ENDED),  # read
     _Row(r"max sessions number reached|can not create new session: .*", Failure.BUSY, _SESSION),  # read
@@ -297,6 +299,7 @@ _ERRORS: Final[dict[Failure, Callable[[_Failed], ImmudbError]]] = {
     Failure.CREDENTIALS: lambda failed: ImmudbLoginError(
         failed.server, "the server does not know this user with this password"
     ),
+    Failure.INACTIVE: lambda failed: ImmudbLoginError(failed.server, "an administrator made the user inactive"),
     Failure.PERMISSION: lambda failed: ImmudbPermissionError(failed.asked.call, database=failed.named("database")),
     Failure.KEY_NOT_FOUND: lambda failed: ImmudbKeyNotFoundError(failed.asked.database),
     Failure.REVISION_NOT_FOUND: lambda failed: ImmudbNotFoundError("revision", failed.named("revision")),

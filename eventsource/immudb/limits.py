@@ -51,7 +51,7 @@ def check_bytes(argument: str, given: object) -> bytes:
         NotBytesError: It is text, or something else.
     """
     if isinstance(given, (bytes, bytearray, memoryview)):
-        return bytes(given)
+        return bytes(cast("BytesLike", given))
     raise NotBytesError(argument, found=type(given).__name__)
 
 

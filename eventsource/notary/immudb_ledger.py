@@ -175,6 +175,9 @@ class ImmudbLedger:
                 found = await self._client.verified_get(key, at_revision=1)
             except ImmudbKeyNotFoundError:
                 return None
+        if found.reference is not None:
+            what = "a key of the ledger was made to stand for another key, which a notary never does"
+            raise TamperedError(kind="edited", place="ledger", what=what)
         head = self._head(ImmudbHead(found.tx, found.alh))
         return Proved(found.key, found.value, Receipt(found.tx, None, head))
 

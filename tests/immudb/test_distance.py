@@ -131,6 +131,11 @@ WRITES: Final = {
     "set-once": Call(lambda client: client.set(b"new", b"value", write_once=True), wrote, can_be_resolved=True),
     "verified-set": Call(lambda client: client.verified_set(b"new", b"value"), wrote, can_be_resolved=True),
     "set-all": Call(lambda client: client.set_all({b"new": b"1", b"newer": b"2"}), wrote, can_be_resolved=True),
+    "delete": Call(lambda client: client.delete(b"key"), wrote, can_be_resolved=True),
+    "set-reference": Call(lambda client: client.set_reference(b"new", b"key"), wrote, can_be_resolved=True),
+    "verified-set-reference": Call(
+        lambda client: client.verified_set_reference(b"new", b"key"), wrote, can_be_resolved=True
+    ),
     "create-database": Call(lambda client: client.create_database("other"), lambda server: "other" in server.databases),
     "create-user": Call(
         lambda client: client.create_user("bob", PASSWORD, Permission.READ, "defaultdb"),
@@ -154,6 +159,9 @@ READS: Final[dict[str, Callable[[ImmudbClient], Awaitable[Any]]]] = {
     "get-all": lambda client: client.get_all([b"key"]),
     "history": lambda client: client.history(b"key"),
     "scan": lambda client: client.scan(),
+    "tx": lambda client: client.tx(1),
+    "scan-txs": lambda client: client.scan_txs(),
+    "server-info": lambda client: client.server_info(),
     "verified-get": lambda client: client.verified_get(b"key"),
     "verified-tx": lambda client: client.verified_tx(1),
     "advance": lambda client: client.advance(),

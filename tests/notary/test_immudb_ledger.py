@@ -331,3 +331,15 @@ async def test_a_head_of_an_immudb_is_signed_like_any(office: Office) -> None:
         head = make_head(await ledger.head(), NAME, await find_standing(ledger, NAME), KEY)
 
     assert SignedHead.parse(str(head)) == office.heads[-1]
+
+
+async def test_key_that_stands_for_another_is_no_entry_of_the_ledger() -> None:
+    """
+    Whoever may write can make a key a reference; the value that it shows was not written by a notary.
+    """
+    async with ImmudbTestServer() as server, ImmudbClient(server.url) as stranger:
+        await stranger.set(b"value", b"forged")
+        await stranger.set_reference(b"key", b"value")
+        async with ImmudbLedger(server.url, trust_on_first_use=True) as ledger:
+            with pytest.raises(TamperedError, match="stand for another key"):
+                await ledger.get(b"key")
