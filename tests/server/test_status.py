@@ -12,7 +12,7 @@ import pytest
 
 from eventsource import connect
 from eventsource.server import ServerSettings
-from tests.server.serving import TOKENS, Served, event, lines, serving
+from tests.server.serving import ADMINISTRATOR, TOKENS, Served, event, lines, serving
 
 
 async def test_ping_is_pong_to_the_letter(served: Served) -> None:
