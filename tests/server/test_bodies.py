@@ -3,6 +3,7 @@ Bodies of requests: small ones for what only reads, and no body that keeps the o
 """
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -187,3 +188,31 @@ async def test_refusal_does_not_send_back_what_it_was_sent(served: Served, path:
     assert response.status_code in {200, 400, 404, 413}, response.text[:500]
     # A query that is no longer than the language allows goes back as it came: its errors name places in it.
     assert len(response.content) < 20_000
+
+
+async def test_preconditions_of_a_commit_have_a_time_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Many that each take little are refused with a named error, and nothing is written.
+    """
+    passed = iter(range(10_000))
+    monkeypatch.setattr("eventsource.store.commit.work_clock", lambda: lambda: next(passed) * 0.1)
+    query = "STREAM e FROM events WHERE e.subject == '/none' MAP COUNT() == 0"
+    rules = [{"type": "isQueryResultTrue", "payload": {"query": query}}] * 20
+
+    refused = await served.post("/commit", {"events": [event()], "preconditions": rules})
+
+    assert failure(refused) == (422, "query-budget")
+    assert await served.stream() == []
+    assert (await served.post("/commit", {"events": [event()], "preconditions": rules[:8]})).status_code == 200
+
+
+@pytest.mark.parametrize("path", [*READING, "/commit", "/erase", "/schema/register", "/indexes", "/backup/restore"])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
+async def test_no_compressed_body_is_unpacked(served: Served, path: str, encoding: str) -> None:
+    """
+    Whatever the endpoint.
+    """
+    body = gzip.compress(b"[" * 1_000_000)
+    response = await served.http.post(f"/api/v1{path}", content=body, headers={"content-encoding": encoding})
+
+    assert failure(response) == (415, "unsupported-encoding")
