@@ -105,11 +105,17 @@ class Following:
                 async for lines in history:
                     yield Batch(lines, is_caught_up=False)
             yield Batch([], is_caught_up=True)
+        is_told = not self._from_now
         while True:
+            if not is_told and not self._from_now:
+                # The first connection went before it could tell. The place is known, so from here on nothing is lost.
+                is_told = True
+                yield Batch([], is_caught_up=True)
             try:
                 async with aclosing(self._first() if self._from_now else self._live()) as live:
                     async for lines in live:
                         self._backoff.reset()
+                        is_told = True
                         yield Batch(lines, is_caught_up=True)
                         self._exchange.check_open()
             except (httpx.TransportError, StoreUnavailableError) as error:
