@@ -22,9 +22,10 @@ from eventsource.errors import (
     RequestRefusedError,
 )
 from eventsource.genesisdb.attempt import CommitAttempt
+from eventsource.genesisdb.body import SMALL_BYTES, check_media_type, parts
 from eventsource.genesisdb.commit import Committer
 from eventsource.genesisdb.event import Event
-from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, check_media_type, parts, stream_body
+from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, stream_body
 from eventsource.genesisdb.observing import Following
 from eventsource.genesisdb.options import (
     print_event,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from eventsource.domain.event import NewEvent
     from eventsource.domain.precondition import Precondition
-    from eventsource.genesisdb.exchange import Lines, Reply
+    from eventsource.genesisdb.exchange import Reply
     from eventsource.genesisdb.options import EventInput, PreconditionInput, StreamOptions
 
 
@@ -322,7 +323,7 @@ class Client:
         """
         The server's version and machine, and how much it holds: ``engine``, ``system``, ``events``.
         """
-        return self._object(await self.exchange.get("/status"))
+        return self._object(await self.exchange.get("/status", limit_bytes=SMALL_BYTES))
 
     async def subjects(self, under: str = "/") -> list[str]:
         """
@@ -375,19 +376,19 @@ class Client:
         """
         All events of the store as of one moment, complete, for `restore`.
         """
-        async with self.exchange.opened("GET", "/backup/create", accept=JSON) as response:
-            if not response.is_success:
-                raise self.exchange.failure(await self.exchange.reply(response))
-            check_media_type(response.headers)
-            try:
+        try:
+            async with self.exchange.opened("GET", "/backup/create", accept=JSON) as response:
+                if not response.is_success:
+                    raise self.exchange.failure(await self.exchange.reply(response))
+                check_media_type(response.headers)
                 async for item in read_array(parts(response)):
                     members = cast("dict[str, Any]", item)
                     if not is_event(item) and not (isinstance(item, dict) and is_record(members)):
                         reason = "what the server sends is no backup"
                         raise MalformedEventError(reason)
                     yield Event(members)
-            except httpx.TransportError as error:
-                raise self.exchange.unavailable(error) from error
+        except httpx.TransportError as error:
+            raise self.exchange.unavailable(error) from error
 
     async def restore(self, events: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]) -> int | None:
         """
@@ -482,7 +483,7 @@ class Client:
             raise
 
     async def _text(self, path: str, *, tries: int) -> str:
-        reply = await self.exchange.get(path, accept="text/plain", tries=tries)
+        reply = await self.exchange.get(path, accept="text/plain", tries=tries, limit_bytes=SMALL_BYTES)
         return reply.body.decode(errors="replace")
 
     async def _texts(self, path: str, member: str) -> list[str]:
@@ -553,19 +554,15 @@ def _read_whole(reply: Reply) -> Any:
     """
     The JSON of an answer: a value, or the list of its lines; None for nothing.
     """
-    lines = LineSplitter().feed(reply.body + b"\n")
-    values = _read_each(lines)
-    if values is None:
-        # A value over several lines.
-        return read_value(1, reply.body)
-    return values[0] if len(values) == 1 else values or None
-
-
-def _read_each(lines: Lines) -> list[Any] | None:
     try:
-        return [read_value(number, line) for number, line in lines]
-    except DamagedLineError:
-        return None
+        return read_value(1, reply.body)
+    except DamagedLineError as damage:
+        lines = LineSplitter()
+        try:
+            values = [read_value(number, line) for part in (reply.body, b"\n") for number, line in lines.feed(part)]
+        except DamagedLineError:
+            raise damage from None
+    return values[0] if len(values) == 1 else values or None
 
 
 async def _print_array(events: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[bytes]:

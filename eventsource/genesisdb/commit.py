@@ -40,11 +40,16 @@ from eventsource.errors import (
     StoreUnavailableError,
 )
 from eventsource.genesisdb.backoff import Backoff
-from eventsource.genesisdb.exchange import IDEMPOTENCY_KEY, NOT_SENT, check_media_type, describe
+from eventsource.genesisdb.body import SMALL_BYTES, check_media_type
+from eventsource.genesisdb.exchange import IDEMPOTENCY_KEY, describe
+from eventsource.genesisdb.own_client import NOT_SENT
 from eventsource.genesisdb.read_back import Members, mark_of, read_committed, read_own, read_subject, says
+from eventsource.wire.failures import to_one_line
 from eventsource.wire.ndjson import read_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eventsource.genesisdb.attempt import CommitAttempt
     from eventsource.genesisdb.exchange import Exchange, Reply
 
@@ -83,6 +88,9 @@ class _Doubt:
 
 
 _Outcome = _Stored | _Rejected | _NothingDone | _Doubt
+
+# How many times as long the answer to a commit may be as the commit, beside what a refusal may have.
+_MAX_GROWTH = 16
 
 _TOO_MANY_REQUESTS = 429
 _PRECONDITION_FAILED = 412
@@ -219,7 +227,12 @@ class Committer:
     async def _try(self, attempt: CommitAttempt) -> _Outcome:
         try:
             reply = await self._exchange.send(
-                "POST", "/commit", attempt.body, idempotency_key=attempt.key, may_be_cut=True
+                "POST",
+                "/commit",
+                attempt.body,
+                idempotency_key=attempt.key,
+                may_be_cut=True,
+                limit_bytes=SMALL_BYTES + _MAX_GROWTH * len(attempt.body),
             )
             if reply.is_ok:
                 check_media_type(reply.headers)
@@ -234,8 +247,8 @@ class Committer:
         self._note_keys(reply, attempt.key)
         if not reply.is_ok:
             return self._read_refusal(attempt, reply)
-        denial = _denial(reply.body)
-        return _Stored(reply) if denial is None else _Doubt(self._exchange.settings.hide_token(denial))
+        denial = _denial(reply.body, self._exchange.settings.hide_token)
+        return _Stored(reply) if denial is None else _Doubt(denial)
 
     def _read_refusal(self, attempt: CommitAttempt, reply: Reply) -> _Outcome:
         named = attempt.named_preconditions() if reply.status == _PRECONDITION_FAILED else ()
@@ -301,7 +314,7 @@ class Committer:
         return CommitOutcomeUnknownError(self._exchange.settings.url, reason, attempt=attempt)
 
 
-def _denial(body: bytes) -> str | None:
+def _denial(body: bytes, hide: Callable[[str], str]) -> str | None:
     """
     The words of an answer that says with a status of success that the commit failed; None for any other.
     """
@@ -311,7 +324,9 @@ def _denial(body: bytes) -> str | None:
         return None
     members: Members = found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
     if "events" not in members and (members.get("error") or members.get("success") is False):
-        return f"the server answers with success and an error: {str(members.get('error'))[:200]!r}"
+        # Secrets go first: a part of one, at the cut, would not be recognised.
+        words = to_one_line(hide(str(members.get("error"))), 200)
+        return f"the server answers with success and an error: '{words}'"
     return None
 
 

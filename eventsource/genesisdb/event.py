@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, final
 
+from eventsource.wire.failures import to_one_line
+
 
 @final
 class Event(Mapping[str, Any]):
@@ -56,7 +58,8 @@ class Event(Mapping[str, Any]):
     def __repr__(self) -> str:
         # Without the data: it may be personal, and logs are full of reprs.
         shown = {name: self._members.get(name) for name in ("id", "type", "subject", "time")}
-        return f"<Event {' '.join(f'{name}={value}' for name, value in shown.items())}>"
+        # Nor with anything that a terminal obeys: the texts are the server's.
+        return f"<Event {' '.join(f'{name}={to_one_line(str(value))}' for name, value in shown.items())}>"
 
     def __str__(self) -> str:
         # All of it, as `print` of an event of the official SDK shows it.

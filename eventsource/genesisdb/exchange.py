@@ -5,7 +5,6 @@ Requests and answers: prepared, sent, and their failures given names.
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,11 @@ from eventsource.errors import (
     RequestRefusedError,
     StoreClosedError,
     StoreUnavailableError,
-    WrongEventLoopError,
 )
 from eventsource.genesisdb.backoff import Backoff, read_retry_after
+from eventsource.genesisdb.body import SMALL_BYTES, check_media_type, parts, read_body
 from eventsource.genesisdb.loops import PerLoop
+from eventsource.genesisdb.own_client import OwnClient
 from eventsource.genesisdb.transport import LONG_LIVED, Transport
 from eventsource.wire.failures import read_failure
 from eventsource.wire.ndjson import LineSplitter
@@ -40,15 +40,6 @@ NDJSON = "application/x-ndjson"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 Lines = list[tuple[int, bytes]]
-
-# Nothing was sent when one of these is raised.
-NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
 
 _OK = range(200, 300)
 # Tried again, where that is harmless: the server is busy or starting, or one before it lost it.
@@ -172,7 +163,7 @@ class Exchange:
             raise ValueError(msg)
         self.settings = settings
         self.limits = limits
-        self._http = http
+        self._http = None if http is None else OwnClient(http, settings.url, settings.hide_token)
         self._transport = Transport(
             tls=tls, **({} if max_connections is None else {"max_connections": max_connections})
         )
@@ -184,8 +175,6 @@ class Exchange:
             "pool": limits.pool_s,
         }
         self._work: PerLoop[_Work] = PerLoop(_Work)
-        # An `httpx.AsyncClient` has connections of one loop of one process: that which uses it first.
-        self._http_place: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._is_closed = False
 
     @property
@@ -250,29 +239,43 @@ class Exchange:
 
     # Answers as a whole.
 
-    async def get(self, path: str, *, accept: str = JSON, tries: int | None = None) -> Reply:
+    async def get(
+        self, path: str, *, accept: str = JSON, tries: int | None = None, limit_bytes: int | None = None
+    ) -> Reply:
         """
         Ask for something; tried again where that may help.
+
+        Args:
+            limit_bytes: The largest answer that is believed, if that is less than `Limits.answer_bytes`.
 
         Raises:
             DamagedLineError: The answer is of another kind, such as a page.
             EventSourceError: As `failure` makes it, or no answer came.
         """
-        return await self._ask("GET", path, None, accept, tries)
+        return await self._ask("GET", path, None, accept, tries=tries, limit_bytes=limit_bytes)
 
     async def ask(self, path: str, body: bytes, *, accept: str = JSON) -> Reply:
         """
         Post a question, which changes nothing; otherwise as `get`.
         """
-        return await self._ask("POST", path, body, accept, None)
+        return await self._ask("POST", path, body, accept)
 
-    async def _ask(self, method: str, path: str, body: bytes | None, accept: str, tries: int | None) -> Reply:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        accept: str,
+        *,
+        tries: int | None = None,
+        limit_bytes: int | None = None,
+    ) -> Reply:
         backoff = Backoff()
         left = tries or self.limits.tries
         while True:
             left -= 1
             try:
-                reply = await self.send(method, path, body, accept=accept)
+                reply = await self.send(method, path, body, accept=accept, limit_bytes=limit_bytes)
             except httpx.TransportError as error:
                 if left <= 0 or self._is_closed:
                     raise self.unavailable(error) from error
@@ -293,7 +296,7 @@ class Exchange:
             EventSourceError: As `failure` makes it, or no answer came: then it may have been done.
         """
         try:
-            reply = await self.send("POST", path, body)
+            reply = await self.send("POST", path, body, limit_bytes=SMALL_BYTES)
         except httpx.TransportError as error:
             raise self.unavailable(error) from error
         if not reply.is_ok:
@@ -310,6 +313,7 @@ class Exchange:
         accept: str = JSON,
         idempotency_key: str | None = None,
         may_be_cut: bool = False,
+        limit_bytes: int | None = None,
     ) -> Reply:
         """
         Send once, and read the answer whatever its status.
@@ -317,9 +321,12 @@ class Exchange:
         Args:
             may_be_cut: The status alone is worth something.
 
+            limit_bytes: The largest answer that is held, if that is less than `Limits.answer_bytes`.
+
         Raises:
             httpx.TransportError: No answer, or not all of it.
             AnswerTooLargeError: More of it than is held in memory.
+            DamagedLineError: It is packed.
         """
         self.check_open()
         work = self._work.here()
@@ -327,8 +334,8 @@ class Exchange:
         try:
             response = await self._open(method, path, body, accept=accept, idempotency_key=idempotency_key)
             try:
-                return await self.reply(response)
-            except (httpx.TransportError, AnswerTooLargeError):
+                return await self.reply(response, limit_bytes=limit_bytes)
+            except (httpx.TransportError, AnswerTooLargeError, DamagedLineError):
                 if may_be_cut:
                     return Reply(response.status_code, response.headers, b"", is_cut=True)
                 raise
@@ -406,11 +413,12 @@ class Exchange:
         finally:
             await response.aclose()
 
-    async def reply(self, response: httpx.Response) -> Reply:
+    async def reply(self, response: httpx.Response, *, limit_bytes: int | None = None) -> Reply:
         """
         Read an answer to its end, one that was opened.
         """
-        return Reply(response.status_code, response.headers, await _read(response, self.limits.answer_bytes))
+        limit = self.limits.answer_bytes if limit_bytes is None else min(limit_bytes, self.limits.answer_bytes)
+        return Reply(response.status_code, response.headers, await read_body(response, limit))
 
     # Failures.
 
@@ -436,7 +444,7 @@ class Exchange:
         """
         if self._is_closed:
             return StoreClosedError(self.settings.url)
-        return StoreUnavailableError(self.settings.url, describe(error))
+        return StoreUnavailableError(self.settings.url, self.settings.hide_token(describe(error)))
 
     # Sending.
 
@@ -461,20 +469,7 @@ class Exchange:
             # httpx's own client would cost more than all the rest of a commit.
             request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
             return await self._transport.handle_async_request(request)
-        self._check_place()
-        request = self._http.build_request(method, url, headers=headers, content=body, extensions=extensions)
-        return await self._http.send(request, stream=True, follow_redirects=False)
-
-    def _check_place(self) -> None:
-        """
-        Refuse to send by a client of httpx that another event loop or process has used.
-        """
-        place = (os.getpid(), asyncio.get_running_loop())
-        if self._http_place is None:
-            self._http_place = place
-        elif self._http_place != place:
-            kind = "event loop" if self._http_place[0] == place[0] else "process"
-            raise WrongEventLoopError(self.settings.url, kind)
+        return await self._http.send(method, url, headers, body, extensions)
 
     def _prepare(self, path: str, accept: str, *, has_body: bool) -> tuple[httpx.URL, httpx.Headers]:
         key = (path, accept, has_body)
@@ -498,25 +493,6 @@ class Exchange:
         return self._prepared[key]
 
 
-def check_media_type(headers: httpx.Headers) -> None:
-    """
-    Refuse an answer that says of itself that it is something else than JSON, lines of it, or plain text.
-
-    A proxy or a web application at the same address answers anything with a page, and with 200.
-
-    Raises:
-        DamagedLineError: It does.
-    """
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type and media_type not in _PLAIN and "json" not in media_type:
-        shown = "".join(each for each in media_type if each.isprintable())[:80]
-        reason = f"the answer is {shown}, and not what a Genesis DB sends; is it the right URL?"
-        raise DamagedLineError(1, reason)
-
-
-_PLAIN = frozenset({"text/plain", "text/event-stream", "application/octet-stream"})
-
-
 def _wake(waiters: set[asyncio.Future[None]]) -> None:
     for waiter in waiters:
         if not waiter.done():
@@ -535,29 +511,6 @@ def stream_body(subject: str, options: Mapping[str, Any]) -> bytes:
     if options:
         body["options"] = dict(options)
     return to_canonical_json(body).encode()
-
-
-def parts(response: httpx.Response) -> AsyncIterator[bytes]:
-    """
-    The body as it comes, unpacked if something on the way has packed it.
-    """
-    # httpx's own reader costs as much as the transport; a body that is not packed needs none of it.
-    if "content-encoding" in response.headers:
-        return response.aiter_bytes()
-    stream = response.stream
-    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  for the type checkers
-    return stream.__aiter__()
-
-
-async def _read(response: httpx.Response, limit_bytes: int) -> bytes:
-    found: list[bytes] = []
-    size = 0
-    async for part in parts(response):
-        size += len(part)
-        if size > limit_bytes:
-            raise AnswerTooLargeError(limit_bytes)
-        found.append(part)
-    return found[0] if len(found) == 1 else b"".join(found)
 
 
 def describe(error: Exception) -> str:

@@ -28,7 +28,8 @@ from eventsource.domain.event_data import to_canonical_json
 from eventsource.errors import DamagedLineError, EventSourceError, StoreUnavailableError
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under, print_query, to_instant
 from eventsource.genesisdb.backoff import Backoff
-from eventsource.genesisdb.exchange import Lines, check_media_type, describe, parts, stream_body
+from eventsource.genesisdb.body import check_media_type, parts
+from eventsource.genesisdb.exchange import Lines, describe, stream_body
 from eventsource.genesisdb.read_back import read_event
 from eventsource.log import get_logger
 from eventsource.wire.ndjson import LineSplitter, is_heartbeat, read_value
@@ -104,11 +105,17 @@ class Following:
                 async for lines in history:
                     yield Batch(lines, is_caught_up=False)
             yield Batch([], is_caught_up=True)
+        is_told = not self._from_now
         while True:
+            if not is_told and not self._from_now:
+                # The first connection went before it could tell. The place is known, so from here on nothing is lost.
+                is_told = True
+                yield Batch([], is_caught_up=True)
             try:
                 async with aclosing(self._first() if self._from_now else self._live()) as live:
                     async for lines in live:
                         self._backoff.reset()
+                        is_told = True
                         yield Batch(lines, is_caught_up=True)
                         self._exchange.check_open()
             except (httpx.TransportError, StoreUnavailableError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from eventsource.genesisdb.connection import Waits
+from eventsource.genesisdb.answer import Waits
 from eventsource.genesisdb.loops import PerLoop
 from eventsource.genesisdb.pool import CLOSED, Origin, Pool
 

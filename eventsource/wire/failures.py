@@ -109,6 +109,11 @@ _BY_STATUS: dict[int, Callable[[str], EventSourceError]] = {
 # As much of an answer as is worth reading, and of a text as is worth showing.
 _MAX_BYTES = 16_384
 _MAX_TEXT = 1_000
+# The facts of an error: a query is as long as a server takes them.
+_MAX_FACT = 4096
+_MAX_QUERY = 64 * 1024
+_MAX_NUMBER = 2**63
+_MAX_CODE = 100
 
 
 def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ()) -> Failure:
@@ -172,7 +177,7 @@ def read_failure(
     code, text = members.get("code"), members.get("error")
     if not isinstance(text, str):
         text = hide(body[:_MAX_BYTES].decode(errors="replace"))
-    text = _to_one_line(text)
+    text = to_one_line(text)
     if status == _PRECONDITION_FAILED:
         return _read_precondition_failure(members, text, preconditions)
     row = _BY_CODE.get(code) if isinstance(code, str) else None
@@ -186,7 +191,8 @@ def read_failure(
         return _BY_STATUS[status](text)
     if code == errors.NotSupportedError.code and text:
         return errors.NotSupportedError(text)
-    return RequestRefusedError(text or "no explanation", status=status, refusal=code if isinstance(code, str) else "")
+    refusal = to_one_line(code, _MAX_CODE) if isinstance(code, str) else ""
+    return RequestRefusedError(text or "no explanation", status=status, refusal=refusal)
 
 
 def _without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
@@ -204,17 +210,46 @@ def _without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
             return value
 
 
-def _to_one_line(text: str) -> str:
+def to_one_line(text: str, most: int = _MAX_TEXT) -> str:
     r"""
     What a server said, fit for a message: on one line, of bounded length, and nothing that a terminal would obey.
 
-    >>> _to_one_line("not so" + chr(10) + "fast" + chr(27))
+    >>> to_one_line("not so" + chr(10) + "fast" + chr(27))
     'not so\\nfast\\x1b'
     """
-    line = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text.strip()
+    line = _escaped(text.strip()[: most + 1])
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _escaped(text: str, kept: str = "") -> str:
+    """
+    A text without control characters, marks that turn its direction, and half characters.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode("ascii") for each in text
     )
-    return _cut(line, _MAX_TEXT)
+
+
+def _readable(name: str, value: Any) -> Any:
+    """
+    A fact of an error, its text fit for a message. Line breaks stay in queries alone.
+
+    Raises:
+        TypeError: It is larger than such a fact is, or of another kind.
+    """
+    is_query = name == "query"
+    match value:
+        case str() if len(value) <= (_MAX_QUERY if is_query else _MAX_FACT):
+            return _escaped(value, "\n\t" if is_query else "")
+        case bool() | None:
+            return value
+        case int() | float() if abs(value) <= _MAX_NUMBER:
+            return value
+        case _:
+            message = "no fact of an error"
+            raise TypeError(message)
 
 
 _PRECONDITION_FAILED = 412
@@ -222,9 +257,12 @@ _PRECONDITION_FAILED = 412
 
 def _rebuild(row: _Row, details: Any, server: str) -> EventSourceError:
     given = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
-    facts = {name: given[name] for name in row.facts if name in given}
+    facts = {name: _readable(name, given[name]) for name in row.facts if name in given}
     make = cast("Any", row.error_class)
-    return cast("EventSourceError", make(server, **row.fixed, **facts) if row.named else make(**facts))
+    error = cast("EventSourceError", make(server, **row.fixed, **facts) if row.named else make(**facts))
+    # A fact of the wrong kind may show only in the text.
+    str(error)
+    return error
 
 
 def _precondition_failure(error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> Failure:
@@ -246,7 +284,7 @@ def _read_precondition_failure(
 
     def fact(name: str) -> str | None:
         value = facts.get(name)
-        return value if isinstance(value, str) else None
+        return to_one_line(value) if isinstance(value, str) else None
 
     subject, expected = fact("subject"), fact("expected") or "it to hold"
     query = name = None
@@ -295,7 +333,7 @@ def _told_precondition(told: Any, preconditions: Sequence[Precondition | str]) -
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(preconditions):
         # A Genesis DB may not say which, but if there was one only it was that one.
         index = 0 if len(preconditions) == 1 else None
-    return index, kind if isinstance(kind, str) else None
+    return index, to_one_line(kind, _MAX_CODE) if isinstance(kind, str) else None
 
 
 def _read_object(body: bytes) -> dict[str, Any]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # An event takes less than 64 KiB; the row of a query may be a list of many.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
+_WINDOW_BYTES = 64 * 1024
+
 HEARTBEAT = b'{"payload":""}'
 
 
@@ -38,8 +40,7 @@ class LineSplitter:
         self._skips_heartbeats = skips_heartbeats
         self._max_line_bytes = max_line_bytes
         # The line that has begun.
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._begun = bytearray()
         self._number = 0
 
     def feed(self, part: bytes) -> list[tuple[int, bytes]]:
@@ -49,12 +50,16 @@ class LineSplitter:
         Raises:
             DamagedLineError: A line is too long.
         """
-        *complete, rest = part.split(b"\n")
-        found = list(self._lines(complete)) if complete else []
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            self._check_length(self._size, self._number + 1)
+        found: list[tuple[int, bytes]] = []
+        # A window at a time: lists of the lines of a part that is all line breaks would be many times its size.
+        for start in range(0, len(part), _WINDOW_BYTES):
+            window = part if len(part) <= _WINDOW_BYTES else part[start : start + _WINDOW_BYTES]
+            *complete, rest = window.split(b"\n")
+            if complete:
+                found += self._lines(complete)
+            if rest:
+                self._begun += rest
+                self._check_length(len(self._begun), self._number + 1)
         return found
 
     @property
@@ -68,7 +73,7 @@ class LineSplitter:
         """
         The line that has begun and has no end, with its number.
         """
-        return self._number + 1, _content(b"".join(self._parts))
+        return self._number + 1, _content(bytes(self._begun))
 
     def finish(self) -> None:
         """
@@ -77,14 +82,14 @@ class LineSplitter:
         Raises:
             DamagedLineError: The last line has no end: it was cut.
         """
-        if b"".join(self._parts).strip():
+        if self._begun.strip():
             reason = "the answer ends within it"
             raise DamagedLineError(self._number + 1, reason)
 
     def _lines(self, complete: list[bytes]) -> Iterator[tuple[int, bytes]]:
-        complete[0] = b"".join([*self._parts, complete[0]])
-        self._parts.clear()
-        self._size = 0
+        if self._begun:
+            complete[0] = bytes(self._begun) + complete[0]
+            self._begun.clear()
         for line in complete:
             self._number += 1
             self._check_length(len(line), self._number)
