@@ -425,3 +425,18 @@ async def test_a_connection_closed_behind_the_request_leaves_a_commit_in_doubt()
 
         assert len(stub.of("/commit")) == 2
         assert stub.connections == 1
+
+
+@pytest.mark.parametrize("date", ["Wed, 21 Oct 2026 07:28600199999", "Wed, 21 Oct 99999 07:28:00 GMT", "1" * 5000])
+async def test_a_retry_after_that_no_calendar_has_is_left_out(date: str) -> None:
+    """
+    The refusal stays a refusal.
+    """
+
+    async def answer(request: Request, talk: Talk) -> None:
+        del request
+        await talk.answer(status="429 Too Many", headers=f"Retry-After: {date}\r\n")
+
+    async with serving(answer) as stub, Client(stub.url, limits=LIMITS) as client:
+        with pytest.raises(EventSourceError, match="429"):
+            await client.status()
