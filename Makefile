@@ -24,7 +24,7 @@ UVLOOP_TESTS ?= tests/commands tests/contract tests/erasure tests/genesisdb test
 
 # What `make test-immudb` runs: each test makes a database and users of its own, and leaves them.
 IMMUDB_URL ?=
-IMMUDB_TESTS := tests/immudb/test_suite.py tests/immudb/test_refusals.py tests/immudb/test_answers.py
+IMMUDB_TESTS := $(addprefix tests/immudb/test_,suite.py entries.py refusals.py answers.py)
 
 VENV := .venv
 PEERS := .venv-peers
