@@ -11,8 +11,7 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, and_, 
 from sqlalchemy.exc import IntegrityError
 
 from eventsource.commands.snapshots.snapshot_store import KEPT_FINGERPRINTS, FoundSnapshot
-from eventsource.domain.snapshots.fingerprint import digest
-from eventsource.domain.snapshots.snapshot import Snapshot
+from eventsource.domain.snapshots.snapshot import Snapshot, digest
 from eventsource.subscriptions.checkpoint import create_tables
 
 if TYPE_CHECKING:

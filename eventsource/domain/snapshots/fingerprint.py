@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-import hashlib
 import sys
 import types
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 
 from eventsource.domain.event_type import event_types
 from eventsource.domain.snapshots.aggregate_state import state_types
+from eventsource.domain.snapshots.snapshot import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,18 +63,6 @@ def fingerprint_of(aggregate_class: type[Aggregate]) -> Fingerprint:
     """
     declared = event_types.upcasters_declared
     return Fingerprint(digest(*_facts(aggregate_class)), declared)
-
-
-def digest(*parts: str) -> str:
-    """
-    One short text for several, in their order.
-    """
-    summary = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "backslashreplace")
-        summary.update(b"%d:" % len(data))
-        summary.update(data)
-    return summary.hexdigest()
 
 
 def _facts(aggregate_class: type[Aggregate]) -> Iterator[str]:

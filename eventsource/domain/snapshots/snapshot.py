@@ -4,11 +4,10 @@ Snapshots: the state of an aggregate at a version, saved so that the events up t
 
 from __future__ import annotations
 
+import hashlib
 from typing import final
 
 import attrs
-
-from eventsource.domain.snapshots.fingerprint import digest
 
 
 @final
@@ -67,3 +66,15 @@ def _checksum_of(snapshot: Snapshot) -> str:
         snapshot.last_event_hash,
         snapshot.state,
     )
+
+
+def digest(*parts: str) -> str:
+    """
+    One short text for several, in their order.
+    """
+    summary = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "backslashreplace")
+        summary.update(b"%d:" % len(data))
+        summary.update(data)
+    return summary.hexdigest()
