@@ -69,7 +69,7 @@ SERVER: Final[Mapping[str, int]] = {
     "eventsource.server.queries._HELD_BYTES": 200,
     "eventsource.server.administration._EVENTS_AT_A_TIME": 5,
     "eventsource.server.exchange._BLOCK_BYTES": 256,
-    "eventsource.server.bodies._SMALL_BYTES": 200,
+    "eventsource.server.bodies._SMALL_BYTES": 1_000,
     # What is kept for observers who are late.
     "eventsource.server.tail._MAX_KEPT_BYTES": 4_096,
     "eventsource.server.tail._KEPT_PRINTED": 2,
