@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator
 
     from eventsource.domain.event import Event
-    from eventsource.domain.evolution.reading import OlderForm
-    from eventsource.domain.evolution.upcaster import Upcaster
+    from eventsource.domain.evolution.reading import OlderForm, Upcaster
 
 
 _NUMBERS: Final = itertools.count()

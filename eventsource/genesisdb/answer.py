@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import httptools
 import httpx
@@ -18,7 +18,6 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from eventsource.genesisdb.connection import Connection
 
 # The final head and all before it: blank lines and interim answers. Servers send less than a tenth of it.
 MAX_HEAD_BYTES = 64 * 1024
@@ -62,6 +61,36 @@ class Waits:
     def __init__(self, read_s: float | None, write_s: float | None) -> None:
         self.read_s = read_s
         self.write_s = write_s
+
+
+class Source(Protocol):
+    """
+    The connection that an answer comes from.
+    """
+
+    def check_process(self) -> None:
+        """
+        Refuse to read in a process that was forked.
+        """
+        ...
+
+    def pause(self) -> None:
+        """
+        Read nothing more until `resume`.
+        """
+        ...
+
+    def resume(self) -> None:
+        """
+        Read on.
+        """
+        ...
+
+    def abort(self) -> None:
+        """
+        Let go of the connection at once.
+        """
+        ...
 
 
 class Answer(httpx.AsyncByteStream):
@@ -108,7 +137,7 @@ class Answer(httpx.AsyncByteStream):
         "waits",
     )
 
-    def __init__(self, connection: Connection, method: str, waits: Waits) -> None:
+    def __init__(self, connection: Source, method: str, waits: Waits) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._method = method

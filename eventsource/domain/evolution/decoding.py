@@ -21,8 +21,7 @@ from eventsource.errors import EventDecodingError, NewerEventError, UnknownEvent
 
 if TYPE_CHECKING:
     from eventsource.domain.event import Event, RecordedEvent
-    from eventsource.domain.evolution.reading import Reading
-    from eventsource.domain.evolution.upcaster import Data
+    from eventsource.domain.evolution.reading import Data, Reading
 
 # Stored only with events whose class has been through versions. Looking for it is what a plain event pays, so that
 # one written by a newer program is never read as if it were of today.

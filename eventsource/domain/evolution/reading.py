@@ -1,23 +1,64 @@
 """
-Readings: what the versions of one stored type become.
+Upcasters, and what the versions of one stored type become by them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, final
 
 import attrs
 
 from eventsource.domain.event_data import to_canonical_json
 from eventsource.domain.evolution.erased import HELD, HELD_KEY
 from eventsource.domain.metadata import Metadata
+from eventsource.domain.plain_call import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from eventsource.domain.event import Event
-    from eventsource.domain.evolution.upcaster import Upcaster
 
+
+# Event data as it was stored: camelCase members, without metadata.
+Data: TypeAlias = dict[str, Any]
+
+
+@final
+@attrs.frozen
+class Upcaster:
+    """
+    How data of one version of one stored type is read.
+
+    Attributes:
+        stored_type: The type name that is stored.
+
+        version: The version of that type which it takes.
+
+        function: The pure function that makes it.
+
+        places: The type names and versions that the data it gives may be of.
+
+        gives_pairs: Whether the function gives pairs of class and data; otherwise data alone, or None.
+
+        keeps: The members of the data that have the same name and meaning before and after.
+    """
+
+    stored_type: str
+    version: int
+    function: Callable[[Data], Any]
+    places: tuple[tuple[str, int], ...]
+    gives_pairs: bool = False
+    keeps: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """
+        What messages call it.
+        """
+        return f"{self.function.__module__}.{name_of(self.function)}"
+
+
+if TYPE_CHECKING:
     Classes = Mapping[str, type[Event]]
     Upcasters = Mapping[str, Mapping[int, Upcaster]]
 

@@ -5,11 +5,10 @@ Upcasters: old event data made into data of today, on reading. What is stored ne
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final, overload
-
-import attrs
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from eventsource.domain.event_type import event_types
+from eventsource.domain.evolution.reading import Data, Upcaster
 from eventsource.domain.plain_call import check_is_plain, name_of
 from eventsource.errors import DeclarationError
 
@@ -18,49 +17,11 @@ if TYPE_CHECKING:
 
     from eventsource.domain.event import Event
 
-# Event data as it was stored: camelCase members, without metadata.
-Data: TypeAlias = dict[str, Any]
-
 # A class, at version 1, or a class and the version of it that the upcaster gives.
 Target: TypeAlias = "type[Event] | tuple[type[Event], int]"
 
 _Step = TypeVar("_Step", bound="Callable[[Data], Data | None]")
 _Split = TypeVar("_Split", bound="Callable[[Data], Iterable[tuple[type[Event], Data]]]")
-
-
-@final
-@attrs.frozen
-class Upcaster:
-    """
-    How data of one version of one stored type is read.
-
-    Attributes:
-        stored_type: The type name that is stored.
-
-        version: The version of that type which it takes.
-
-        function: The pure function that makes it.
-
-        places: The type names and versions that the data it gives may be of.
-
-        gives_pairs: Whether the function gives pairs of class and data; otherwise data alone, or None.
-
-        keeps: The members of the data that have the same name and meaning before and after.
-    """
-
-    stored_type: str
-    version: int
-    function: Callable[[Data], Any]
-    places: tuple[tuple[str, int], ...]
-    gives_pairs: bool = False
-    keeps: frozenset[str] = frozenset()
-
-    @property
-    def name(self) -> str:
-        """
-        What messages call it.
-        """
-        return f"{self.function.__module__}.{name_of(self.function)}"
 
 
 @overload

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eventsource.domain.event import Event, RecordedEvent
-    from eventsource.domain.evolution.reading import Reading
-    from eventsource.domain.evolution.upcaster import Data, Upcaster
+    from eventsource.domain.evolution.reading import Data, Reading, Upcaster
 
 
 def upcast(recorded: RecordedEvent, reading: Reading, version: int, data: Data) -> Iterator[Event]:

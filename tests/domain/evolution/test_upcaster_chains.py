@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eventsource import DeclarationError, Event, EventTypes, upcaster
-from eventsource.domain.evolution.upcaster import Upcaster
+from eventsource.domain.evolution.reading import Upcaster
 
 Data = dict[str, Any]
 NAME = "io.example.test.chains"
