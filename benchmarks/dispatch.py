@@ -33,7 +33,7 @@ from eventsource import (
     UnitOfWork,
     decide,
 )
-from eventsource.domain.guards.command_guard import not_carried_out
+from eventsource.guards.command_guard import not_carried_out
 from eventsource.store.genesisdb import GenesisDBEventStore
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ import attrs
 from benchmarks.bank import Account, AccountOpened, MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
 from eventsource import EmbeddedEventStore, NewEvent, QueryBudgetError, QueryIsTrue, RecordedEvent, events
-from eventsource.domain.guards.query_text import read_query
+from eventsource.gdbql.prepared import read_query
 from eventsource.store.commit import check_preconditions
 from eventsource.store.embedded.file import open_for_writing
 from eventsource.store.embedded.files import StoreFiles

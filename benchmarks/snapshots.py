@@ -30,7 +30,7 @@ from eventsource import (
     SqlSnapshotStore,
     handles,
 )
-from eventsource.domain.snapshots.state_codec import StateCodec
+from eventsource.aggregates.state_codec import StateCodec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -42,13 +42,15 @@ MODULES = (
 
 ROOMS = {
     "store": "Stores",
-    "domain": "Events, aggregates, rules",
-    "commands": "Commands and loading",
+    "events": "Events",
+    "aggregates": "Aggregates",
+    "guards": "Preconditions and rules",
+    "commands": "Commands",
     "projections": "Read models",
     "processes": "Processes",
     "erasure": "Erasing",
     "gdbql": "Queries",
-    "errors": "Errors",
+    "root_error": "Errors of every kind",
 }
 
 
@@ -81,7 +83,7 @@ def _names(module: ModuleType) -> list[str]:
 def _room(thing: object) -> str:
     found = getattr(thing, "__module__", "") or type(thing).__module__
     parts = found.split(".")
-    return parts[1] if len(parts) > 1 and parts[0] == "eventsource" else "domain"
+    return parts[1] if len(parts) > 1 and parts[0] == "eventsource" else "events"
 
 
 def _table(module: ModuleType, names: list[str]) -> Iterator[str]:

@@ -1,129 +1,129 @@
-from .commands.context import (
+from .aggregates.context import (
     current_metadata as current_metadata,
     with_metadata as with_metadata,
 )
-from .commands.decide import (
+from .aggregates.transacting import (
     decide as decide,
 )
-from .commands.dispatching.command import (
+from .commands.command import (
     Command as Command,
 )
-from .commands.dispatching.dispatcher import (
+from .commands.dispatcher import (
     Dispatcher as Dispatcher,
 )
-from .commands.dispatching.result import (
+from .commands.execution import (
     CommandResult as CommandResult,
 )
-from .commands.loading import (
+from .aggregates.loader import (
     Loader as Loader,
 )
-from .commands.past import (
+from .aggregates.history import (
     Change as Change,
     Difference as Difference,
     HistoryEntry as HistoryEntry,
 )
-from .commands.repository import (
+from .aggregates.repository import (
     Repository as Repository,
 )
-from .commands.retry import (
+from .aggregates.transacting import (
     RetryPolicy as RetryPolicy,
 )
-from .commands.snapshots.aggregate_cache import (
+from .aggregates.cache import (
     AggregateCache as AggregateCache,
 )
-from .commands.snapshots.snapshot_store import (
+from .aggregates.snapshot_stores import (
     FoundSnapshot as FoundSnapshot,
     InMemorySnapshotStore as InMemorySnapshotStore,
     SnapshotStore as SnapshotStore,
 )
-from .commands.snapshots.snapshots import (
+from .aggregates.snapshots import (
     Snapshots as Snapshots,
 )
-from .commands.snapshots.sql_snapshot_store import (
+from .aggregates.snapshot_stores import (
     SqlSnapshotStore as SqlSnapshotStore,
 )
-from .commands.unit_of_work import (
+from .aggregates.unit_of_work import (
     UnitOfWork as UnitOfWork,
 )
-from .domain.aggregates.aggregate import (
+from .aggregates.aggregate import (
     Aggregate as Aggregate,
 )
-from .domain.aggregates.decider import (
+from .aggregates.decider import (
     Decider as Decider,
 )
-from .domain.aggregates.decision_state import (
+from .aggregates.decision_state import (
     DecisionState as DecisionState,
 )
-from .domain.aggregates.handler import (
+from .events.handlers import (
     handles as handles,
 )
-from .domain.aggregates.period_aggregate import (
+from .aggregates.periods import (
     PeriodAggregate as PeriodAggregate,
 )
-from .domain.event import (
+from .events.event import (
     Event as Event,
     NewEvent as NewEvent,
     RecordedEvent as RecordedEvent,
 )
-from .domain.event_type import (
+from .events.event_types import (
     EventTypes as EventTypes,
     event_types as event_types,
     stored_types_of as stored_types_of,
 )
-from .domain.evolution.erased import (
+from .events.personal_data import (
     Erased as Erased,
 )
-from .domain.evolution.subject_erased import (
+from .events.subject_erased import (
     SubjectErased as SubjectErased,
 )
-from .domain.evolution.upcaster import (
+from .events.upcasters import (
     upcaster as upcaster,
 )
-from .domain.guards.event_proxy import (
+from .guards.event_proxy import (
     one_of as one_of,
 )
-from .domain.guards.guard import (
+from .guards.guard import (
     Guard as Guard,
     all_of as all_of,
     events as events,
 )
-from .domain.guards.rule import (
+from .guards.rules import (
     rule as rule,
 )
-from .domain.metadata import (
+from .events.metadata import (
     Metadata as Metadata,
 )
-from .domain.precondition import (
+from .guards.preconditions import (
     Precondition as Precondition,
     QueryIsTrue as QueryIsTrue,
     SubjectExists as SubjectExists,
     SubjectIsAtVersion as SubjectIsAtVersion,
     SubjectIsNew as SubjectIsNew,
 )
-from .domain.processes.reaction import (
+from .processes.reaction import (
     own_command as own_command,
 )
-from .domain.processes.process_manager import (
+from .processes.process_manager import (
     ProcessManager as ProcessManager,
 )
-from .domain.processes.reaction import (
+from .processes.reaction import (
     Refusal as Refusal,
     on_refusal as on_refusal,
     on_timer as on_timer,
     reacts as reacts,
     starts as starts,
 )
-from .domain.snapshots.snapshot import (
+from .aggregates.snapshot import (
     Snapshot as Snapshot,
 )
-from .domain.snapshots.snapshot_policy import (
+from .aggregates.snapshot import (
     At as At,
     EveryEvents as EveryEvents,
     SinceSnapshot as SinceSnapshot,
     SlowerThan as SlowerThan,
     SnapshotPolicy as SnapshotPolicy,
 )
-from .domain.subject import (
+from .events.subject import (
     Subject as Subject,
 )
 from .erasure.erase import (
@@ -137,37 +137,56 @@ from .erasure.plan import (
 from .erasure.purging import (
     purging as purging,
 )
-from .errors import (
-    AddressUnavailableError as AddressUnavailableError,
+from .aggregates.errors import (
     AggregateExistsError as AggregateExistsError,
     AggregateInCommitError as AggregateInCommitError,
     AggregateNotFoundError as AggregateNotFoundError,
     AggregateReadOnlyError as AggregateReadOnlyError,
-    AlreadyNotarisedError as AlreadyNotarisedError,
-    AnswerTooLargeError as AnswerTooLargeError,
-    BackupInvalidError as BackupInvalidError,
-    CheckpointMismatchError as CheckpointMismatchError,
-    CheckpointMissingError as CheckpointMissingError,
-    ClientSettingError as ClientSettingError,
+    ConflictError as ConflictError,
+    PeriodClosedError as PeriodClosedError,
+    RuleBrokenError as RuleBrokenError,
+    UnitOfWorkClosedError as UnitOfWorkClosedError,
+    UnstorableStateError as UnstorableStateError,
+)
+from .commands.errors import (
     CommandError as CommandError,
     CommandIdReusedError as CommandIdReusedError,
     CommandLeavesNoTraceError as CommandLeavesNoTraceError,
     CommandNotHandledError as CommandNotHandledError,
-    CommitOutcomeUnknownError as CommitOutcomeUnknownError,
-    ConflictError as ConflictError,
-    DamagedLineError as DamagedLineError,
-    DeclarationError as DeclarationError,
-    ErasedDataRemainsError as ErasedDataRemainsError,
-    ErasureUnfinishedError as ErasureUnfinishedError,
+    ResultNotSeenError as ResultNotSeenError,
+    UnstorableCommandError as UnstorableCommandError,
+)
+from .events.errors import (
     EventDecodingError as EventDecodingError,
     EventError as EventError,
-    EventNotFoundError as EventNotFoundError,
-    EventSourceError as EventSourceError,
     EventTooLargeError as EventTooLargeError,
-    ForbiddenError as ForbiddenError,
-    GuardError as GuardError,
-    HandlerTransactionError as HandlerTransactionError,
-    IdempotencyKeyReusedError as IdempotencyKeyReusedError,
+    MalformedEventError as MalformedEventError,
+    NewerEventError as NewerEventError,
+    NotAnEventError as NotAnEventError,
+    NotOneEventError as NotOneEventError,
+    ReservedNameError as ReservedNameError,
+    SchemaBudgetError as SchemaBudgetError,
+    SchemaViolationError as SchemaViolationError,
+    UnknownEventTypeError as UnknownEventTypeError,
+    UnstorableDataError as UnstorableDataError,
+    UnstorableEventError as UnstorableEventError,
+    UpcastingError as UpcastingError,
+)
+from .gdbql.errors import (
+    QueryBudgetError as QueryBudgetError,
+    QueryError as QueryError,
+    QueryLimitError as QueryLimitError,
+    QueryStructureError as QueryStructureError,
+    QuerySyntaxError as QuerySyntaxError,
+    QueryValueError as QueryValueError,
+)
+from .genesisdb.errors import (
+    AnswerTooLargeError as AnswerTooLargeError,
+    ClientSettingError as ClientSettingError,
+    WrongEventLoopError as WrongEventLoopError,
+)
+from .guards.errors import GuardError as GuardError, PreconditionFailedError as PreconditionFailedError
+from .immudb.errors import (
     ImmudbClosedError as ImmudbClosedError,
     ImmudbError as ImmudbError,
     ImmudbExistsError as ImmudbExistsError,
@@ -182,36 +201,32 @@ from .errors import (
     ImmudbRefusedError as ImmudbRefusedError,
     ImmudbUnavailableError as ImmudbUnavailableError,
     InvalidImmudbUrlError as InvalidImmudbUrlError,
-    InvalidJsonError as InvalidJsonError,
+    NotBytesError as NotBytesError,
+    PasswordPolicyError as PasswordPolicyError,
+    RollbackError as RollbackError,
+    ServerDamagedError as ServerDamagedError,
+    StateSignatureError as StateSignatureError,
+    TrustMissingError as TrustMissingError,
+    TrustUnreadableError as TrustUnreadableError,
+    VerificationError as VerificationError,
+)
+from .notary.errors import (
+    AlreadyNotarisedError as AlreadyNotarisedError,
     InvalidLedgerUrlError as InvalidLedgerUrlError,
-    InvalidRequestError as InvalidRequestError,
-    InvalidSchemaError as InvalidSchemaError,
-    InvalidStoreUrlError as InvalidStoreUrlError,
-    InvalidSubjectError as InvalidSubjectError,
     LedgerClosedError as LedgerClosedError,
     LedgerLockedError as LedgerLockedError,
     LedgerReadOnlyError as LedgerReadOnlyError,
     LedgerRefusedError as LedgerRefusedError,
     LedgerUnavailableError as LedgerUnavailableError,
-    MalformedEventError as MalformedEventError,
-    MissingExtraError as MissingExtraError,
-    NewerEventError as NewerEventError,
     NotALedgerError as NotALedgerError,
-    NotAReadModelDatabaseError as NotAReadModelDatabaseError,
-    NotAStoreError as NotAStoreError,
-    NotAnEventError as NotAnEventError,
-    NotBytesError as NotBytesError,
     NotNotarisedError as NotNotarisedError,
-    NotOneEventError as NotOneEventError,
-    NotSeenError as NotSeenError,
-    NotSupportedError as NotSupportedError,
     NotaryBookError as NotaryBookError,
     NotaryError as NotaryError,
     NotaryNotRunningError as NotaryNotRunningError,
-    PasswordPolicyError as PasswordPolicyError,
-    PeriodClosedError as PeriodClosedError,
-    PersonalDataRemainsError as PersonalDataRemainsError,
-    PreconditionFailedError as PreconditionFailedError,
+    SignedHeadError as SignedHeadError,
+    TamperedError as TamperedError,
+)
+from .processes.errors import (
     ProcessCompletedError as ProcessCompletedError,
     ProcessError as ProcessError,
     ProcessManagerFailedError as ProcessManagerFailedError,
@@ -219,67 +234,77 @@ from .errors import (
     ProcessNotFoundError as ProcessNotFoundError,
     ProcessNotParkedError as ProcessNotParkedError,
     ProcessNotStartedError as ProcessNotStartedError,
-    ProjectionError as ProjectionError,
+    RefusalUnansweredError as RefusalUnansweredError,
+    UndeclaredCommandError as UndeclaredCommandError,
+)
+from .projections.errors import (
+    CheckpointMismatchError as CheckpointMismatchError,
+    CheckpointMissingError as CheckpointMissingError,
+    ErasedDataRemainsError as ErasedDataRemainsError,
+    HandlerTransactionError as HandlerTransactionError,
     ProjectorChangedError as ProjectorChangedError,
     ProjectorFailedError as ProjectorFailedError,
     ProjectorNotRunningError as ProjectorNotRunningError,
     ProjectorOutdatedError as ProjectorOutdatedError,
     ProjectorSupersededError as ProjectorSupersededError,
-    QueryBudgetError as QueryBudgetError,
-    QueryError as QueryError,
-    QueryLimitError as QueryLimitError,
-    QueryStructureError as QueryStructureError,
-    QuerySyntaxError as QuerySyntaxError,
-    QueryValueError as QueryValueError,
-    ReadModelDatabaseError as ReadModelDatabaseError,
-    ReadModelDatabaseUrlError as ReadModelDatabaseUrlError,
     ReadModelInUseError as ReadModelInUseError,
     ReadModelIncompleteError as ReadModelIncompleteError,
-    RefusalUnansweredError as RefusalUnansweredError,
-    RequestError as RequestError,
-    RequestRefusedError as RequestRefusedError,
-    RequestTooLargeError as RequestTooLargeError,
-    ResultNotSeenError as ResultNotSeenError,
-    ReservedNameError as ReservedNameError,
-    RollbackError as RollbackError,
-    RuleBrokenError as RuleBrokenError,
-    SchemaBudgetError as SchemaBudgetError,
-    SchemaExistsError as SchemaExistsError,
-    SchemaMismatchError as SchemaMismatchError,
-    SchemaViolationError as SchemaViolationError,
-    ServerDamagedError as ServerDamagedError,
-    SignedHeadError as SignedHeadError,
-    StateSignatureError as StateSignatureError,
-    StoreClosedError as StoreClosedError,
-    StoreCorruptedError as StoreCorruptedError,
+    TableTakenError as TableTakenError,
+    UnfinishedEffectsError as UnfinishedEffectsError,
+)
+from .root_error import (
+    DeclarationError as DeclarationError,
+    EventSourceError as EventSourceError,
+    InvalidSubjectError as InvalidSubjectError,
+    MissingExtraError as MissingExtraError,
     StoreError as StoreError,
+    UnsafeFileError as UnsafeFileError,
+)
+from .store.errors import (
+    NotAStoreError as NotAStoreError,
+    PersonalDataRemainsError as PersonalDataRemainsError,
+    SchemaMismatchError as SchemaMismatchError,
     StoreFileLostError as StoreFileLostError,
     StoreForkedError as StoreForkedError,
     StoreFormatError as StoreFormatError,
-    StoreFullError as StoreFullError,
     StoreLockedError as StoreLockedError,
+)
+from .subscriptions.errors import (
+    NotAReadModelDatabaseError as NotAReadModelDatabaseError,
+    NotSeenError as NotSeenError,
+    ProjectionError as ProjectionError,
+    ReadModelDatabaseError as ReadModelDatabaseError,
+    ReadModelDatabaseUrlError as ReadModelDatabaseUrlError,
+)
+from .wire.errors import (
+    BackupInvalidError as BackupInvalidError,
+    CommitOutcomeUnknownError as CommitOutcomeUnknownError,
+    DamagedLineError as DamagedLineError,
+    ErasureUnfinishedError as ErasureUnfinishedError,
+    EventNotFoundError as EventNotFoundError,
+    IdempotencyKeyReusedError as IdempotencyKeyReusedError,
+    InvalidSchemaError as InvalidSchemaError,
+    InvalidStoreUrlError as InvalidStoreUrlError,
+    NotSupportedError as NotSupportedError,
+    SchemaExistsError as SchemaExistsError,
+    StoreClosedError as StoreClosedError,
+    StoreCorruptedError as StoreCorruptedError,
+    StoreFullError as StoreFullError,
     StoreNotEmptyError as StoreNotEmptyError,
     StoreReadOnlyError as StoreReadOnlyError,
     StoreUnavailableError as StoreUnavailableError,
     SubjectNotFoundError as SubjectNotFoundError,
-    TableTakenError as TableTakenError,
-    TamperedError as TamperedError,
-    TrustMissingError as TrustMissingError,
-    TrustUnreadableError as TrustUnreadableError,
+)
+from .wire.request_errors import (
+    AddressUnavailableError as AddressUnavailableError,
+    ForbiddenError as ForbiddenError,
+    InvalidJsonError as InvalidJsonError,
+    InvalidRequestError as InvalidRequestError,
+    RequestError as RequestError,
+    RequestRefusedError as RequestRefusedError,
+    RequestTooLargeError as RequestTooLargeError,
     UnauthenticatedError as UnauthenticatedError,
-    UndeclaredCommandError as UndeclaredCommandError,
-    UnfinishedEffectsError as UnfinishedEffectsError,
-    UnitOfWorkClosedError as UnitOfWorkClosedError,
-    UnknownEventTypeError as UnknownEventTypeError,
-    UnsafeFileError as UnsafeFileError,
     UnsafeTokenError as UnsafeTokenError,
-    UnstorableCommandError as UnstorableCommandError,
-    UnstorableDataError as UnstorableDataError,
-    UnstorableEventError as UnstorableEventError,
-    UnstorableStateError as UnstorableStateError,
-    UpcastingError as UpcastingError,
-    VerificationError as VerificationError,
-    WrongEventLoopError as WrongEventLoopError,
 )
 from .processes.overview import (
     ProcessOverview as ProcessOverview,
@@ -300,7 +325,7 @@ from .projections.worker import (
     Worker as Worker,
     rebuild as rebuild,
 )
-from .store.connect import (
+from .store.opening import (
     connect as connect,
 )
 from .store.embedded.store import (

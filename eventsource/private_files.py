@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from filelock import FileLock
 
-from eventsource.errors import UnsafeFileError
 from eventsource.log import get_logger
+from eventsource.root_error import UnsafeFileError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

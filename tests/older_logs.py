@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eventsource import NewEvent
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.domain.reserved import written_by_library
+from eventsource.events.canonical_json import to_canonical_json
+from eventsource.events.reserved import written_by_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ from eventsource.cli.failures import ExitCode
 from eventsource.cli.options import Json, StoreUrl
 from eventsource.cli.output import escape, is_terminal, write_json, write_lines
 from eventsource.cli.signals import run
-from eventsource.errors import StoreCorruptedError
-from eventsource.store.connect import connect
 from eventsource.store.interface import MAX_AUDIT_PROBLEMS, AuditProblem, AuditReport
+from eventsource.store.opening import connect
+from eventsource.wire.errors import StoreCorruptedError
 
 
 class Problem(BaseModel):

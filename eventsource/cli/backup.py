@@ -22,12 +22,14 @@ from eventsource.cli.failures import CommandError, ExitCode, OutputError
 from eventsource.cli.options import Json, StoreUrl, WritableStoreUrl
 from eventsource.cli.output import escape, is_terminal, to_json, write_error, write_json, write_lines
 from eventsource.cli.signals import run
-from eventsource.errors import BackupInvalidError, InvalidJsonError, StoreNotEmptyError, UnsafeFileError
 from eventsource.private_files import look, replacing
-from eventsource.store.connect import connect
+from eventsource.root_error import UnsafeFileError
+from eventsource.store.opening import connect
 from eventsource.store.restoring import BackupReader
 from eventsource.wire.backup import BEGIN, CHECK_MEMBER, RECORD_MEMBER, framed
+from eventsource.wire.errors import BackupInvalidError, StoreNotEmptyError
 from eventsource.wire.json_array import read_numbered_array
+from eventsource.wire.request_errors import InvalidJsonError
 from eventsource.wire.strict_json import read_json
 
 _BLOCK_BYTES: Final = 256 * 1024

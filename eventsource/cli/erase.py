@@ -14,25 +14,25 @@ import typer
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import inspect
 
+from eventsource.aggregates.context import with_metadata
+from eventsource.aggregates.snapshot_stores import SNAPSHOT_TABLE, SqlSnapshotStore
 from eventsource.cli.database import is_missing, open_database
 from eventsource.cli.failures import CommandError, ExitCode
 from eventsource.cli.loading import load_event_classes, load_projectors
 from eventsource.cli.options import Json, WritableStoreUrl
 from eventsource.cli.output import escape, write_error, write_json, write_lines
 from eventsource.cli.signals import run
-from eventsource.commands.context import with_metadata
-from eventsource.commands.snapshots.sql_snapshot_store import SNAPSHOT_TABLE, SqlSnapshotStore
-from eventsource.domain.evolution.subject_erased import erasures_of
-from eventsource.domain.metadata import Metadata
-from eventsource.domain.subject import Subject
 from eventsource.erasure import Erasure, ErasurePlan, erase_subject, plan_erasure
 from eventsource.erasure.plan import Consequence
-from eventsource.errors import NotSeenError
+from eventsource.events.metadata import Metadata
+from eventsource.events.subject import Subject
+from eventsource.events.subject_erased import erasures_of
 from eventsource.projections.database import ReadModelDatabase
 from eventsource.projections.erasures import load_notes
 from eventsource.projections.projector import Projector
-from eventsource.store.connect import connect
 from eventsource.store.interface import EventStore
+from eventsource.store.opening import connect
+from eventsource.subscriptions.errors import NotSeenError
 
 OptionalDatabaseUrl = Annotated[
     str | None,

@@ -13,47 +13,34 @@ import typer
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from eventsource.errors import (
-    BackupInvalidError,
-    CommandNotHandledError,
-    DeclarationError,
-    EventDecodingError,
-    EventError,
-    EventNotFoundError,
-    EventSourceError,
-    ForbiddenError,
+from eventsource.commands.errors import CommandNotHandledError
+from eventsource.events.errors import EventDecodingError, EventError
+from eventsource.gdbql.errors import QueryBudgetError, QueryError, QuerySyntaxError
+from eventsource.immudb.errors import (
     ImmudbLoginError,
     ImmudbPermissionError,
     InvalidImmudbUrlError,
-    InvalidLedgerUrlError,
-    InvalidSchemaError,
-    InvalidStoreUrlError,
-    InvalidSubjectError,
-    MissingExtraError,
-    NotAReadModelDatabaseError,
-    NotNotarisedError,
-    NotSupportedError,
-    PersonalDataRemainsError,
-    ProcessError,
-    ProcessManagerFailedError,
-    ProjectionError,
-    ProjectorFailedError,
-    QueryBudgetError,
-    QueryError,
-    QuerySyntaxError,
-    ReadModelDatabaseUrlError,
-    SchemaExistsError,
-    SchemaMismatchError,
-    SignedHeadError,
-    StoreLockedError,
-    StoreNotEmptyError,
-    SubjectNotFoundError,
-    TamperedError,
     TrustMissingError,
-    UnauthenticatedError,
     VerificationError,
 )
+from eventsource.notary.errors import InvalidLedgerUrlError, NotNotarisedError, SignedHeadError, TamperedError
 from eventsource.printable import printable
+from eventsource.processes.errors import ProcessError, ProcessManagerFailedError
+from eventsource.projections.errors import ProjectorFailedError
+from eventsource.root_error import DeclarationError, EventSourceError, InvalidSubjectError, MissingExtraError
+from eventsource.store.errors import PersonalDataRemainsError, SchemaMismatchError, StoreLockedError
+from eventsource.subscriptions.errors import NotAReadModelDatabaseError, ProjectionError, ReadModelDatabaseUrlError
+from eventsource.wire.errors import (
+    BackupInvalidError,
+    EventNotFoundError,
+    InvalidSchemaError,
+    InvalidStoreUrlError,
+    NotSupportedError,
+    SchemaExistsError,
+    StoreNotEmptyError,
+    SubjectNotFoundError,
+)
+from eventsource.wire.request_errors import ForbiddenError, UnauthenticatedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,10 +17,11 @@ from eventsource.cli.output import escape, is_terminal, write_error, write_json,
 from eventsource.cli.signals import InterruptedBySignal, Stop, stopped_by_signals, unless_stopped
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.table import format_table
-from eventsource.errors import QueryBudgetError, QuerySyntaxError, StoreLockedError
 from eventsource.gdbql import And, Comparison, Constant, IsNull, Not, Path, Query
-from eventsource.store.connect import connect
+from eventsource.gdbql.errors import QueryBudgetError, QuerySyntaxError
+from eventsource.store.errors import StoreLockedError
 from eventsource.store.interface import EventStore
+from eventsource.store.opening import connect
 from eventsource.store.query import DataIndex, IndexState, QueryLimits, print_data_path, read_data_path
 
 app = typer.Typer(rich_markup_mode=None, help="Declare indexes on the data of events, list them, remove them.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from eventsource.cli.failures import ModuleNotLoadedError, ProjectorNotLoadedError
 from eventsource.cli.signals import InterruptedBySignal
-from eventsource.domain.event_type import event_types
+from eventsource.events.event_types import event_types
 from eventsource.projections.projector import Projector
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from eventsource.cli.failures import CommandError
-    from eventsource.domain.event import Event
+    from eventsource.events.event import Event
 
 
 def load_projectors(names: Sequence[str]) -> list[Projector]:

@@ -35,7 +35,7 @@ from eventsource.notary import (
 from eventsource.notary.publishing import make_head
 from eventsource.notary.signed_head import to_witness_request
 from eventsource.notary.standing import find_standing
-from eventsource.store.connect import connect
+from eventsource.store.opening import connect
 
 app = typer.Typer(
     rich_markup_mode=None, help="Notarise the events of a store, verify them, hand out heads and receipts."

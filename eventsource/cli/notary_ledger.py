@@ -11,8 +11,8 @@ import attrs
 import typer
 
 from eventsource.cli.failures import CommandError
-from eventsource.errors import EventSourceError
 from eventsource.notary import Head, Ledger, NotaryBook, SignedHead, open_ledger
+from eventsource.root_error import EventSourceError
 
 CertificateAuthority = Annotated[
     Path | None,

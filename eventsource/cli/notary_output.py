@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from eventsource.cli.failures import CommandError
 from eventsource.cli.output import escape, write_json, write_lines
 from eventsource.cli.table import format_table
-from eventsource.errors import SignedHeadError
 from eventsource.notary import Finding, Head, SignedHead, SigningKey, Verdict, VerifyingKey
+from eventsource.notary.errors import SignedHeadError
 from eventsource.notary.findings import MAX_FINDINGS
 
 

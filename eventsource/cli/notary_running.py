@@ -13,10 +13,10 @@ from eventsource.cli.logs import log_in_json, log_in_words
 from eventsource.cli.notary_output import HeadResult, NotaryState
 from eventsource.cli.output import write_json
 from eventsource.cli.signals import stopped_by_signals
-from eventsource.errors import EventNotFoundError
 from eventsource.log import get_logger
 from eventsource.notary import EmbeddedLedger, NotaryBook, open_ledger
 from eventsource.notary.standing import find_standing
+from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

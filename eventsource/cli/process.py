@@ -20,11 +20,11 @@ from eventsource.cli.process_states import follow_processes
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.cli.table import format_table
-from eventsource.domain.processes.process_manager import ProcessManager
 from eventsource.processes.overview import ProcessOverview, ProcessState, list_processes, retry_process
+from eventsource.processes.process_manager import ProcessManager
 from eventsource.processes.worker import ProcessWorker
-from eventsource.store.connect import connect
 from eventsource.store.interface import EventStore
+from eventsource.store.opening import connect
 
 app = typer.Typer(rich_markup_mode=None, help="Run process managers, ask where processes stand, let parked ones go on.")
 

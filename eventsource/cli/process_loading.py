@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from eventsource.cli.failures import ProcessNotLoadedError
 from eventsource.cli.loading import find_object
-from eventsource.commands.dispatching.dispatcher import Dispatcher
-from eventsource.domain.processes.process_manager import ProcessManager
+from eventsource.commands.dispatcher import Dispatcher
+from eventsource.processes.process_manager import ProcessManager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,8 +25,8 @@ from eventsource.projections.database import ReadModelDatabase
 from eventsource.projections.projector import Projector
 from eventsource.projections.worker import Worker
 from eventsource.projections.worker import rebuild as rebuild_projector
-from eventsource.store.connect import connect
 from eventsource.store.interface import EventStore
+from eventsource.store.opening import connect
 
 app = typer.Typer(rich_markup_mode=None, help="Run projectors, ask where they stand, fill their tables again.")
 

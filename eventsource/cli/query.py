@@ -17,9 +17,9 @@ from eventsource.cli.output import escape, noticing_closed_pipe, to_json, write_
 from eventsource.cli.rows import RowTable
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.table import format_table
-from eventsource.errors import QueryBudgetError
 from eventsource.gdbql import Query, parse
-from eventsource.store.connect import connect
+from eventsource.gdbql.errors import QueryBudgetError
+from eventsource.store.opening import connect
 from eventsource.store.query import Explanation, QueryLimits
 
 # A person waits longer than a program does, and ends it with Ctrl-C; rows go out as they come.

@@ -16,9 +16,9 @@ from eventsource.cli.options import Json, StoreUrl, WritableStoreUrl, show_help_
 from eventsource.cli.output import write_error, write_json, write_lines
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.table import format_table
-from eventsource.domain.event import Event
-from eventsource.errors import SchemaMismatchError
-from eventsource.store.connect import connect
+from eventsource.events.event import Event
+from eventsource.store.errors import SchemaMismatchError
+from eventsource.store.opening import connect
 from eventsource.store.schema import SchemaDifference, SchemaState, diff_schemas, push_schemas
 
 app = typer.Typer(

@@ -22,9 +22,8 @@ from eventsource.cli.options import Json  # noqa: TC001  typer reads it
 from eventsource.cli.output import to_json, write_error, write_lines
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.signals import stopped_by_signals
-from eventsource.errors import MissingExtraError
-from eventsource.errors.root import without_secrets
-from eventsource.store.connect import connect
+from eventsource.root_error import MissingExtraError, without_secrets
+from eventsource.store.opening import connect
 
 if TYPE_CHECKING:
     import asyncio

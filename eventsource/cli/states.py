@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from eventsource.cli.failures import Failure, describe, format_error
-from eventsource.errors import ProjectionError
+from eventsource.subscriptions.errors import ProjectionError
 
 if TYPE_CHECKING:
     from eventsource.projections.progress import RunningProgress

@@ -10,9 +10,9 @@ import attrs
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import inspect, select
 
-from eventsource.errors import EventNotFoundError
 from eventsource.subscriptions.checkpoint import START, Checkpoint, checkpoint_table, load_checkpoint
 from eventsource.subscriptions.subscription import find_event
+from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

@@ -15,11 +15,11 @@ from eventsource.cli.options import StoreUrl
 from eventsource.cli.output import escape, noticing_closed_pipe, to_json, write_lines
 from eventsource.cli.signals import InterruptedBySignal
 from eventsource.cli.signals import run as run_async
-from eventsource.domain.event import RecordedEvent
-from eventsource.domain.timestamp import format_timestamp
-from eventsource.errors import StoreCorruptedError
-from eventsource.store.connect import connect
+from eventsource.events.event import RecordedEvent
+from eventsource.events.timestamp import format_timestamp
 from eventsource.store.interface import EventStore, EventStream
+from eventsource.store.opening import connect
+from eventsource.wire.errors import StoreCorruptedError
 
 
 def stream(

@@ -2,7 +2,7 @@
 The write side: from a command to a guarded commit.
 """
 
-from eventsource.commands.dispatching.middleware import Middleware, Proceed
-from eventsource.commands.past import Moment
+from eventsource.aggregates.history import Moment
+from eventsource.commands.middleware import Middleware, Proceed
 
 __all__ = ["Middleware", "Moment", "Proceed"]

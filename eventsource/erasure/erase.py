@@ -10,27 +10,24 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
-from eventsource.commands.context import current_metadata
-from eventsource.domain.event import NewEvent
-from eventsource.domain.evolution.subject_erased import SubjectErased, erasures_of
-from eventsource.domain.precondition import SubjectIsAtVersion
-from eventsource.domain.reserved import written_by_library
-from eventsource.domain.subject import Subject
+from eventsource.aggregates.context import current_metadata
 from eventsource.erasure.traces import read_traces, stored_types
-from eventsource.errors import (
-    ErasureUnfinishedError,
-    NotSupportedError,
-    PersonalDataRemainsError,
-    PreconditionFailedError,
-)
+from eventsource.events.event import NewEvent
+from eventsource.events.reserved import written_by_library
+from eventsource.events.subject import Subject
+from eventsource.events.subject_erased import SubjectErased, erasures_of
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.guards.preconditions import SubjectIsAtVersion
 from eventsource.log import get_logger
+from eventsource.store.errors import PersonalDataRemainsError
 from eventsource.store.scope import place_of
+from eventsource.wire.errors import ErasureUnfinishedError, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping, Sequence
 
-    from eventsource.domain.event import Event, RecordedEvent
     from eventsource.erasure.traces import Traces
+    from eventsource.events.event import Event, RecordedEvent
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 

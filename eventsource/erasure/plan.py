@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from eventsource.domain.data_reference import emptied
-from eventsource.domain.evolution.erased import is_held
-from eventsource.domain.subject import Subject
 from eventsource.erasure.traces import is_personal, read_traces, stored_types
-from eventsource.errors import SubjectNotFoundError
+from eventsource.events.data_reference import emptied
+from eventsource.events.personal_data import is_held
+from eventsource.events.subject import Subject
+from eventsource.wire.errors import SubjectNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.events.event import Event, RecordedEvent
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
 

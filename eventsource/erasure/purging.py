@@ -8,8 +8,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource.domain.evolution.subject_erased import is_erasure
 from eventsource.erasure.erase import purge_one
+from eventsource.events.subject_erased import is_erasure
 from eventsource.store.erasures import ErasureRecords
 
 if TYPE_CHECKING:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.event_type import event_types, stored_types_of
-from eventsource.domain.evolution.decoding import decode
-from eventsource.domain.evolution.erased import Erased, is_empty, is_gone, is_held
-from eventsource.domain.evolution.process_note import as_noted, note_type, noted_type
-from eventsource.domain.evolution.subject_erased import erasures_of, read_erasure
-from eventsource.errors import DeclarationError, EventError
+from eventsource.events.decoding import decode
+from eventsource.events.errors import EventError
+from eventsource.events.event_types import event_types, stored_types_of
+from eventsource.events.personal_data import Erased, is_empty, is_gone, is_held
+from eventsource.events.process_note import as_noted, note_type, noted_type
+from eventsource.events.subject_erased import erasures_of, read_erasure
+from eventsource.root_error import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.events.event import Event, RecordedEvent
     from eventsource.store.interface import EventStore
 
 

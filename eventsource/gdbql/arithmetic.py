@@ -11,7 +11,7 @@ import operator
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
 
-from eventsource.errors import QueryLimitError
+from eventsource.gdbql.errors import QueryLimitError
 from eventsource.gdbql.limits import MAX_DIGITS, MAX_VALUE_CHARACTERS
 from eventsource.gdbql.values import Kind, kind_of
 

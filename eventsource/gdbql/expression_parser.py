@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from eventsource.errors import QueryLimitError, QuerySyntaxError
 from eventsource.gdbql.aggregates import AGGREGATE_FUNCTIONS
+from eventsource.gdbql.errors import QueryLimitError, QuerySyntaxError
 from eventsource.gdbql.lexer import KEYWORDS, shortened, tokenize, unquote
 from eventsource.gdbql.limits import MAX_DIGITS, MAX_NESTING
 from eventsource.gdbql.operators import INFIX, Binding

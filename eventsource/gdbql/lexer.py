@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
-from eventsource.errors import QueryLimitError, QuerySyntaxError
+from eventsource.gdbql.errors import QueryLimitError, QuerySyntaxError
 from eventsource.gdbql.limits import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from eventsource.errors import QueryLimitError, QueryStructureError, QuerySyntaxError
+from eventsource.gdbql.errors import QueryLimitError, QueryStructureError, QuerySyntaxError
 from eventsource.gdbql.expression_parser import ExpressionParser
 from eventsource.gdbql.tree import OrderKey, Query
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
-from eventsource.errors import QueryLimitError
+from eventsource.gdbql.errors import QueryLimitError
 from eventsource.gdbql.lexer import is_name
 from eventsource.gdbql.limits import MAX_TEXT_BYTES
 from eventsource.gdbql.operators import INFIX, Binding

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never
 
-from eventsource.errors import QueryStructureError
 from eventsource.gdbql.analysis import kinds
 from eventsource.gdbql.arithmetic import OPERATIONS, negate
+from eventsource.gdbql.errors import QueryStructureError
 from eventsource.gdbql.functions import SCALAR_FUNCTIONS
 from eventsource.gdbql.instants import to_instant
 from eventsource.gdbql.matching import is_below, is_under, like

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.errors import QueryError
+from eventsource.events.canonical_json import to_canonical_json
 from eventsource.gdbql import parse, version_guard
+from eventsource.gdbql.errors import QueryError
 from eventsource.genesisdb.options import read_precondition
 from eventsource.wire.ndjson import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from eventsource.domain.precondition import Precondition
+    from eventsource.guards.preconditions import Precondition
 
 # Where a mark stands in the data of an event.
 MARK = ("_meta", "commit")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from eventsource.errors import AnswerTooLargeError, DamagedLineError
 from eventsource.genesisdb.answer import EndedByClosingError
+from eventsource.genesisdb.errors import AnswerTooLargeError
 from eventsource.genesisdb.own_client import restated
+from eventsource.wire.errors import DamagedLineError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,19 +11,12 @@ from urllib.parse import quote
 
 import httpx
 
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.errors import (
-    BackupInvalidError,
-    ClientSettingError,
-    CommitOutcomeUnknownError,
-    DamagedLineError,
-    MalformedEventError,
-    NotSupportedError,
-    RequestRefusedError,
-)
+from eventsource.events.canonical_json import to_canonical_json
+from eventsource.events.errors import MalformedEventError
 from eventsource.genesisdb.attempt import CommitAttempt
 from eventsource.genesisdb.body import SMALL_BYTES, check_media_type, parts
 from eventsource.genesisdb.commit import Committer
+from eventsource.genesisdb.errors import ClientSettingError
 from eventsource.genesisdb.event import Event
 from eventsource.genesisdb.exchange import DEFAULT_LIMITS, JSON, Exchange, Limits, stream_body
 from eventsource.genesisdb.observing import Following
@@ -37,18 +30,20 @@ from eventsource.genesisdb.read_back import is_event, read_event
 from eventsource.genesisdb.rows import Rows
 from eventsource.genesisdb.settings import TOKEN, TOKEN_VARIABLE, URL, VERSION, Settings
 from eventsource.wire.backup import is_record
+from eventsource.wire.errors import BackupInvalidError, CommitOutcomeUnknownError, DamagedLineError, NotSupportedError
 from eventsource.wire.json_array import read_array
 from eventsource.wire.ndjson import LineSplitter, read_value
+from eventsource.wire.request_errors import RequestRefusedError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
     from types import TracebackType
 
-    from eventsource.domain.event import NewEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent
     from eventsource.genesisdb.exchange import Reply
     from eventsource.genesisdb.options import EventInput, PreconditionInput, StreamOptions
+    from eventsource.guards.preconditions import Precondition
 
 
 class Client:

@@ -30,22 +30,17 @@ from typing import TYPE_CHECKING
 import attrs
 import httpx
 
-from eventsource.errors import (
-    CommitOutcomeUnknownError,
-    DamagedLineError,
-    EventSourceError,
-    PreconditionFailedError,
-    RequestRefusedError,
-    StoreClosedError,
-    StoreUnavailableError,
-)
 from eventsource.genesisdb.backoff import Backoff
 from eventsource.genesisdb.body import SMALL_BYTES, check_media_type
 from eventsource.genesisdb.exchange import IDEMPOTENCY_KEY, describe
 from eventsource.genesisdb.own_client import NOT_SENT
 from eventsource.genesisdb.read_back import Members, mark_of, read_committed, read_own, read_subject, says
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.root_error import EventSourceError
+from eventsource.wire.errors import CommitOutcomeUnknownError, DamagedLineError, StoreClosedError, StoreUnavailableError
 from eventsource.wire.failures import to_one_line
 from eventsource.wire.ndjson import read_value
+from eventsource.wire.request_errors import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

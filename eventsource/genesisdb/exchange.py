@@ -11,29 +11,25 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import httpx
 
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.errors import (
-    AnswerTooLargeError,
-    DamagedLineError,
-    RequestRefusedError,
-    StoreClosedError,
-    StoreUnavailableError,
-)
+from eventsource.events.canonical_json import to_canonical_json
 from eventsource.genesisdb.backoff import Backoff, read_retry_after
 from eventsource.genesisdb.body import SMALL_BYTES, check_media_type, parts, read_body
+from eventsource.genesisdb.errors import AnswerTooLargeError
 from eventsource.genesisdb.loops import PerLoop
 from eventsource.genesisdb.own_client import OwnClient
 from eventsource.genesisdb.transport import LONG_LIVED, Transport
+from eventsource.wire.errors import DamagedLineError, StoreClosedError, StoreUnavailableError
 from eventsource.wire.failures import read_failure
 from eventsource.wire.ndjson import LineSplitter
+from eventsource.wire.request_errors import RequestRefusedError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
-    from eventsource.domain.precondition import Precondition
-    from eventsource.errors import EventSourceError
     from eventsource.genesisdb.settings import Settings
+    from eventsource.guards.preconditions import Precondition
+    from eventsource.root_error import EventSourceError
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import httpx
 
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.errors import DamagedLineError, EventSourceError, StoreUnavailableError
+from eventsource.events.canonical_json import to_canonical_json
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under, print_query, to_instant
 from eventsource.genesisdb.backoff import Backoff
 from eventsource.genesisdb.body import check_media_type, parts
 from eventsource.genesisdb.exchange import Lines, describe, stream_body
 from eventsource.genesisdb.read_back import read_event
 from eventsource.log import get_logger
+from eventsource.root_error import EventSourceError
+from eventsource.wire.errors import DamagedLineError, StoreUnavailableError
 from eventsource.wire.ndjson import LineSplitter, is_heartbeat, read_value
 
 if TYPE_CHECKING:

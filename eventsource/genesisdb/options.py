@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
-from eventsource.domain.event import NewEvent
-from eventsource.domain.event_data import parse_json
-from eventsource.domain.precondition import Precondition, QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
-from eventsource.errors import EventSourceError
+from eventsource.events.canonical_json import parse_json
+from eventsource.events.event import NewEvent
+from eventsource.guards.preconditions import Precondition, QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.root_error import EventSourceError
 from eventsource.wire.bodies import PreconditionInput as PreconditionBody
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from eventsource.errors import WrongEventLoopError
+from eventsource.genesisdb.errors import WrongEventLoopError
 from eventsource.wire.failures import to_one_line
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-from eventsource.errors import DamagedLineError, EventNotFoundError
 from eventsource.gdbql import to_instant
 from eventsource.genesisdb.attempt import MARK
 from eventsource.genesisdb.exchange import stream_body
+from eventsource.wire.errors import DamagedLineError, EventNotFoundError
 from eventsource.wire.ndjson import LineSplitter, read_value
 
 if TYPE_CHECKING:

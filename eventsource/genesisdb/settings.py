@@ -13,7 +13,8 @@ from urllib.parse import quote
 import attrs
 import httpx
 
-from eventsource.errors import ClientSettingError, InvalidStoreUrlError
+from eventsource.genesisdb.errors import ClientSettingError
+from eventsource.wire.errors import InvalidStoreUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,8 @@ An asynchronous client of an immudb, usable alone: what it reads and writes with
 It needs the extra ``immudb``.
 """
 
-from eventsource.errors import MissingExtraError, VerificationError
+from eventsource.immudb.errors import VerificationError
+from eventsource.root_error import MissingExtraError
 
 try:
     from eventsource.immudb.connection import Tls

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource.errors import ImmudbExistsError
+from eventsource.immudb.errors import ImmudbExistsError
 from eventsource.immudb.limits import check_password
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Health, Permission, PermissionAction, ServerInfo, User, UserList

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from eventsource.domain.merkle import HASH_BYTES
 from eventsource.immudb.check import Check, demand
 from eventsource.immudb.header import NO_METADATA, PLAIN, REFERENCE, EntryMetadata, TxHeader
 from eventsource.immudb.results import Reference
+from eventsource.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

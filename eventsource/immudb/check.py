@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from eventsource.errors import RollbackError, ServerDamagedError, StateSignatureError, VerificationError
+from eventsource.immudb.errors import RollbackError, ServerDamagedError, StateSignatureError, VerificationError
 from eventsource.immudb.messages import CALLS, DecodeError, parse
 from eventsource.log import get_logger
 

@@ -14,7 +14,7 @@ import attrs
 import grpc
 import grpc.aio
 
-from eventsource.errors import ImmudbClosedError, InvalidImmudbUrlError
+from eventsource.immudb.errors import ImmudbClosedError, InvalidImmudbUrlError
 from eventsource.immudb.failure import CallFailedError
 from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 from eventsource.immudb.messages import SERVICE

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast, overload
 
-from eventsource.errors import ImmudbKeyNotFoundError
 from eventsource.immudb.answer import read_entry_metadata
+from eventsource.immudb.errors import ImmudbKeyNotFoundError
 from eventsource.immudb.limits import BytesLike, Entries, check_key, check_keys, check_number
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Entry, Reference, ServerState

@@ -19,7 +19,8 @@ from urllib.parse import quote
 import attrs
 import grpc
 
-from eventsource.errors import (
+from eventsource.immudb.check import Check
+from eventsource.immudb.errors import (
     ImmudbError,
     ImmudbExistsError,
     ImmudbKeyExistsError,
@@ -32,7 +33,6 @@ from eventsource.errors import (
     ImmudbRefusedError,
     ImmudbUnavailableError,
 )
-from eventsource.immudb.check import Check
 from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:

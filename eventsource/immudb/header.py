@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from eventsource.domain import merkle
-from eventsource.domain.merkle import EMPTY_ROOT, leaf_hash
+from eventsource import merkle
 from eventsource.immudb.check import Check, CheckFailedError, demand
+from eventsource.merkle import EMPTY_ROOT, leaf_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, cast
 
-from eventsource.errors import ImmudbLimitError, NotBytesError, PasswordPolicyError
+from eventsource.immudb.errors import ImmudbLimitError, NotBytesError, PasswordPolicyError
 
 # 1,024, one of which is the byte that stands before each key.
 MAX_KEY_BYTES: Final = 1_023
@@ -130,7 +130,7 @@ def check_password(password: str) -> None:
     >>> check_password("Pw1:pasdfoiu")
     >>> check_password("weak")
     Traceback (most recent call last):
-    eventsource.errors.immudb.PasswordPolicyError: the password lacks 8 to 32 characters, an upper-case letter, ...
+    eventsource.immudb.errors.PasswordPolicyError: the password lacks 8 to 32 characters, an upper-case letter, ...
 
     Raises:
         PasswordPolicyError: It is; the error says what it lacks and does not hold it.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eventsource.errors import ImmudbKeyNotFoundError, ImmudbNotFoundError, VerificationError
 from eventsource.immudb.entries import key_request
+from eventsource.immudb.errors import ImmudbKeyNotFoundError, ImmudbNotFoundError, VerificationError
 from eventsource.immudb.limits import BytesLike, Entries, check_number
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Proved, ProvedTransaction, Reference
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable
 
-    from eventsource.errors import ImmudbOutcomeUnknownError
     from eventsource.immudb.answer import TxEntry
+    from eventsource.immudb.errors import ImmudbOutcomeUnknownError
     from eventsource.immudb.results import Head, Receipt
     from eventsource.immudb.session import Conversation
     from eventsource.immudb.trust import TrustedHead

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from eventsource.domain.merkle import HASH_BYTES
+from eventsource.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

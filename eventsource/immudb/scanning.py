@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.errors import ImmudbKeyNotFoundError, ImmudbLimitError, ImmudbRefusedError
 from eventsource.immudb.answer import read_entry_metadata, read_raw_entry, read_reference
 from eventsource.immudb.entries import read_entry
+from eventsource.immudb.errors import ImmudbKeyNotFoundError, ImmudbLimitError, ImmudbRefusedError
 from eventsource.immudb.header import PLAIN
 from eventsource.immudb.limits import MAX_RESULTS, BytesLike, check_bytes, check_key, check_number
 from eventsource.immudb.messages import new

@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import grpc
 
-from eventsource.errors import (
-    ImmudbClosedError,
-    ImmudbLimitError,
-    ImmudbLoginError,
-    ImmudbOutcomeUnknownError,
-)
 from eventsource.immudb.check import Exchange
+from eventsource.immudb.errors import ImmudbClosedError, ImmudbLimitError, ImmudbLoginError, ImmudbOutcomeUnknownError
 from eventsource.immudb.failure import REQUEST_BYTES, CallFailedError, Failure, meaning, to_error
 from eventsource.immudb.limits import MAX_MESSAGE_BYTES
 from eventsource.immudb.messages import CALLS, DecodeError, new, parse

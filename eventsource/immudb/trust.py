@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 import attrs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eventsource.errors import MissingExtraError, TrustUnreadableError, UnsafeFileError
 from eventsource.immudb.check import Check, CheckFailedError
+from eventsource.immudb.errors import TrustUnreadableError
 from eventsource.immudb.results import Head
 from eventsource.private_files import claim, lock, look, make_folder, replace
+from eventsource.root_error import MissingExtraError, UnsafeFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from eventsource.domain.merkle import HASH_BYTES
-from eventsource.errors import TrustMissingError
 from eventsource.immudb.check import Check, CheckFailedError, Exchange, demand
+from eventsource.immudb.errors import TrustMissingError
 from eventsource.immudb.messages import new
 from eventsource.immudb.results import Head
 from eventsource.immudb.trust import Origin, TrustedHead
 from eventsource.immudb.verifier import Verified, verify_position
 from eventsource.log import get_logger
+from eventsource.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from eventsource.domain.merkle import is_included, leaf_hash
 from eventsource.immudb.answer import (
     DualProof,
     TxEntry,
@@ -35,6 +34,7 @@ from eventsource.immudb.header import (
     plain_digest,
 )
 from eventsource.immudb.results import Head, Proved, ProvedTransaction, Receipt, Reference
+from eventsource.merkle import is_included, leaf_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
 
-    from eventsource.errors import ImmudbOutcomeUnknownError, VerificationError
+    from eventsource.immudb.errors import ImmudbOutcomeUnknownError, VerificationError
 
 _TRANSACTION: Final = "number of a transaction"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.errors import TamperedError
+from eventsource.notary.errors import TamperedError
 from eventsource.notary.fingerprint import DataForm, Salts, commit_to_data, fingerprint, own_form
 from eventsource.notary.ledger import Entry
 from eventsource.notary.records import NO_EVENTS, BatchRecord, batch_key, event_key, next_running
@@ -19,7 +19,7 @@ from eventsource.store.log_entry import KeepsEntries, LogEntry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.notary.book import NotaryBook
     from eventsource.store.interface import EventStore
 

@@ -17,19 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 import apsw
 
-from eventsource.errors import (
-    ErasureUnfinishedError,
-    LedgerClosedError,
-    LedgerUnavailableError,
-    NotaryBookError,
-    UnsafeFileError,
-)
+from eventsource.notary.errors import LedgerClosedError, LedgerUnavailableError, NotaryBookError
 from eventsource.notary.fingerprint import SEAL_BYTES, SECRET_BYTES
 from eventsource.notary.ledger import Head
 from eventsource.notary.sqlite_file import FileKind, NotaryFile, translated
 from eventsource.private_files import refuse_planted_link
+from eventsource.root_error import UnsafeFileError
 from eventsource.store.callers import OwnProcess
 from eventsource.store.embedded.open_files import is_database_file
+from eventsource.wire.errors import ErasureUnfinishedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
 
-from eventsource.domain.data_reference import emptied
-from eventsource.errors import EventNotFoundError, StoreCorruptedError
+from eventsource.events.data_reference import emptied
 from eventsource.notary.findings import Finding, Findings
 from eventsource.notary.fingerprint import DataForm, Salts, canonical, commit_to_data, fingerprint
 from eventsource.store.log_entry import KeepsEntries, LogEntry
 from eventsource.subscriptions.subscription import find_event
+from eventsource.wire.errors import EventNotFoundError, StoreCorruptedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import filelock
 
 from eventsource import private_files
-from eventsource.errors import (
+from eventsource.notary.errors import (
     LedgerClosedError,
     LedgerLockedError,
     LedgerReadOnlyError,
     LedgerUnavailableError,
     NotALedgerError,
-    UnsafeFileError,
 )
 from eventsource.notary.merkle_log import KIND, MerkleLog
+from eventsource.root_error import UnsafeFileError
 from eventsource.store.callers import OwnProcess
 from eventsource.store.embedded.open_files import is_database_file, is_store_file, refuse_inherited
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from eventsource.domain.timestamp import format_timestamp
-from eventsource.errors import EventNotFoundError, NotNotarisedError, TamperedError
+from eventsource.events.timestamp import format_timestamp
 from eventsource.notary.batching import Standing
 from eventsource.notary.comparison import is_emptied, read_entry
+from eventsource.notary.errors import NotNotarisedError, TamperedError
 from eventsource.notary.fingerprint import DataForm, Salts, canonical, commit_to_data, fingerprint
 from eventsource.notary.publishing import make_head
 from eventsource.notary.records import BatchRecord, EventRecord, batch_key, event_key, next_running
 from eventsource.notary.standing import check_charter, find_standing, read_batch_record
+from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
     from eventsource.notary.book import NotaryBook

@@ -11,7 +11,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eventsource.errors import TamperedError
+    from eventsource.notary.errors import TamperedError
     from eventsource.notary.ledger import Head
 
 # What can be done to a store, a ledger or a head; ``docs/threat-model.md`` describes each.

@@ -14,14 +14,14 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, final
 
-from eventsource.domain.event_data import parse_json, to_canonical_json
-from eventsource.domain.hash_chain import event_hash
-from eventsource.errors import UnstorableDataError
+from eventsource.events.canonical_json import parse_json, to_canonical_json
+from eventsource.events.errors import UnstorableDataError
+from eventsource.events.hash_chain import event_hash
 from eventsource.notary.records import EventRecord, framed
 
 if TYPE_CHECKING:
-    from eventsource.domain.data_reference import DataReference
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.data_reference import DataReference
+    from eventsource.events.event import RecordedEvent
 
 SECRET_BYTES: Final = 32
 SEAL_BYTES: Final = 32

@@ -9,9 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from eventsource.domain.merkle import HASH_BYTES
-from eventsource.errors import (
-    AlreadyNotarisedError,
+from eventsource.immudb import Check, FileTrustStore, ImmudbClient, MemoryTrustStore, TrustStore
+from eventsource.immudb import Head as ImmudbHead
+from eventsource.immudb.connection import Address
+from eventsource.immudb.errors import (
     ImmudbClosedError,
     ImmudbKeyExistsError,
     ImmudbKeyNotFoundError,
@@ -21,16 +22,17 @@ from eventsource.errors import (
     ImmudbPermissionError,
     ImmudbRefusedError,
     ImmudbUnavailableError,
+    VerificationError,
+)
+from eventsource.merkle import HASH_BYTES
+from eventsource.notary.errors import (
+    AlreadyNotarisedError,
     LedgerClosedError,
     LedgerReadOnlyError,
     LedgerRefusedError,
     LedgerUnavailableError,
     TamperedError,
-    VerificationError,
 )
-from eventsource.immudb import Check, FileTrustStore, ImmudbClient, MemoryTrustStore, TrustStore
-from eventsource.immudb import Head as ImmudbHead
-from eventsource.immudb.connection import Address
 from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from eventsource.errors import AlreadyNotarisedError, TamperedError
 from eventsource.log import get_logger
+from eventsource.notary.errors import AlreadyNotarisedError, TamperedError
 from eventsource.notary.findings import Finding
 from eventsource.notary.ledger import MAX_VALUE_BYTES, Entry
 from eventsource.notary.records import VERSION, check_name, framed

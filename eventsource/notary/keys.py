@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 
 from eventsource import private_files
-from eventsource.errors import MissingExtraError, SignedHeadError
+from eventsource.notary.errors import SignedHeadError
+from eventsource.root_error import MissingExtraError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 import attrs
 
-from eventsource.domain.merkle import (
+from eventsource.merkle import (
     RightEdge,
     complete_subtrees,
     consistency_path,
@@ -25,7 +25,7 @@ from eventsource.domain.merkle import (
     node_hash,
     root_of_peaks,
 )
-from eventsource.errors import AlreadyNotarisedError, SignedHeadError, TamperedError
+from eventsource.notary.errors import AlreadyNotarisedError, SignedHeadError, TamperedError
 from eventsource.notary.ledger import Entry, Head, Proved, Receipt, check_entries
 from eventsource.notary.sqlite_file import FileKind, NotaryFile, translated
 

@@ -9,33 +9,32 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from eventsource.domain.evolution.erased import is_empty
-from eventsource.domain.evolution.subject_erased import is_erasure, read_erasure
-from eventsource.errors import (
+from eventsource.events.personal_data import is_empty
+from eventsource.events.subject_erased import is_erasure, read_erasure
+from eventsource.log import get_logger
+from eventsource.notary.batching import BatchMaker, Standing
+from eventsource.notary.book import Seen
+from eventsource.notary.errors import (
     AlreadyNotarisedError,
-    ErasureUnfinishedError,
-    EventNotFoundError,
-    EventSourceError,
     LedgerUnavailableError,
     NotaryNotRunningError,
     TamperedError,
 )
-from eventsource.log import get_logger
-from eventsource.notary.batching import BatchMaker, Standing
-from eventsource.notary.book import Seen
 from eventsource.notary.fingerprint import DataForm, Salts, fingerprint, secret_digest
 from eventsource.notary.ledger import Entry
 from eventsource.notary.records import Charter, EventRecord, charter_key, event_key
 from eventsource.notary.standing import check_charter, find_standing
 from eventsource.notary.status import NotaryStatus
 from eventsource.notary.waiting import WaitingRoom
+from eventsource.root_error import EventSourceError
 from eventsource.store.erasures import ErasureRecords
 from eventsource.subscriptions.subscription import find_event
+from eventsource.wire.errors import ErasureUnfinishedError, EventNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.notary.batching import Batch
     from eventsource.notary.book import NotaryBook
     from eventsource.notary.ledger import Head, Ledger

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, final, runtime_checkable
 
-from eventsource.errors import TamperedError
 from eventsource.notary.batching import Standing
+from eventsource.notary.errors import TamperedError
 from eventsource.notary.findings import Finding, Findings
 from eventsource.notary.records import BatchRecord, EventRecord, batch_key, event_key, next_running
 

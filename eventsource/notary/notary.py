@@ -8,19 +8,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
-from eventsource.errors import (
-    LedgerUnavailableError,
-    NotaryNotRunningError,
-    NotNotarisedError,
-    NotSupportedError,
-    TamperedError,
-)
+from eventsource.notary.errors import LedgerUnavailableError, NotaryNotRunningError, NotNotarisedError, TamperedError
 from eventsource.notary.ledger import MAX_ENTRIES
 from eventsource.notary.notarisation import Notarisation
 from eventsource.notary.publishing import Publisher
 from eventsource.notary.records import check_name, event_key
 from eventsource.store.scope import ScopedEventStore
 from eventsource.subscriptions.subscription import find_event
+from eventsource.wire.errors import NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

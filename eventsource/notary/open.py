@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from eventsource.errors import InvalidLedgerUrlError
 from eventsource.notary.embedded_ledger import EmbeddedLedger
+from eventsource.notary.errors import InvalidLedgerUrlError
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -8,10 +8,10 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from eventsource.domain.merkle import HASH_BYTES
-from eventsource.errors import SignedHeadError
 from eventsource.log import get_logger
+from eventsource.merkle import HASH_BYTES
 from eventsource.notary.batching import Standing
+from eventsource.notary.errors import SignedHeadError
 from eventsource.notary.signed_head import SignedHead
 from eventsource.private_files import replace
 

@@ -12,7 +12,7 @@ import struct
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self, final
 
-from eventsource.errors import TamperedError
+from eventsource.notary.errors import TamperedError
 
 VERSION: Final = 1
 

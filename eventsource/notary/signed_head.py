@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from eventsource.domain.merkle import HASH_BYTES
-from eventsource.errors import SignedHeadError
+from eventsource.merkle import HASH_BYTES
+from eventsource.notary.errors import SignedHeadError
 from eventsource.notary.keys import KeyKind
 from eventsource.notary.ledger import Head
 

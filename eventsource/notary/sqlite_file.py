@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 import apsw
 import attrs
 
-from eventsource.errors import LedgerUnavailableError, NotALedgerError, StoreUnavailableError, UnsafeFileError
+from eventsource.notary.errors import LedgerUnavailableError, NotALedgerError
 from eventsource.private_files import make_database, sync_folder
+from eventsource.root_error import UnsafeFileError
 from eventsource.store.embedded.files import StoreFiles
 from eventsource.store.embedded.open_files import is_database_file, is_store_file
+from eventsource.wire.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors import NotaryBookError, TamperedError
 from eventsource.notary.batching import Standing
+from eventsource.notary.errors import NotaryBookError, TamperedError
 from eventsource.notary.fingerprint import secret_digest
 from eventsource.notary.records import BatchRecord, Charter, batch_key, charter_key
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.errors import SignedHeadError, TamperedError
 from eventsource.notary.comparison import Comparison
+from eventsource.notary.errors import SignedHeadError, TamperedError
 from eventsource.notary.findings import Finding, Findings, Verdict
 from eventsource.notary.notarised import Notarised, ReadableLog
 from eventsource.notary.publishing import standing_in

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from eventsource.commands.loading import Loader
-from eventsource.commands.unit_of_work import UnitOfWork
-from eventsource.domain.processes.process_book import ProcessBook
-from eventsource.domain.processes.process_events import PROCESS_EVENTS, ProcessRetried, fits
-from eventsource.errors import ConflictError, ProcessNotFoundError, ProcessNotParkedError
+from eventsource.aggregates.errors import ConflictError
+from eventsource.aggregates.loader import Loader
+from eventsource.aggregates.unit_of_work import UnitOfWork
+from eventsource.processes.errors import ProcessNotFoundError, ProcessNotParkedError
+from eventsource.processes.process_events import PROCESS_EVENTS, ProcessRetried, fits
+from eventsource.processes.process_state import ProcessBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from eventsource.domain.processes.process_events import ProcessParked
-    from eventsource.domain.processes.process_manager import ProcessManager
+    from eventsource.processes.process_events import ProcessParked
+    from eventsource.processes.process_manager import ProcessManager
     from eventsource.store.interface import EventStore
 
 Standing = Literal["running", "completed", "parked"]

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import attrs
 
-from eventsource.commands.retry import RetryPolicy
-from eventsource.domain.evolution.subject_erased import is_erasure, read_erasure
-from eventsource.domain.timestamp import to_datetime
-from eventsource.errors import ProcessManagerFailedError, ProcessManagerNotRunningError, StoreUnavailableError
+from eventsource.aggregates.transacting import RetryPolicy
+from eventsource.events.subject_erased import is_erasure, read_erasure
+from eventsource.events.timestamp import to_datetime
 from eventsource.log import get_logger
-from eventsource.processes.instances import Instances
-from eventsource.processes.lanes import Lanes
-from eventsource.processes.open_work import OpenWork
-from eventsource.processes.passage import Entry, Passage
-from eventsource.processes.place import Place
+from eventsource.processes.checkpoints import Entry, Passage, Place
+from eventsource.processes.errors import ProcessManagerFailedError, ProcessManagerNotRunningError
+from eventsource.processes.instance import Instances
+from eventsource.processes.keyed_queue import Lanes
+from eventsource.processes.pending_work import OpenWork
+from eventsource.wire.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
-    from eventsource.commands.dispatching.dispatcher import Dispatcher
-    from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.processes.process_manager import ProcessManager
+    from eventsource.commands.dispatcher import Dispatcher
+    from eventsource.events.event import RecordedEvent
+    from eventsource.processes.process_manager import ProcessManager
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.store.interface import EventStore, Page
 

@@ -8,8 +8,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
-from eventsource.commands.retry import RetryPolicy
-from eventsource.errors import CommandNotHandledError
+from eventsource.aggregates.transacting import RetryPolicy
+from eventsource.commands.errors import CommandNotHandledError
 from eventsource.processes.run import ProcessRun
 from eventsource.projections.database import ReadModelDatabase
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from eventsource.commands.dispatching.dispatcher import Dispatcher
-    from eventsource.domain.processes.process_manager import ProcessManager
+    from eventsource.commands.dispatcher import Dispatcher
+    from eventsource.processes.process_manager import ProcessManager
     from eventsource.processes.run import ProcessProgress
     from eventsource.store.interface import EventStore
 

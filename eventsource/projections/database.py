@@ -20,12 +20,12 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from eventsource.errors import NotAReadModelDatabaseError, ReadModelDatabaseUrlError
 from eventsource.private_files import look, look_beside, make_database
 from eventsource.projections.faults import passes
 from eventsource.projections.transaction import BatchConnection, Guard, StoppedError, Work
 from eventsource.store.callers import OwnProcess
 from eventsource.store.embedded.open_files import is_database_file, is_store_file
+from eventsource.subscriptions.errors import NotAReadModelDatabaseError, ReadModelDatabaseUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from sqlalchemy import Boolean, Column, MetaData, String, Table, delete, insert, inspect, select
 
-from eventsource.domain.evolution.erased import HELD_TEXT, is_gone
-from eventsource.domain.evolution.subject_erased import SubjectErased
-from eventsource.errors import EventNotFoundError
+from eventsource.events.personal_data import HELD_TEXT, is_gone
+from eventsource.events.subject_erased import SubjectErased
 from eventsource.gdbql import And, Comparison, Constant, OrderKey, Path, Query, Under
 from eventsource.store.query import QueryLimits
 from eventsource.subscriptions.checkpoint import create_tables
 from eventsource.subscriptions.subscription import find_event
+from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
-    from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.subject import Subject
+    from eventsource.events.event import RecordedEvent
+    from eventsource.events.subject import Subject
     from eventsource.store.interface import EventStore
 
 _METADATA = MetaData()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from eventsource.errors import EventSourceError, StoreUnavailableError
+from eventsource.root_error import EventSourceError
+from eventsource.wire.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

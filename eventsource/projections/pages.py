@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.evolution.subject_erased import is_erasure
+from eventsource.events.subject_erased import is_erasure
 from eventsource.store.interface import Page
 from eventsource.subscriptions.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
 
 
 def parts_of(page: Page) -> Iterator[Page]:

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import attrs
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventsource.domain.subject import prefix_below
-from eventsource.errors import NotSeenError, ProjectorNotRunningError, StoreUnavailableError
+from eventsource.events.subject import prefix_below
+from eventsource.projections.errors import ProjectorNotRunningError
 from eventsource.projections.faults import describe, passes
 from eventsource.subscriptions.checkpoint import Checkpoint, load_checkpoint
+from eventsource.subscriptions.errors import NotSeenError
 from eventsource.subscriptions.subscription import find_event
+from eventsource.wire.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from eventsource.domain.subject import Subject
+    from eventsource.events.subject import Subject
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.store.interface import EventStore
 

@@ -7,23 +7,25 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eventsource.domain.aggregates.folding import handled
-from eventsource.domain.aggregates.handler import collect_erased_handlers, collect_handlers
-from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.decoding import decode, is_surely_plain
-from eventsource.domain.evolution.erased import Erased, may_be_erased
-from eventsource.domain.evolution.validation import validate
-from eventsource.domain.plain_call import check_has_run
-from eventsource.domain.subject import Subject
-from eventsource.errors import DeclarationError, EventDecodingError, EventError, ProjectorNotRunningError
+from eventsource.aggregates.folding import handled
+from eventsource.events.decoding import decode, is_surely_plain
+from eventsource.events.errors import EventDecodingError, EventError
+from eventsource.events.event_types import event_types
+from eventsource.events.handlers import collect_erased_handlers, collect_handlers
+from eventsource.events.personal_data import Erased, may_be_erased
+from eventsource.events.plain_call import check_has_run
+from eventsource.events.subject import Subject
+from eventsource.events.validation import validate
+from eventsource.projections.errors import ProjectorNotRunningError
 from eventsource.projections.progress import WatchedProgress
+from eventsource.root_error import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Table
 
-    from eventsource.domain.event import Event, RecordedEvent
+    from eventsource.events.event import Event, RecordedEvent
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.projections.progress import Progress
     from eventsource.store.interface import EventStore

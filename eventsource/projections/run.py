@@ -13,21 +13,8 @@ import attrs
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from eventsource.domain.evolution.subject_erased import is_erasure
-from eventsource.domain.subject import Subject
-from eventsource.errors import (
-    CheckpointMismatchError,
-    CheckpointMissingError,
-    ErasedDataRemainsError,
-    HandlerTransactionError,
-    ProjectionError,
-    ProjectorChangedError,
-    ProjectorFailedError,
-    ProjectorOutdatedError,
-    ProjectorSupersededError,
-    ReadModelDatabaseError,
-    UnfinishedEffectsError,
-)
+from eventsource.events.subject import Subject
+from eventsource.events.subject_erased import is_erasure
 from eventsource.log import get_logger
 from eventsource.projections.database import Written
 from eventsource.projections.declaration import changes_between, writer_of
@@ -42,6 +29,17 @@ from eventsource.projections.erasures import (
     reads_as_gone,
     save_emptied,
     save_notes,
+)
+from eventsource.projections.errors import (
+    CheckpointMismatchError,
+    CheckpointMissingError,
+    ErasedDataRemainsError,
+    HandlerTransactionError,
+    ProjectorChangedError,
+    ProjectorFailedError,
+    ProjectorOutdatedError,
+    ProjectorSupersededError,
+    UnfinishedEffectsError,
 )
 from eventsource.projections.faults import describe, is_made_meanwhile, passes
 from eventsource.projections.pages import checkpoint_after, part_before, parts_of
@@ -59,6 +57,7 @@ from eventsource.subscriptions.checkpoint import (
     mark_unfinished,
     store_checkpoint,
 )
+from eventsource.subscriptions.errors import ProjectionError, ReadModelDatabaseError
 from eventsource.subscriptions.subscription import find_event, subscribe
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.projections.progress import State
     from eventsource.projections.projector import Projector

@@ -14,8 +14,8 @@ import attrs
 from sqlalchemy import Column, MetaData, String, Table, and_, delete, func, insert, inspect, select, text
 from sqlalchemy.schema import CreateColumn, sort_tables
 
-from eventsource.errors import ReadModelIncompleteError, ReadModelInUseError, TableTakenError
 from eventsource.projections.declaration import describe_table, stored_tables
+from eventsource.projections.errors import ReadModelIncompleteError, ReadModelInUseError, TableTakenError
 from eventsource.subscriptions.checkpoint import create_tables, end_epoch
 
 if TYPE_CHECKING:

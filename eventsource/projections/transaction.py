@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 import attrs
 from sqlalchemy import Connection, event
 
-from eventsource.errors import HandlerTransactionError
+from eventsource.projections.errors import HandlerTransactionError
 from eventsource.projections.faults import passes
 
 if TYPE_CHECKING:

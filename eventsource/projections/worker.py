@@ -8,8 +8,8 @@ import asyncio
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Self
 
-from eventsource.errors import TableTakenError
 from eventsource.projections.database import ReadModelDatabase
+from eventsource.projections.errors import TableTakenError
 from eventsource.projections.run import ProjectorRun
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource.errors import EventSourceError, InvalidRequestError
+from eventsource.root_error import EventSourceError
 from eventsource.server.bodies import read_form
 from eventsource.server.exchange import JSON, NDJSON, Departure, print_json
 from eventsource.wire.bodies import EraseBody, SchemaBody
 from eventsource.wire.json_array import read_array
+from eventsource.wire.request_errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

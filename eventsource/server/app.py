@@ -11,13 +11,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from eventsource.errors import ForbiddenError, RequestRefusedError, UnauthenticatedError
 from eventsource.log import get_logger
 from eventsource.server.exchange import ClientLeftError, Exchange
 from eventsource.server.openapi import document
 from eventsource.server.routes import Route, all_routes
 from eventsource.server.service import Service
 from eventsource.wire.failures import to_failure
+from eventsource.wire.request_errors import ForbiddenError, RequestRefusedError, UnauthenticatedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

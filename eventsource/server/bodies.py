@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from eventsource.errors import RequestRefusedError
 from eventsource.wire.bodies import Body, read_body
+from eventsource.wire.request_errors import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

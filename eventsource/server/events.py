@@ -9,19 +9,19 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from eventsource.errors import InvalidRequestError
 from eventsource.server.bodies import read_asked, read_parsed
 from eventsource.server.exchange import Departure
 from eventsource.server.reserved_records import admitted
 from eventsource.wire.bodies import CommitBody, StreamBody, read_body
 from eventsource.wire.cloud_event import to_json, to_lines
 from eventsource.wire.failures import to_failure
+from eventsource.wire.request_errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
+    from eventsource.guards.preconditions import Precondition
     from eventsource.server.exchange import Exchange
     from eventsource.server.service import Service
     from eventsource.store.interface import Page

@@ -11,7 +11,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-from eventsource.errors import RequestRefusedError, RequestTooLargeError
+from eventsource.wire.request_errors import RequestRefusedError, RequestTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from eventsource.errors import MissingExtraError
+from eventsource.root_error import MissingExtraError
 
 if TYPE_CHECKING:
     from eventsource.server.bodies import BodyRoom

@@ -19,7 +19,7 @@ from eventsource.wire.bodies import ObserveBody, read_body
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.server.exchange import Exchange
     from eventsource.server.service import Service
     from eventsource.server.tail import Tail

@@ -12,7 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from eventsource.errors import RequestRefusedError
+from eventsource.wire.request_errors import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,26 +15,26 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.domain.evolution.process_note import is_note
-from eventsource.domain.evolution.validation import validate
-from eventsource.domain.precondition import QueryIsTrue, SubjectIsAtVersion, SubjectIsNew
-from eventsource.domain.processes.process_events import PROCESS_EVENTS
-from eventsource.domain.reserved import (
+from eventsource.events.errors import EventDecodingError
+from eventsource.events.event import RecordedEvent
+from eventsource.events.process_note import is_note
+from eventsource.events.reserved import (
     is_reserved_subject,
     is_reserved_type,
     reserved_name_error,
     written_by_library,
 )
-from eventsource.errors import EventDecodingError
+from eventsource.events.validation import validate
 from eventsource.gdbql import version_guard
+from eventsource.guards.preconditions import QueryIsTrue, SubjectIsAtVersion, SubjectIsNew
+from eventsource.processes.process_events import PROCESS_EVENTS
 from eventsource.server.tokens import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.event import NewEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent
+    from eventsource.guards.preconditions import Precondition
 
 # In the whole store, or in a part of it that a scope begins at.
 _PROCESS = re.compile(r".*/process/[a-z0-9][a-z0-9._-]{0,39}/[^/]+")

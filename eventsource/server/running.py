@@ -9,11 +9,11 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from eventsource.errors import AddressUnavailableError
 from eventsource.log import get_logger
 from eventsource.server.accepting import HttpServer, tls_context
 from eventsource.server.app import make_app
 from eventsource.server.tokens import warn_if_in_the_clear
+from eventsource.wire.request_errors import AddressUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -8,11 +8,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource.errors import RequestRefusedError
 from eventsource.server.bodies import BodyRoom
 from eventsource.server.metrics import Metrics
 from eventsource.server.readers import Readers
 from eventsource.server.tail import Tails
+from eventsource.wire.request_errors import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

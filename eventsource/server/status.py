@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from eventsource.domain.subject import Subject
-from eventsource.errors import EventSourceError, InvalidRequestError, InvalidSubjectError
+from eventsource.events.subject import Subject
 from eventsource.log import get_logger
+from eventsource.root_error import EventSourceError, InvalidSubjectError
 from eventsource.server.exchange import NDJSON, TEXT, print_json
 from eventsource.server.metrics import CONTENT_TYPE
+from eventsource.wire.request_errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

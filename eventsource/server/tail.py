@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.domain.subject import Subject, prefix_below
+from eventsource.events.subject import Subject, prefix_below
 from eventsource.log import get_logger
 from eventsource.wire.cloud_event import to_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.store.interface import EventStore
 
 _log = get_logger(__name__)

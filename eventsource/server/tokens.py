@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from eventsource.errors import UnsafeTokenError
 from eventsource.log import get_logger
+from eventsource.wire.request_errors import UnsafeTokenError
 
 _log = get_logger(__name__)
 

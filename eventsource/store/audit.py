@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.domain.hash_chain import GENESIS_HASH, event_hash, referenced_event_hash
+from eventsource.events.hash_chain import GENESIS_HASH, event_hash, referenced_event_hash
 from eventsource.store.interface import MAX_AUDIT_PROBLEMS, AuditProblem, AuditReport
 
 if TYPE_CHECKING:
-    from eventsource.domain.data_reference import DataReference
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.data_reference import DataReference
+    from eventsource.events.event import RecordedEvent
     from eventsource.store.log_entry import LogEntry
 
 

@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from eventsource.errors import StoreForkedError
+from eventsource.store.errors import StoreForkedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

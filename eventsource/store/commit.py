@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Generic, TypeVar, assert_never
 
 import attrs
 
-from eventsource.domain.event import RecordedEvent, checked_new_events
-from eventsource.domain.guards.given_rules import checked_rules
-from eventsource.domain.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes, referenced_event_hash
-from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
-from eventsource.domain.reserved import check_reserved
-from eventsource.errors import EventTooLargeError, PreconditionFailedError, QueryBudgetError, SchemaViolationError
+from eventsource.events.errors import EventTooLargeError, SchemaViolationError
+from eventsource.events.event import RecordedEvent, checked_new_events
+from eventsource.events.hash_chain import MAX_LINE_BYTES, event_hash, line_bytes, referenced_event_hash
+from eventsource.events.reserved import check_reserved
 from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
+from eventsource.gdbql.errors import QueryBudgetError
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.guards.rules import checked_rules
 from eventsource.store.idempotency import IdempotencyKey
 from eventsource.store.query import work_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from eventsource.domain.data_reference import DataReference
-    from eventsource.domain.event import NewEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.data_reference import DataReference
+    from eventsource.events.event import NewEvent
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.schema import SchemaBook
     from eventsource.store.schema.book import CheckedBefore
 

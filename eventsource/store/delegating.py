@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
     from eventsource.gdbql import Query
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.interface import AuditReport, EventStore, EventStream, StoreStatus
     from eventsource.store.query import DataIndex, Explanation, QueryLimits, QueryRows
 

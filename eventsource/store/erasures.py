@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.domain.evolution.erased import is_gone
-from eventsource.domain.evolution.subject_erased import is_erasure, read_erasure
+from eventsource.events.personal_data import is_gone
+from eventsource.events.subject_erased import is_erasure, read_erasure
 from eventsource.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from eventsource.domain.event import RecordedEvent
-    from eventsource.domain.evolution.subject_erased import ErasureRecord
-    from eventsource.domain.subject import Subject
+    from eventsource.events.event import RecordedEvent
+    from eventsource.events.subject import Subject
+    from eventsource.events.subject_erased import ErasureRecord
     from eventsource.store.interface import EventStore
 
 log = get_logger(__name__)

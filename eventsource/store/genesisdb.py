@@ -9,25 +9,21 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from eventsource.domain.event import check_event_type, checked_new_events
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.domain.guards.given_rules import checked_rules
-from eventsource.domain.guards.query_text import read_query
-from eventsource.domain.hash_chain import GENESIS_HASH
-from eventsource.domain.subject import Subject, prefix_below
-from eventsource.errors import (
-    DamagedLineError,
-    MalformedEventError,
-    QueryBudgetError,
-    StoreReadOnlyError,
-)
+from eventsource.events.canonical_json import to_canonical_json
+from eventsource.events.errors import MalformedEventError
+from eventsource.events.event import check_event_type, checked_new_events
+from eventsource.events.hash_chain import GENESIS_HASH
+from eventsource.events.subject import Subject, prefix_below
 from eventsource.gdbql import Aggregate, Comparison, Constant, OrderKey, Path, Query, Under, print_query
+from eventsource.gdbql.errors import QueryBudgetError
+from eventsource.gdbql.prepared import read_query
 from eventsource.genesisdb.attempt import CommitAttempt
 from eventsource.genesisdb.client import Client
 from eventsource.genesisdb.exchange import DEFAULT_LIMITS as DEFAULT_HTTP_LIMITS
 from eventsource.genesisdb.exchange import stream_body
 from eventsource.genesisdb.observing import Following
 from eventsource.genesisdb.options import print_event, print_preconditions
+from eventsource.guards.rules import checked_rules
 from eventsource.store.commit import check_events
 from eventsource.store.idempotency import IdempotencyKey
 from eventsource.store.interface import (
@@ -51,6 +47,7 @@ from eventsource.store.query import (
 from eventsource.store.schema import to_schema_text
 from eventsource.wire.bodies import print_commit
 from eventsource.wire.cloud_event import from_line, from_members
+from eventsource.wire.errors import DamagedLineError, StoreReadOnlyError
 from eventsource.wire.ndjson import read_value
 
 if TYPE_CHECKING:
@@ -60,11 +57,11 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
-    from eventsource.errors import CommitOutcomeUnknownError
+    from eventsource.events.event import NewEvent, RecordedEvent
     from eventsource.gdbql import Expression
     from eventsource.genesisdb.exchange import Limits, Lines
+    from eventsource.guards.preconditions import Precondition
+    from eventsource.wire.errors import CommitOutcomeUnknownError
 
 
 class GenesisDBEventStore:

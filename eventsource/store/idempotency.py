@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import attrs
 
-from eventsource.domain.event import NewEvent
-from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.events.event import NewEvent
+from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.precondition import Precondition
+    from eventsource.guards.preconditions import Precondition
 
 _KEY = re.compile(r"[!-~]{1,255}")
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
     from eventsource.gdbql import Query
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.query import DataIndex, Explanation, QueryRows
 
 DEFAULT_LIMITS = QueryLimits()

@@ -11,8 +11,8 @@ from eventsource.wire.backup import DECLARATIONS, DECLARATIONS_MEMBER, RECORD_ME
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
 
-    from eventsource.domain.data_reference import DataReference
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.data_reference import DataReference
+    from eventsource.events.event import RecordedEvent
     from eventsource.wire.backup import CommitKey, Declarations
 
 

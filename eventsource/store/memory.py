@@ -12,24 +12,17 @@ from bisect import bisect_left, bisect_right
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from eventsource.domain.data_reference import DataReference, emptied
-from eventsource.domain.event import checked_new_events
-from eventsource.domain.event_type import listed_types
-from eventsource.domain.guards.command_guard import command_id_asked
-from eventsource.domain.guards.query_text import read_query
-from eventsource.domain.hash_chain import GENESIS_HASH
-from eventsource.domain.metadata import COMMAND_ID_MEMBER
-from eventsource.domain.subject import Subject
-from eventsource.domain.timestamp import format_timestamp
-from eventsource.errors import (
-    EventNotFoundError,
-    IdempotencyKeyReusedError,
-    QueryError,
-    StoreClosedError,
-    StoreNotEmptyError,
-    SubjectNotFoundError,
-)
+from eventsource.events.data_reference import DataReference, emptied
+from eventsource.events.event import checked_new_events
+from eventsource.events.event_types import listed_types
+from eventsource.events.hash_chain import GENESIS_HASH
+from eventsource.events.metadata import COMMAND_ID_MEMBER
+from eventsource.events.subject import Subject
+from eventsource.events.timestamp import format_timestamp
 from eventsource.gdbql import PreparedQuery, conjuncts, print_expression
+from eventsource.gdbql.errors import QueryError
+from eventsource.gdbql.prepared import read_query
+from eventsource.guards.command_guard import command_id_asked
 from eventsource.store.audit import ChainAudit
 from eventsource.store.callers import Growth, OwnProcess
 from eventsource.store.clock import ClockWatch, seconds_ahead
@@ -54,6 +47,13 @@ from eventsource.store.query import (
 from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
 from eventsource.wire.backup import CommitKey, Declarations
+from eventsource.wire.errors import (
+    EventNotFoundError,
+    IdempotencyKeyReusedError,
+    StoreClosedError,
+    StoreNotEmptyError,
+    SubjectNotFoundError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     )
     from types import TracebackType
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
     from eventsource.gdbql import Expression, Query
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.restoring import RestoredEvent
 
 

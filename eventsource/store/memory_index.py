@@ -19,7 +19,7 @@ from eventsource.gdbql.readers import row_reader
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.gdbql import Expression
     from eventsource.gdbql.readers import Reader
     from eventsource.store.paging import Selection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from eventsource.domain.subject import Subject, prefix_below
+from eventsource.events.subject import Subject, prefix_below
 from eventsource.store.interface import EventStream, Page
 
 if TYPE_CHECKING:

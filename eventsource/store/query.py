@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 import pydantic_core
 
-from eventsource.domain.timestamp import format_timestamp
-from eventsource.errors import QueryBudgetError, QuerySyntaxError
+from eventsource.events.timestamp import format_timestamp
 from eventsource.gdbql import Instant, Path, parse, print_expression
+from eventsource.gdbql.errors import QueryBudgetError, QuerySyntaxError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence

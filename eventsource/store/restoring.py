@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast, final
 
 import attrs
 
-from eventsource.domain.data_reference import DataReference
-from eventsource.domain.event import NewEvent, RecordedEvent, check_event_type
-from eventsource.domain.hash_chain import GENESIS_HASH
-from eventsource.errors import (
-    BackupInvalidError,
-    EventSourceError,
-    InvalidSubjectError,
-    MissingExtraError,
-    UnstorableDataError,
-)
+from eventsource.events.data_reference import DataReference
+from eventsource.events.errors import UnstorableDataError
+from eventsource.events.event import NewEvent, RecordedEvent, check_event_type
+from eventsource.events.hash_chain import GENESIS_HASH
 from eventsource.gdbql import to_instant
 from eventsource.log import get_logger
+from eventsource.root_error import EventSourceError, InvalidSubjectError, MissingExtraError
 from eventsource.store.audit import own_hash
 from eventsource.store.idempotency import check_idempotency_key
 from eventsource.store.log_entry import DIGEST_MEMBER, SALT_MEMBER, LogEntry
@@ -42,6 +37,7 @@ from eventsource.wire.backup import (
     Declarations,
     is_record,
 )
+from eventsource.wire.errors import BackupInvalidError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateColumn
 
-from eventsource.errors import ReadModelDatabaseError
+from eventsource.subscriptions.errors import ReadModelDatabaseError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource.errors import EventNotFoundError
 from eventsource.store.interface import EventStream
+from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.store.interface import EventStore, Page
     from eventsource.subscriptions.checkpoint import Checkpoint
 

@@ -9,7 +9,7 @@ import pytest
 # Else a failed assertion of the suite would not say what the values were.
 pytest.register_assert_rewrite("eventsource.testing.contract")
 
-from eventsource.domain.event_type import event_types  # noqa: E402  the line above comes first
+from eventsource.events.event_types import event_types  # noqa: E402  the line above comes first
 from eventsource.testing.clock import FixedClock, sequential_ids  # noqa: E402  the line above comes first
 from eventsource.testing.flaky_store import Fault, FlakyStore  # noqa: E402  likewise
 from eventsource.testing.scenario import (  # noqa: E402  likewise

@@ -10,17 +10,18 @@ from contextlib import aclosing
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from eventsource.domain.precondition import SubjectIsAtVersion, SubjectIsNew
-from eventsource.errors import CommitOutcomeUnknownError, PreconditionFailedError, StoreUnavailableError
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.guards.preconditions import SubjectIsAtVersion, SubjectIsNew
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.interface import EventStream
 from eventsource.testing.contract.chance import seeded_random
+from eventsource.wire.errors import CommitOutcomeUnknownError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.interface import EventStore, Page
 
 _NAME: Final = "the flaky store"

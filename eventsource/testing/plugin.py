@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from eventsource.domain.event import Event, NewEvent, RecordedEvent
-from eventsource.domain.event_type import event_types
+from eventsource.events.event import Event, NewEvent, RecordedEvent
+from eventsource.events.event_types import event_types
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.testing.clock import FixedClock, sequential_ids
 from eventsource.testing.flaky_store import FlakyStore

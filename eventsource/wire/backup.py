@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, final
 
-from eventsource.domain.event_data import quote_json
+from eventsource.events.canonical_json import quote_json
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:

@@ -17,17 +17,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from eventsource.domain.event import NewEvent
-from eventsource.domain.event_data import quote_json
-from eventsource.domain.precondition import (
+from eventsource.events.canonical_json import quote_json
+from eventsource.events.event import NewEvent
+from eventsource.events.subject import Subject
+from eventsource.guards.preconditions import (
     Precondition,
     QueryIsTrue,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
 )
-from eventsource.domain.subject import Subject
-from eventsource.errors import EventSourceError, InvalidRequestError
+from eventsource.root_error import EventSourceError
+from eventsource.wire.request_errors import InvalidRequestError
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:

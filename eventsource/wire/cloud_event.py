@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_core
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.domain.event_data import quote_json, to_canonical_json
-from eventsource.domain.timestamp import format_timestamp
-from eventsource.errors import MalformedEventError, UnstorableDataError
+from eventsource.events.canonical_json import quote_json, to_canonical_json
+from eventsource.events.errors import MalformedEventError, UnstorableDataError
+from eventsource.events.event import RecordedEvent
+from eventsource.events.timestamp import format_timestamp
 from eventsource.gdbql import to_instant
 
 if TYPE_CHECKING:

@@ -13,11 +13,45 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import pydantic_core
 
-from eventsource import errors
-from eventsource.domain.precondition import Precondition, QueryIsTrue, SubjectIsAtVersion, failed_index
-from eventsource.errors import EventSourceError, PreconditionFailedError, RequestRefusedError
+from eventsource.events.errors import (
+    EventTooLargeError,
+    MalformedEventError,
+    ReservedNameError,
+    SchemaBudgetError,
+    SchemaViolationError,
+    UnstorableDataError,
+)
+from eventsource.gdbql.errors import QueryBudgetError, QueryLimitError, QuerySyntaxError
 from eventsource.gdbql.limits import MAX_TEXT_BYTES
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.guards.preconditions import Precondition, QueryIsTrue, SubjectIsAtVersion, failed_index
+from eventsource.root_error import EventSourceError, InvalidSubjectError, MissingExtraError
 from eventsource.wire.bodies import precondition_type
+from eventsource.wire.errors import (
+    BackupInvalidError,
+    CommitOutcomeUnknownError,
+    ErasureUnfinishedError,
+    EventNotFoundError,
+    IdempotencyKeyReusedError,
+    InvalidSchemaError,
+    NotSupportedError,
+    SchemaExistsError,
+    StoreClosedError,
+    StoreCorruptedError,
+    StoreFullError,
+    StoreNotEmptyError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    SubjectNotFoundError,
+)
+from eventsource.wire.request_errors import (
+    ForbiddenError,
+    InvalidJsonError,
+    InvalidRequestError,
+    RequestRefusedError,
+    RequestTooLargeError,
+    UnauthenticatedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,45 +99,45 @@ class _Row:
 _LOG = "its own log says why"
 
 _ROWS = [
-    _Row(errors.InvalidSubjectError, 400, ("text", "reason")),
-    _Row(errors.UnstorableDataError, 400, ("path", "reason")),
-    _Row(errors.EventTooLargeError, 400, ("event_type", "subject", "size_bytes", "limit_bytes")),
-    _Row(errors.ReservedNameError, 403, ("name", "kind")),
-    _Row(errors.MalformedEventError, 400, ("reason",)),
-    _Row(errors.QuerySyntaxError, 400, ("reason", "query", "offset")),
-    _Row(errors.QueryLimitError, 400, ("limit", "maximum", "query", "offset")),
-    _Row(errors.QueryBudgetError, 422, ("budget", "limit", "during")),
-    _Row(errors.EventNotFoundError, 404, ("event_id",)),
-    _Row(errors.SchemaBudgetError, 422, ("event_index", "event_type", "work", "limit")),
-    _Row(errors.SchemaViolationError, 400, ("event_index", "event_type", "subject", "path", "rule")),
-    _Row(errors.InvalidSchemaError, 400, ("event_type", "reason")),
-    _Row(errors.SchemaExistsError, 409, ("event_type",)),
-    _Row(errors.IdempotencyKeyReusedError, 422, ("idempotency_key",)),
-    _Row(errors.MissingExtraError, 501, ("extra", "purpose")),
-    _Row(errors.SubjectNotFoundError, 404, ("subject",)),
-    _Row(errors.ErasureUnfinishedError, 503, ("subject", "events"), named=True, fixed={"reason": _LOG}),
-    _Row(errors.StoreNotEmptyError, 409, ("events",), named=True),
-    _Row(errors.BackupInvalidError, 400, ("problem", "index")),
-    _Row(errors.InvalidJsonError, 400, ("reason",)),
-    _Row(errors.InvalidRequestError, 400, ("reason", "place")),
-    _Row(errors.RequestTooLargeError, 413, ("limit_bytes",)),
-    _Row(errors.UnauthenticatedError, 401),
-    _Row(errors.ForbiddenError, 403, ("role",)),
-    _Row(errors.StoreReadOnlyError, 403, named=True),
-    _Row(errors.StoreFullError, 507, named=True),
-    _Row(errors.StoreClosedError, 503, named=True),
-    _Row(errors.StoreUnavailableError, 503, named=True, fixed={"reason": _LOG}),
-    _Row(errors.StoreCorruptedError, 500, named=True, fixed={"problem": _LOG}),
-    _Row(errors.CommitOutcomeUnknownError, 503, named=True, fixed={"reason": _LOG}),
+    _Row(InvalidSubjectError, 400, ("text", "reason")),
+    _Row(UnstorableDataError, 400, ("path", "reason")),
+    _Row(EventTooLargeError, 400, ("event_type", "subject", "size_bytes", "limit_bytes")),
+    _Row(ReservedNameError, 403, ("name", "kind")),
+    _Row(MalformedEventError, 400, ("reason",)),
+    _Row(QuerySyntaxError, 400, ("reason", "query", "offset")),
+    _Row(QueryLimitError, 400, ("limit", "maximum", "query", "offset")),
+    _Row(QueryBudgetError, 422, ("budget", "limit", "during")),
+    _Row(EventNotFoundError, 404, ("event_id",)),
+    _Row(SchemaBudgetError, 422, ("event_index", "event_type", "work", "limit")),
+    _Row(SchemaViolationError, 400, ("event_index", "event_type", "subject", "path", "rule")),
+    _Row(InvalidSchemaError, 400, ("event_type", "reason")),
+    _Row(SchemaExistsError, 409, ("event_type",)),
+    _Row(IdempotencyKeyReusedError, 422, ("idempotency_key",)),
+    _Row(MissingExtraError, 501, ("extra", "purpose")),
+    _Row(SubjectNotFoundError, 404, ("subject",)),
+    _Row(ErasureUnfinishedError, 503, ("subject", "events"), named=True, fixed={"reason": _LOG}),
+    _Row(StoreNotEmptyError, 409, ("events",), named=True),
+    _Row(BackupInvalidError, 400, ("problem", "index")),
+    _Row(InvalidJsonError, 400, ("reason",)),
+    _Row(InvalidRequestError, 400, ("reason", "place")),
+    _Row(RequestTooLargeError, 413, ("limit_bytes",)),
+    _Row(UnauthenticatedError, 401),
+    _Row(ForbiddenError, 403, ("role",)),
+    _Row(StoreReadOnlyError, 403, named=True),
+    _Row(StoreFullError, 507, named=True),
+    _Row(StoreClosedError, 503, named=True),
+    _Row(StoreUnavailableError, 503, named=True, fixed={"reason": _LOG}),
+    _Row(StoreCorruptedError, 500, named=True, fixed={"problem": _LOG}),
+    _Row(CommitOutcomeUnknownError, 503, named=True, fixed={"reason": _LOG}),
 ]
 _BY_CLASS = {row.error_class: row for row in _ROWS}
 _BY_CODE = {row.error_class.code: row for row in _ROWS}
 
 # What a status means by itself, for servers that send no code.
 _BY_STATUS: dict[int, Callable[[str], EventSourceError]] = {
-    401: lambda text: errors.UnauthenticatedError(text=text),
-    403: lambda text: errors.ForbiddenError(text=text),
-    413: lambda text: errors.RequestTooLargeError(text=text),
+    401: lambda text: UnauthenticatedError(text=text),
+    403: lambda text: ForbiddenError(text=text),
+    413: lambda text: RequestTooLargeError(text=text),
 }
 
 # As much of an answer as is worth reading, and of a text as is worth showing.
@@ -129,7 +163,7 @@ def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ())
         return Failure(error.status, {"error": _cut(error.text, _MAX_TEXT), "code": error.refusal or error.code})
     row = next((_BY_CLASS[each] for each in type(error).__mro__ if each in _BY_CLASS), None)
     if row is None:
-        if isinstance(error, errors.NotSupportedError):
+        if isinstance(error, NotSupportedError):
             return Failure(501, {"error": _cut(str(error), _MAX_TEXT), "code": error.code})
         return Failure(500, {"error": "internal error", "code": "internal"})
     facts = {name: _bounded(name, getattr(error, name)) for name in row.facts}
@@ -189,8 +223,8 @@ def read_failure(
             pass
     if row is None and status in _BY_STATUS:
         return _BY_STATUS[status](text)
-    if code == errors.NotSupportedError.code and text:
-        return errors.NotSupportedError(text)
+    if code == NotSupportedError.code and text:
+        return NotSupportedError(text)
     refusal = to_one_line(code, _MAX_CODE) if isinstance(code, str) else ""
     return RequestRefusedError(text or "no explanation", status=status, refusal=refusal)
 

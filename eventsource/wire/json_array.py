@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from eventsource.errors import InvalidJsonError
+from eventsource.wire.request_errors import InvalidJsonError
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:

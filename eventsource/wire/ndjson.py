@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 
-from eventsource.errors import DamagedLineError
+from eventsource.wire.errors import DamagedLineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import json
 import math
 from typing import Any, NoReturn, cast
 
-from eventsource.errors import InvalidJsonError
+from eventsource.wire.request_errors import InvalidJsonError
 
 # Event data may be nested 64 levels deep; a body and its lists stand around it.
 MAX_DEPTH = 72

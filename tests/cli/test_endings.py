@@ -15,7 +15,7 @@ import pytest
 
 from eventsource import EventSourceError, errors
 from eventsource.cli.failures import ExitCode, exit_code_of
-from eventsource.errors.root import without_secrets
+from eventsource.root_error import without_secrets
 from tests.cli.shop import EVENTSOURCE, PATIENCE_S, Command, Shop, paid
 from tests.cli.test_serve import started
 

@@ -1,21 +1,7 @@
 """
-The stores that the tests of the write side run on.
+The stores that the tests of commands run on: those of the aggregates.
 """
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
+from tests.aggregates.conftest import store
 
-import pytest
-
-from eventsource import EventStore, connect
-from tests.commands.observed_store import ObservedStore
-
-
-@pytest.fixture(params=["memory", "embedded"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[ObservedStore]:
-    """
-    Each kind of store in turn, empty, in an observing one.
-    """
-    inner: EventStore = connect("memory:" if request.param == "memory" else f"sqlite:{tmp_path / 'store.db'}")
-    async with inner:
-        yield ObservedStore(inner)
+__all__ = ["store"]

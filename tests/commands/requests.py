@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from eventsource import Command, Dispatcher, Guard, UnitOfWork, events, rule
-from tests.commands.accounts import Account, AccountOpened, MoneyMoved, transfer
+from tests.aggregates.accounts import Account, AccountOpened, MoneyMoved, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ What is committed together with a command, by whoever sends it.
 import pytest
 
 from eventsource import Command, Dispatcher, Event, InMemoryEventStore, RuleBrokenError, SubjectIsNew, UnitOfWork
-from eventsource.commands.beside import committed_beside
+from eventsource.commands.execution import committed_beside
 
 
 class LampLit(Event, type="io.example.beside.lamp-lit"):

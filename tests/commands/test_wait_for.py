@@ -20,13 +20,13 @@ from eventsource import (
     Worker,
     handles,
 )
-from tests.commands.accounts import MoneyMoved
+from tests.aggregates.accounts import MoneyMoved
 from tests.commands.requests import Deposit, Look, Open, make_dispatcher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.commands.observed_store import ObservedStore
+    from tests.aggregates.observed_store import ObservedStore
 
 tables = MetaData()
 moved = Table("moved", tables, Column("account", String), Column("cents", Integer))

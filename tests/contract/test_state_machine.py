@@ -30,7 +30,7 @@ from eventsource import (
     SubjectIsNew,
     SubjectNotFoundError,
 )
-from eventsource.domain.event_data import to_canonical_json
+from eventsource.events.canonical_json import to_canonical_json
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.samples import PATIENCE_S, noted
 

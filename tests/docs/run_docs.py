@@ -6,7 +6,7 @@ declared once in a process, and many pages declare a deposit. CONTRIBUTING.md te
 written so that it can be run.
 
     python run_docs.py page docs/tutorial.md
-    python run_docs.py module eventsource.domain.subject
+    python run_docs.py module eventsource.events.subject
 """
 
 import ast

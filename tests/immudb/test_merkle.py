@@ -8,8 +8,8 @@ import itertools
 
 import pytest
 
-from eventsource.domain.merkle import EMPTY_ROOT, is_included, leaf_hash
 from eventsource.immudb.header import is_consistent, root_of
+from eventsource.merkle import EMPTY_ROOT, is_included, leaf_hash
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.immudb.tree import MerkleTree
 

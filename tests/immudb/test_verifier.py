@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from eventsource.domain.merkle import EMPTY_ROOT
 from eventsource.immudb import Head, verifier
 from eventsource.immudb.check import Check, CheckFailedError
 from eventsource.immudb.header import (
@@ -24,6 +23,7 @@ from eventsource.immudb.header import (
 )
 from eventsource.immudb.messages import new
 from eventsource.immudb.verifier import verify_entry, verify_position, verify_transaction
+from eventsource.merkle import EMPTY_ROOT
 from eventsource.testing.immudb import Database
 from eventsource.testing.immudb.tree import MerkleTree
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eventsource.domain.hash_chain import GENESIS_HASH, event_hash, referenced_event_hash
+from eventsource.events.hash_chain import GENESIS_HASH, event_hash, referenced_event_hash
 from eventsource.notary.ledger import Entry
 from eventsource.notary.merkle_log import MerkleLog
 from tests.notary.scene import NAME, ORIGIN

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from eventsource import RecordedEvent, TamperedError
-from eventsource.domain.merkle import leaf_hash
+from eventsource.merkle import leaf_hash
 from eventsource.notary import Entry
 from eventsource.notary.fingerprint import DataForm, Salts, commit_to_data, fingerprint, secret_digest
 from eventsource.notary.merkle_log import leaf_of

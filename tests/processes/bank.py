@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from eventsource import Event, EventStore, NewEvent, ProcessWorker, RecordedEvent, RetryPolicy, event_types
-from eventsource.domain.processes.process_events import ProcessNoted
+from eventsource.processes.process_events import ProcessNoted
 from eventsource.testing.clock import FixedClock
 from tests.processes.lending import (
     AccountClosed,

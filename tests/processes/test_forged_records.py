@@ -31,7 +31,7 @@ from eventsource import (
     scoped,
     starts,
 )
-from eventsource.domain.processes.correlation import command_id
+from eventsource.processes.correlation import command_id
 from tests.older_logs import erasure, forged
 from tests.processes.bank import AT_ONCE, Bank
 

@@ -35,8 +35,8 @@ from eventsource import (
     starts,
     upcaster,
 )
-from eventsource.domain.processes.process_events import ProcessNoted, ProcessReacted, SetTimer, TimerFired
-from eventsource.domain.reserved import written_by_library
+from eventsource.events.reserved import written_by_library
+from eventsource.processes.process_events import ProcessNoted, ProcessReacted, SetTimer, TimerFired
 from eventsource.testing.clock import FixedClock
 from tests.older_logs import forged
 

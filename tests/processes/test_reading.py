@@ -29,7 +29,7 @@ from eventsource import (
     retry_process,
     starts,
 )
-from eventsource.processes import instances
+from eventsource.processes import instance as instances
 from eventsource.store.delegating import DelegatingEventStore
 
 if TYPE_CHECKING:

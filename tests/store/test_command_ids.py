@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from eventsource import EmbeddedEventStore, InMemoryEventStore, Metadata, NewEvent, PreconditionFailedError, Subject
-from eventsource.domain.guards.command_guard import NOT_CARRIED_OUT, events_of_command, not_carried_out
 from eventsource.gdbql import PreparedQuery
+from eventsource.guards.command_guard import NOT_CARRIED_OUT, events_of_command, not_carried_out
 from eventsource.testing.contract.chance import seeded_random
 from tests.older_logs import forged
 from tests.store.older_files import make_older

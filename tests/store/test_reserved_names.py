@@ -32,7 +32,7 @@ from eventsource import (
     upcaster,
     with_metadata,
 )
-from eventsource.domain.processes.process_events import CommandDispatched
+from eventsource.processes.process_events import CommandDispatched
 from eventsource.testing import event_types_scope
 from tests.older_logs import erasure
 from tests.store.http_server import TOKEN, serving

@@ -27,7 +27,7 @@ from eventsource import (
     push_schemas,
     schema_of,
 )
-from eventsource.domain.event_data import parse_json
+from eventsource.events.canonical_json import parse_json
 from eventsource.store.schema.generated import Allowance, written_schema
 from eventsource.store.schema.inclusion import misfits
 from eventsource.store.schema.native import to_json_schema

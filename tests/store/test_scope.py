@@ -39,8 +39,8 @@ from eventsource import (
     scoped,
 )
 from eventsource.gdbql import Query
-from tests.commands.accounts import Account
-from tests.commands.accounts import AccountOpened as Opened
+from tests.aggregates.accounts import Account
+from tests.aggregates.accounts import AccountOpened as Opened
 from tests.projections.bank import AccountOpened, Balances, MoneyMoved
 from tests.store.http_server import TOKEN, serving
 

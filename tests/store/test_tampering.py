@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from eventsource import EmbeddedEventStore
-from eventsource.domain.hash_chain import event_hash
+from eventsource.events.hash_chain import event_hash
 from eventsource.testing.contract.samples import noted
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from eventsource import (
     starts,
     upcaster,
 )
-from eventsource.domain.snapshots.fingerprint import fingerprint_of
+from eventsource.aggregates.fingerprint import fingerprint_of
 from eventsource.testing import event_types_scope
 from eventsource.testing.golden.record import recorded_event
 

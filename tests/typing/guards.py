@@ -17,7 +17,7 @@ from typing import assert_type
 from pydantic import BaseModel
 
 from eventsource import Event, Guard, Precondition, all_of, events, one_of
-from eventsource.domain.guards.guard import Computed, EventSelection, Figure
+from eventsource.guards.guard import Computed, EventSelection, Figure
 
 
 class Priority(IntEnum):

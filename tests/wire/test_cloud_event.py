@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventsource import RecordedEvent
-from eventsource.domain.event_data import to_canonical_json
-from eventsource.domain.hash_chain import line_bytes
 from eventsource.errors import MalformedEventError
+from eventsource.events.canonical_json import to_canonical_json
+from eventsource.events.hash_chain import line_bytes
 from eventsource.wire.cloud_event import from_line, from_members, to_json, to_lines
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.domain.data_reference import DataReference
-from eventsource.domain.event import RecordedEvent
+from eventsource.events.data_reference import DataReference
+from eventsource.events.event import RecordedEvent
 from eventsource.store.log_entry import LogEntry
 
 if TYPE_CHECKING:

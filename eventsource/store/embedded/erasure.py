@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from eventsource.domain.data_reference import emptied
-from eventsource.domain.timestamp import format_timestamp
-from eventsource.errors import NotSupportedError, SubjectNotFoundError
+from eventsource.events.data_reference import emptied
+from eventsource.events.timestamp import format_timestamp
 from eventsource.store.embedded.commit_keys import forget_request
 from eventsource.store.embedded.query.sql import fetch
+from eventsource.wire.errors import NotSupportedError, SubjectNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

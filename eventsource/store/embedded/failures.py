@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
-from eventsource.domain.event_data import parse_json
-from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreError, StoreFullError, StoreUnavailableError
+from eventsource.events.canonical_json import parse_json
+from eventsource.store.errors import NotAStoreError
+from eventsource.wire.errors import StoreCorruptedError, StoreFullError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from eventsource.root_error import StoreError
 
 _NO_JSON: Final = "the data of an event is no JSON (an audit tells which)"
 

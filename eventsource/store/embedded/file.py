@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 import apsw
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
+from eventsource.events.event import RecordedEvent
 from eventsource.private_files import sync_folder
 from eventsource.store.audit import ChainAudit
 from eventsource.store.embedded import commit_keys, entries, erasure, schema_rows
@@ -23,6 +22,8 @@ from eventsource.store.embedded.open_files import APPLICATION_ID
 from eventsource.store.embedded.query import data_index, functions
 from eventsource.store.embedded.query.plan import COMMAND_ID, COMMAND_ID_INDEX, HAS_COMMAND_ID
 from eventsource.store.embedded.query.sql import fetch
+from eventsource.store.errors import NotAStoreError, StoreFormatError
+from eventsource.wire.errors import StoreCorruptedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

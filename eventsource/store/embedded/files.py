@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from eventsource.errors import StoreUnavailableError
 from eventsource.log import get_logger
 from eventsource.store.embedded.open_files import attach, check_kind, detach, exclusively, hold, inode_of, release
+from eventsource.wire.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -29,14 +29,10 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from eventsource.errors import (
-    NotAStoreError,
-    StoreForkedError,
-    StoreLockedError,
-    StoreUnavailableError,
-    UnsafeFileError,
-)
 from eventsource.private_files import look_beside, make_database
+from eventsource.root_error import UnsafeFileError
+from eventsource.store.errors import NotAStoreError, StoreForkedError, StoreLockedError
+from eventsource.wire.errors import StoreUnavailableError
 
 if sys.platform != "win32":
     import fcntl

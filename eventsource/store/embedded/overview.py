@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.store.paging import Selection
 
 # How many of the newest events are looked at before an index is: a subtree in use has one among them.

@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.domain.subject import prefix_below
-from eventsource.errors import (
-    EventNotFoundError,
-    StoreClosedError,
-    StoreFileLostError,
-    StoreUnavailableError,
-)
+from eventsource.events.event import RecordedEvent
+from eventsource.events.subject import prefix_below
 from eventsource.store.embedded.failures import translated
 from eventsource.store.embedded.file import (
     EVENT_COLUMNS,
@@ -30,8 +24,10 @@ from eventsource.store.embedded.file import (
     open_at_rest,
     open_for_reading,
 )
+from eventsource.store.errors import StoreFileLostError
 from eventsource.store.interface import Page
 from eventsource.store.paging import PAGE_BYTES, PAGE_EVENTS
+from eventsource.wire.errors import EventNotFoundError, StoreClosedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from eventsource.errors import StoreError
 from eventsource.log import get_logger
 from eventsource.private_files import beside, create, sync_folder
+from eventsource.root_error import StoreError
 from eventsource.store.embedded.failures import translated
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
-from eventsource.errors import StoreNotEmptyError
 from eventsource.store.callers import call_in
 from eventsource.store.embedded import commit_keys
 from eventsource.store.embedded.entries import write_imported_times, write_references
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.restoring import BackupReader, each
 from eventsource.store.schema import SchemaBook
+from eventsource.wire.errors import StoreNotEmptyError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence

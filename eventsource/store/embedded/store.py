@@ -19,25 +19,12 @@ from typing import TYPE_CHECKING, Any, Self
 import filelock
 
 from eventsource import private_files
-from eventsource.domain.event import checked_new_events
-from eventsource.domain.event_type import listed_types
-from eventsource.domain.guards.query_text import read_query
-from eventsource.domain.subject import Subject
-from eventsource.errors import (
-    CommitOutcomeUnknownError,
-    ErasureUnfinishedError,
-    NotAStoreError,
-    NotSupportedError,
-    QueryError,
-    StoreClosedError,
-    StoreCorruptedError,
-    StoreError,
-    StoreLockedError,
-    StoreNotEmptyError,
-    StoreReadOnlyError,
-    StoreUnavailableError,
-    UnsafeFileError,
-)
+from eventsource.events.event import checked_new_events
+from eventsource.events.event_types import listed_types
+from eventsource.events.subject import Subject
+from eventsource.gdbql.errors import QueryError
+from eventsource.gdbql.prepared import read_query
+from eventsource.root_error import StoreError, UnsafeFileError
 from eventsource.store.callers import Growth, OwnProcess, call_in
 from eventsource.store.commit import CommitRequest
 from eventsource.store.embedded.audit import audit_file
@@ -57,12 +44,23 @@ from eventsource.store.embedded.reader import LogPages, Reader, count_events, re
 from eventsource.store.embedded.restore import Feed, RestoreAbortedError
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.embedded.writer import Waiting, Writer
+from eventsource.store.errors import NotAStoreError, StoreLockedError
 from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.log_entry import backup_items
 from eventsource.store.paging import PAGE_BYTES, PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import QueryLimits, QueryRows, Spending
 from eventsource.store.schema import SchemaBook, read_schemas
 from eventsource.wire.backup import Declarations
+from eventsource.wire.errors import (
+    CommitOutcomeUnknownError,
+    ErasureUnfinishedError,
+    NotSupportedError,
+    StoreClosedError,
+    StoreCorruptedError,
+    StoreNotEmptyError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
@@ -71,9 +69,9 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
     from eventsource.gdbql import Query
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.interface import AuditReport, EventStream, StoreStatus
     from eventsource.store.log_entry import LogEntry
     from eventsource.store.query import DataIndex, Explanation

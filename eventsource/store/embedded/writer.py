@@ -23,20 +23,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import apsw
 import attrs
 
-from eventsource.domain.data_reference import DataReference
-from eventsource.domain.hash_chain import GENESIS_HASH
-from eventsource.domain.precondition import QueryIsTrue
-from eventsource.errors import (
-    CommitOutcomeUnknownError,
-    IdempotencyKeyReusedError,
-    QueryError,
-    StoreClosedError,
-    StoreError,
-    StoreFileLostError,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from eventsource.events.data_reference import DataReference
+from eventsource.events.hash_chain import GENESIS_HASH
+from eventsource.gdbql.errors import QueryError
+from eventsource.guards.preconditions import QueryIsTrue
 from eventsource.log import get_logger
+from eventsource.root_error import StoreError
 from eventsource.store.callers import call_in
 from eventsource.store.clock import ClockWatch
 from eventsource.store.commit import LogEnd, check_preconditions
@@ -49,12 +41,20 @@ from eventsource.store.embedded.query.data_index import IndexKeeper
 from eventsource.store.embedded.query.guards import Guards
 from eventsource.store.embedded.rescue import save_copy
 from eventsource.store.embedded.restore import Feed, restore_all
+from eventsource.store.errors import StoreFileLostError
 from eventsource.store.query import IndexState
+from eventsource.wire.errors import (
+    CommitOutcomeUnknownError,
+    IdempotencyKeyReusedError,
+    StoreClosedError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.events.event import RecordedEvent
     from eventsource.gdbql import Query
     from eventsource.store.commit import CommitRequest
     from eventsource.store.embedded.files import StoreFiles

@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from eventsource.domain.event import check_event_type
-from eventsource.domain.event_data import parse_json, to_canonical_json
-from eventsource.errors import (
-    InvalidSchemaError,
-    SchemaBudgetError,
-    SchemaExistsError,
-    SchemaViolationError,
-    UnstorableDataError,
-)
+from eventsource.events.canonical_json import parse_json, to_canonical_json
+from eventsource.events.errors import SchemaBudgetError, SchemaViolationError, UnstorableDataError
+from eventsource.events.event import check_event_type
 from eventsource.store.schema.effort import MAX_WORK, MAX_WORK_OF_EVENT, SMALL_WORK
 from eventsource.store.schema.native import to_json_schema
 from eventsource.store.schema.validator import DataValidator, require_validation
+from eventsource.wire.errors import InvalidSchemaError, SchemaExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.event import NewEvent
+    from eventsource.events.event import NewEvent
 
 MAX_SCHEMA_BYTES: Final = 65_536
 MAX_SCHEMAS: Final = 1_000

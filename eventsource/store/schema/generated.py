@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from pydantic import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
-from eventsource.domain.evolution.round_trip import round_trip_of
-from eventsource.domain.metadata import METADATA_KEY
-from eventsource.errors import DeclarationError
+from eventsource.events.metadata import METADATA_KEY
+from eventsource.events.round_trip import round_trip_of
+from eventsource.root_error import DeclarationError
 
 if TYPE_CHECKING:
-    from eventsource.domain.event import Event
+    from eventsource.events.event import Event
 
 Schema: TypeAlias = dict[str, Any]
 

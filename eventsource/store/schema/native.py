@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from eventsource.errors import InvalidSchemaError
-from eventsource.errors.root import shortened
+from eventsource.root_error import shortened
+from eventsource.wire.errors import InvalidSchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final, final, get_args
 
 import attrs
 
-from eventsource.errors import SchemaExistsError, SchemaMismatchError
+from eventsource.store.errors import SchemaMismatchError
 from eventsource.store.schema.generated import Allowance, checked_part, schema_of, written_schema
 from eventsource.store.schema.inclusion import misfits
 from eventsource.store.schema.native import to_json_schema
+from eventsource.wire.errors import SchemaExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from eventsource.domain.event import Event
+    from eventsource.events.event import Event
     from eventsource.store.interface import EventStore
     from eventsource.store.schema.generated import Schema
 

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
-from eventsource.errors import InvalidSchemaError, MissingExtraError
-from eventsource.errors.root import shortened
+from eventsource.root_error import MissingExtraError, shortened
 from eventsource.store.schema.effort import (
     MAX_EFFORT,
     MAX_PATTERN_BYTES,
@@ -25,6 +24,7 @@ from eventsource.store.schema.effort import (
     TooMuchError,
     effort_of,
 )
+from eventsource.wire.errors import InvalidSchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

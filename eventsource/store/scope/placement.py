@@ -8,30 +8,24 @@ import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, assert_never
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.domain.precondition import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
-from eventsource.domain.subject import Subject
-from eventsource.errors import (
-    ErasureUnfinishedError,
-    EventTooLargeError,
-    IdempotencyKeyReusedError,
-    InvalidSubjectError,
-    PreconditionFailedError,
-    QueryLimitError,
-    ReservedNameError,
-    SchemaViolationError,
-    SubjectNotFoundError,
-)
+from eventsource.events.errors import EventTooLargeError, ReservedNameError, SchemaViolationError
+from eventsource.events.event import RecordedEvent
+from eventsource.events.subject import Subject
 from eventsource.gdbql import print_expression
+from eventsource.gdbql.errors import QueryLimitError
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.root_error import InvalidSubjectError
 from eventsource.store.commit import ByTree
 from eventsource.store.idempotency import check_idempotency_key
 from eventsource.store.scope.queries import Confinement
+from eventsource.wire.errors import ErasureUnfinishedError, IdempotencyKeyReusedError, SubjectNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from eventsource.domain.precondition import Precondition
     from eventsource.gdbql import Query
+    from eventsource.guards.preconditions import Precondition
 
 
 class Placement:

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
 
-from eventsource.domain.event import checked_new_events
-from eventsource.domain.guards.given_rules import checked_rules
-from eventsource.domain.guards.query_text import read_query
-from eventsource.domain.reserved import check_reserved
-from eventsource.domain.subject import Subject
-from eventsource.errors import EventNotFoundError, NotSupportedError, QueryBudgetError, StoreClosedError
+from eventsource.events.event import checked_new_events
+from eventsource.events.reserved import check_reserved
+from eventsource.events.subject import Subject
 from eventsource.gdbql import Constant, OrderKey, Path, Query, Under
+from eventsource.gdbql.errors import QueryBudgetError
+from eventsource.gdbql.prepared import read_query
+from eventsource.guards.rules import checked_rules
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.interface import DEFAULT_LIMITS, EventStream, Page, StoreStatus
 from eventsource.store.query import QueryLimits, QueryRows
 from eventsource.store.scope.placement import Placement
+from eventsource.wire.errors import EventNotFoundError, NotSupportedError, StoreClosedError
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     )
     from types import TracebackType
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.precondition import Precondition
+    from eventsource.events.event import NewEvent, RecordedEvent
+    from eventsource.guards.preconditions import Precondition
     from eventsource.store.interface import AuditReport, EventStore
     from eventsource.store.query import DataIndex, Explanation
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.events.hash_chain import GENESIS_HASH
 from eventsource.testing.contract.samples import noted, read
 
 if TYPE_CHECKING:

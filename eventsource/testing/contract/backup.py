@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventsource import BackupInvalidError, StoreClosedError, StoreNotEmptyError, SubjectIsAtVersion
-from eventsource.domain.hash_chain import GENESIS_HASH
+from eventsource.events.hash_chain import GENESIS_HASH
 from eventsource.testing.contract.erasure import personal, rows
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, PATIENCE_S, commit_each, noted, place_of, read, take

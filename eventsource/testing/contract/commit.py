@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource.domain.hash_chain import GENESIS_HASH, event_hash
+from eventsource.events.hash_chain import GENESIS_HASH, event_hash
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, is_intact, noted, place_of, read
 

@@ -18,7 +18,7 @@ from eventsource import (
     SubjectIsNew,
     UnstorableDataError,
 )
-from eventsource.domain.event_data import MAX_DEPTH
+from eventsource.events.canonical_json import MAX_DEPTH
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, commit_each, is_intact, noted, read
 

@@ -20,7 +20,7 @@ from eventsource import (
     Subject,
     SubjectIsNew,
 )
-from eventsource.domain.guards.command_guard import not_carried_out
+from eventsource.guards.command_guard import not_carried_out
 from eventsource.testing.contract.backup import MEMBERS, backup_of, foreign
 from eventsource.testing.contract.erasure import personal
 from eventsource.testing.contract.kinds import Capability, needs

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
 
 import attrs
 
-from eventsource.domain.event_type import event_types
-from eventsource.domain.evolution.erased import Erased
-from eventsource.domain.evolution.round_trip import round_trip_of
-from eventsource.errors import DeclarationError, EventError
+from eventsource.events.errors import EventError
+from eventsource.events.event_types import event_types
+from eventsource.events.personal_data import Erased
+from eventsource.events.round_trip import round_trip_of
+from eventsource.root_error import DeclarationError
 from eventsource.testing.golden.record import (
     Example,
     GoldenFile,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from eventsource.domain.event import Event
+    from eventsource.events.event import Event
 
 Mode: TypeAlias = Literal["check", "add", "update"]
 

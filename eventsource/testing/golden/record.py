@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 import attrs
 
-from eventsource.domain.event import NewEvent, RecordedEvent
-from eventsource.domain.event_data import parse_json, to_canonical_json
-from eventsource.domain.evolution.erased import Erased
-from eventsource.domain.metadata import METADATA_KEY, stored_version
+from eventsource.events.canonical_json import parse_json, to_canonical_json
+from eventsource.events.event import NewEvent, RecordedEvent
+from eventsource.events.metadata import METADATA_KEY, stored_version
+from eventsource.events.personal_data import Erased
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eventsource.domain.event import Event
+    from eventsource.events.event import Event
 
 Data = dict[str, Any]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from eventsource.domain.merkle import EMPTY_ROOT
 from eventsource.immudb.header import NO_ROOT, PLAIN, TxHeader, entries_root
 from eventsource.immudb.messages import new
+from eventsource.merkle import EMPTY_ROOT
 from eventsource.testing.immudb.reading import read_key, read_tx
 from eventsource.testing.immudb.refusal import Refusal
 from eventsource.testing.immudb.stored import StoredEntry

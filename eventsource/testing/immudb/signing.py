@@ -4,9 +4,9 @@ The key that the test server signs its state with.
 
 from __future__ import annotations
 
-from eventsource.errors import MissingExtraError
 from eventsource.immudb.results import Head
 from eventsource.immudb.trust import signed_state
+from eventsource.root_error import MissingExtraError
 
 
 class StateSigner:

@@ -4,7 +4,7 @@ A growing Merkle tree, and proofs about it in the form that immudb sends.
 
 from __future__ import annotations
 
-from eventsource.domain.merkle import EMPTY_ROOT, leaf_hash, node_hash
+from eventsource.merkle import EMPTY_ROOT, leaf_hash, node_hash
 
 
 class MerkleTree:

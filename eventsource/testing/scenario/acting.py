@@ -14,8 +14,8 @@ from eventsource.testing.scenario.reloading import changes_without_an_event
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from eventsource.domain.aggregates.aggregate import Aggregate
-    from eventsource.domain.event import NewEvent
+    from eventsource.aggregates.aggregate import Aggregate
+    from eventsource.events.event import NewEvent
     from eventsource.store.interface import EventStore
     from eventsource.testing.clock import FixedClock
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
-from eventsource.commands.repository import Repository
-from eventsource.domain.aggregates.aggregate import Aggregate
-from eventsource.domain.plain_call import check_has_run, check_is_plain
+from eventsource.aggregates.aggregate import Aggregate
+from eventsource.aggregates.repository import Repository
+from eventsource.events.plain_call import check_has_run, check_is_plain
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
@@ -19,7 +19,7 @@ from eventsource.testing.scenario.running import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eventsource.domain.event import Event, NewEvent
+    from eventsource.events.event import Event, NewEvent
     from eventsource.store.interface import EventStore
     from eventsource.testing.scenario.outcome import Happened
     from eventsource.testing.scenario.placing import Placed

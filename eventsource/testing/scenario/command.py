@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource.commands.dispatching.command import Command
-from eventsource.commands.dispatching.dispatcher import Dispatcher
+from eventsource.commands.command import Command
+from eventsource.commands.dispatcher import Dispatcher
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
@@ -18,9 +18,9 @@ from eventsource.testing.scenario.running import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from eventsource.commands.dispatching.result import CommandResult
-    from eventsource.domain.aggregates.aggregate import Aggregate
-    from eventsource.domain.event import NewEvent
+    from eventsource.aggregates.aggregate import Aggregate
+    from eventsource.commands.execution import CommandResult
+    from eventsource.events.event import NewEvent
     from eventsource.store.interface import EventStore
     from eventsource.testing.scenario.placing import Placed
 

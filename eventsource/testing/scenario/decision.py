@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
-from eventsource.commands.decide import decide
+from eventsource.aggregates.transacting import decide
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
@@ -16,9 +16,9 @@ from eventsource.testing.scenario.running import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from eventsource.commands.unit_of_work import UnitOfWork
-    from eventsource.domain.aggregates.aggregate import Aggregate
-    from eventsource.domain.event import NewEvent
+    from eventsource.aggregates.aggregate import Aggregate
+    from eventsource.aggregates.unit_of_work import UnitOfWork
+    from eventsource.events.event import NewEvent
     from eventsource.store.interface import EventStore
     from eventsource.testing.scenario.placing import Placed
 

@@ -8,14 +8,14 @@ import difflib
 import json
 from typing import TYPE_CHECKING
 
-from eventsource.domain.event_data import parse_json
-from eventsource.domain.event_type import event_types
-from eventsource.domain.metadata import METADATA_KEY
+from eventsource.events.canonical_json import parse_json
+from eventsource.events.event_types import event_types
+from eventsource.events.metadata import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.event import NewEvent, RecordedEvent
+    from eventsource.events.event import NewEvent, RecordedEvent
 
 
 def describe(event: NewEvent | RecordedEvent) -> list[str]:

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Self, TypeVar
 
 import attrs
 
-from eventsource.domain.guards.guard import Guard
-from eventsource.errors import (
-    DeclarationError,
-    EventSourceError,
-    NotAnEventError,
-    PreconditionFailedError,
-    UnstorableDataError,
-    UnstorableEventError,
-)
+from eventsource.events.errors import NotAnEventError, UnstorableDataError, UnstorableEventError
+from eventsource.guards.errors import PreconditionFailedError
+from eventsource.guards.guard import Guard
+from eventsource.root_error import DeclarationError, EventSourceError
 from eventsource.testing.scenario.differences import describe, differences
 from eventsource.testing.scenario.placing import Placed, place
 from eventsource.testing.scenario.unchecked import Checkable
@@ -25,8 +20,8 @@ from eventsource.testing.scenario.unchecked import Checkable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource.domain.event import Event, RecordedEvent
-    from eventsource.domain.subject import Subject
+    from eventsource.events.event import Event, RecordedEvent
+    from eventsource.events.subject import Subject
 
 State = TypeVar("State")
 

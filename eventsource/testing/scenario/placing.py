@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, final
 
 import attrs
 
-from eventsource.domain.event import Event, NewEvent
-from eventsource.domain.subject import Subject
+from eventsource.events.event import Event, NewEvent
+from eventsource.events.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

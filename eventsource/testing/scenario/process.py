@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 import attrs
 
-from eventsource.commands.dispatching.dispatcher import Dispatcher
-from eventsource.commands.loading import Loader
-from eventsource.commands.retry import RetryPolicy
+from eventsource.aggregates.loader import Loader
+from eventsource.aggregates.transacting import RetryPolicy
+from eventsource.commands.dispatcher import Dispatcher
 from eventsource.processes import ProcessWorker
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.testing.clock import FixedClock, sequential_ids
@@ -26,10 +26,9 @@ from eventsource.testing.scenario.unchecked import Checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from eventsource.commands.dispatching.command import Command
-    from eventsource.domain.event import NewEvent, RecordedEvent
-    from eventsource.domain.processes.process_answer import Answer
-    from eventsource.domain.processes.process_manager import ProcessManager
+    from eventsource.commands.command import Command
+    from eventsource.events.event import NewEvent, RecordedEvent
+    from eventsource.processes.process_manager import Answer, ProcessManager
     from eventsource.testing.scenario.placing import Placed
 
 # One scenario at a time watches.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from eventsource.domain.event import Event, NewEvent
+    from eventsource.events.event import Event, NewEvent
     from eventsource.projections.projector import Projector
     from eventsource.testing.scenario.placing import Placed
 

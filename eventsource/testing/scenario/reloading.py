@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource.commands.loading import Loader
-from eventsource.domain.snapshots.aggregate_state import state_of
-from eventsource.domain.snapshots.sameness import are_alike
-from eventsource.errors import AggregateNotFoundError
+from eventsource.aggregates.errors import AggregateNotFoundError
+from eventsource.aggregates.loader import Loader
+from eventsource.aggregates.state_codec import state_of
+from eventsource.events.sameness import are_alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from eventsource.domain.aggregates.aggregate import Aggregate
-    from eventsource.domain.event import RecordedEvent
+    from eventsource.aggregates.aggregate import Aggregate
+    from eventsource.events.event import RecordedEvent
     from eventsource.store.interface import EventStore
 
 

@@ -29,7 +29,7 @@ from examples.bank.events import (
     TransferSent,
 )
 from examples.bank.refusals import DailyLimitError
-from tests.commands.observed_store import ObservedStore
+from tests.aggregates.observed_store import ObservedStore
 from tests.examples.bank.scenario import DAY, given_account
 
 WRITERS = 16

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.domain.event_data import parse_json
+from eventsource.events.canonical_json import parse_json
 from eventsource.gdbql import (
     And,
     Between,

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 import attrs
 
-from eventsource.domain.event import RecordedEvent
-from eventsource.errors import QueryError
+from eventsource.events.event import RecordedEvent
 from eventsource.gdbql import row_reader
+from eventsource.gdbql.errors import QueryError
 from eventsource.store.embedded.failures import read_data
 from eventsource.store.embedded.query.conditions import is_plain_integer
 from eventsource.store.embedded.query.sql import Sql, fetch

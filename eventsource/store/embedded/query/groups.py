@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import attrs
 
-from eventsource.domain.event_data import parse_json
+from eventsource.events.canonical_json import parse_json
 from eventsource.gdbql import Path, PreparedQuery, aggregates, canonical
 from eventsource.gdbql.arithmetic import checked, divide
 from eventsource.gdbql.grouping import Group

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
-from eventsource.errors import QueryLimitError
 from eventsource.gdbql import (
     AGGREGATE_FUNCTIONS,
     Aggregate,
@@ -27,6 +26,7 @@ from eventsource.gdbql import (
     row_reader,
 )
 from eventsource.gdbql.arithmetic import divide, is_number
+from eventsource.gdbql.errors import QueryLimitError
 from eventsource.store.commit import PRECONDITION_TIME_S, ByTree
 from eventsource.store.embedded.query.access import choose_access
 from eventsource.store.embedded.query.groups import InexactError

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from eventsource.domain.guards.command_guard import COMMAND_ID_PATH
-from eventsource.domain.metadata import COMMAND_ID_MEMBER, METADATA_KEY
+from eventsource.events.metadata import COMMAND_ID_MEMBER, METADATA_KEY
 from eventsource.gdbql import (
     Between,
     Comparison,
@@ -29,6 +28,7 @@ from eventsource.gdbql import (
     row_reader,
     to_instant,
 )
+from eventsource.guards.command_guard import COMMAND_ID_PATH
 from eventsource.store.commit import ByTree
 from eventsource.store.embedded.query.conditions import (
     MAX_INTEGER,

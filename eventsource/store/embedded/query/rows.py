@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eventsource.domain.timestamp import format_timestamp
+from eventsource.events.timestamp import format_timestamp
 from eventsource.gdbql import FIELDS, Path, walk
 from eventsource.store.embedded.failures import read_data
 from eventsource.store.query import stored_instant

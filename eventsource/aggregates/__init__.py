@@ -1,0 +1,3 @@
+"""
+Aggregates, their repository, units of work, history and snapshots.
+"""

@@ -1,0 +1,163 @@
+"""
+Runs a function with a unit of work and commits what it decides, again after a conflict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from typing import TYPE_CHECKING, Final, TypeVar, overload
+
+import attrs
+
+from eventsource.aggregates.errors import ConflictError, UnitOfWorkClosedError
+from eventsource.aggregates.loader import Loader
+from eventsource.aggregates.read_set import Readings
+from eventsource.aggregates.unit_of_work import UnitOfWork
+from eventsource.events.plain_call import check_has_run, check_is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Never
+
+    from eventsource.events.event import RecordedEvent
+    from eventsource.events.metadata import Metadata
+    from eventsource.store.interface import EventStore
+
+
+Result = TypeVar("Result")
+
+_LENT: Final = "lent"
+
+
+class LentUnitOfWork(UnitOfWork):
+    """
+    A unit of work that a function decides in, and that is committed when the function returns.
+    """
+
+    async def commit(self, *, idempotency_key: str | None = None, tells_events: bool = True) -> Never:  # noqa: ARG002  as in UnitOfWork
+        """
+        Refused: whoever runs the function commits.
+
+        Raises:
+            UnitOfWorkClosedError: Always. Nothing is committed.
+        """
+        raise UnitOfWorkClosedError(_LENT)
+
+    def carry(self, metadata: Metadata) -> None:
+        """
+        Let the events that are committed carry *metadata*.
+        """
+        self._metadata = metadata
+
+    async def commit_for_caller(self, *, tells_events: bool) -> tuple[RecordedEvent, ...]:
+        """
+        Commit: see `UnitOfWork.commit`.
+        """
+        return await super().commit(tells_events=tells_events)
+
+
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Awaitable[Result]],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
+@overload
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Result],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result: ...
+async def decide(
+    store: EventStore,
+    function: Callable[[UnitOfWork], Awaitable[Result] | Result],
+    *,
+    retry: RetryPolicy | None = None,
+    metadata: Metadata | None = None,
+    loader: Loader | None = None,
+) -> Result:
+    """
+    Run *function* over a new unit of work and commit what it decided; after a conflict run it again.
+
+    The next attempt reads only what is new since the last one.
+
+    Args:
+        function: Reads, decides and emits; asynchronous or plain. It may run several times, so what it
+            does beside that, it does several times.
+
+        retry: How often, and after which pauses.
+
+        metadata, loader: As of `UnitOfWork`.
+
+    Returns:
+        What *function* returned in the run that was committed.
+
+    Raises:
+        DeclarationError: *function* is a generator, or returned something that has not run, such as a coroutine.
+        RuleBrokenError: A rule did not hold; that is not run again.
+        ConflictError: In the last of the attempts, too, others were first.
+        Exception: Whatever *function* raises, and other refusals of `UnitOfWork.commit`; that is not
+            run again.
+    """
+    check_is_plain(function, may_await=True)
+    policy = retry or RetryPolicy()
+    readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
+    failures = 0
+    while True:
+        work = LentUnitOfWork(store, metadata=metadata, readings=readings)
+        returned = function(work)
+        result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
+        check_has_run(result, function)
+        is_last = failures + 1 >= policy.attempts
+        try:
+            await work.commit_for_caller(tells_events=is_last)
+        except ConflictError:
+            if is_last:
+                raise
+            failures += 1
+        else:
+            return result
+        await asyncio.sleep(policy.pause_s(failures))
+
+
+@attrs.frozen
+class RetryPolicy:
+    """
+    How often and after which pauses a command is run again when others committed first.
+
+    The pause is drawn evenly between nothing and a ceiling that doubles each time ("full
+    jitter"), so that those who collided once do not collide again.
+
+    Attributes:
+        attempts: How many times it is run in all; 1 never runs it again.
+
+        first_pause_s: Ceiling of the first pause, in seconds.
+
+        longest_pause_s: What the ceiling never exceeds, in seconds.
+
+        uniform: Draws a number between two others; ``random.uniform`` unless you need it repeatable.
+
+    Source:
+        M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+    """
+
+    attempts: int = attrs.field(default=16, validator=attrs.validators.ge(1))
+    first_pause_s: float = attrs.field(default=0.002, validator=attrs.validators.ge(0))
+    longest_pause_s: float = attrs.field(default=0.25, validator=attrs.validators.ge(0))
+    uniform: Callable[[float, float], float] = random.uniform
+
+    def pause_s(self, failures: int) -> float:
+        """
+        How long to wait after the given number of failures, in seconds.
+        """
+        # Beyond 2**1023 a float ends, and any pause is the longest one long before.
+        ceiling_s = self.first_pause_s * 2.0 ** min(failures - 1, 1023)
+        return self.uniform(0, min(self.longest_pause_s, ceiling_s))

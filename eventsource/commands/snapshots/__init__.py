@@ -1,3 +1,0 @@
-"""
-Where loading may begin in place of the first event: snapshots, and aggregates kept in memory.
-"""

@@ -1,3 +1,0 @@
-"""
-What is folded from events and decides: aggregates, decision states, deciders, and their handlers.
-"""

@@ -1,3 +1,0 @@
-"""
-Guards: rules over event classes, compiled to queries that the store decides.
-"""

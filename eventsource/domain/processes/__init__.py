@@ -1,3 +1,0 @@
-"""
-Process managers, the pure part: what one decides, and what it remembers.
-"""

@@ -1,0 +1,3 @@
+"""
+Events: classes, stored forms, upcasting, erased values.
+"""

@@ -1,0 +1,3 @@
+"""
+Preconditions of a commit, and rules written with event classes.
+"""
