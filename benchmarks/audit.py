@@ -15,7 +15,7 @@ import apsw
 from benchmarks.bare_log import chained_hash
 from benchmarks.measurement import Unit, compare
 from benchmarks.setting import rate, rate_of
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

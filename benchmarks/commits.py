@@ -31,7 +31,8 @@ from benchmarks.bank import MoneyDeposited
 from benchmarks.bare_log import BareLog
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.setting import rate
-from eventsource import EmbeddedEventStore, NewEvent, Subject, SubjectIsAtVersion
+from eventsource import NewEvent, Subject, SubjectIsAtVersion
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

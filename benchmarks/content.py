@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from benchmarks.bank import MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
-from eventsource import EmbeddedEventStore, Event, NewEvent
+from eventsource import Event, NewEvent
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

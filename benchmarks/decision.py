@@ -1,5 +1,5 @@
 """
-A decision with one read and with three: what `decide` adds to the calls of the store.
+A decision with one read and with three: what `transact` adds to the calls of the store.
 
 One read is an aggregate of about ten events, with one event emitted. Three are two such aggregates,
 each with an event emitted, and a decision state over the deposits of a third account. The floor
@@ -20,15 +20,8 @@ from typing import TYPE_CHECKING
 from benchmarks.bank import Account, AccountOpened, MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.programs import TOKEN, serving
-from eventsource import (
-    DecisionState,
-    EmbeddedEventStore,
-    NewEvent,
-    SubjectIsAtVersion,
-    decide,
-    events,
-    handles,
-)
+from eventsource import DecisionState, NewEvent, SubjectIsAtVersion, handles, select_events, transact
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 
 if TYPE_CHECKING:
@@ -115,7 +108,7 @@ async def _decide_one(store: EventStore, ids: list[str]) -> None:
         account = await work.load(Account, ids[0])
         account.emit(_deposit(1))
 
-    await decide(store, deposit)
+    await transact(store, deposit)
 
 
 async def _one_by_hand(store: EventStore, ids: list[str]) -> None:
@@ -127,11 +120,11 @@ async def _decide_three(store: EventStore, ids: list[str]) -> None:
     async def move(work: UnitOfWork) -> None:
         source = await work.load(Account, ids[0])
         target = await work.load(Account, ids[1])
-        await work.read(Deposits(events(MoneyDeposited).at(f"/accounts/{ids[2]}")))
+        await work.read(Deposits(select_events(MoneyDeposited).at(f"/accounts/{ids[2]}")))
         source.emit(_deposit(-1))
         target.emit(_deposit(1))
 
-    await decide(store, move)
+    await transact(store, move)
 
 
 async def _three_by_hand(store: EventStore, ids: list[str]) -> None:
@@ -143,7 +136,7 @@ async def _three_by_hand(store: EventStore, ids: list[str]) -> None:
         [
             SubjectIsAtVersion(f"/accounts/{ids[0]}", len(source)),
             SubjectIsAtVersion(f"/accounts/{ids[1]}", len(target)),
-            events(MoneyDeposited).at(f"/accounts/{ids[2]}").count() == len(deposits),
+            select_events(MoneyDeposited).at(f"/accounts/{ids[2]}").count() == len(deposits),
         ],
     )
 

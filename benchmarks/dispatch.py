@@ -1,9 +1,9 @@
 """
-What a dispatched command costs beside the store calls it is made of, and beside `decide`.
+What a dispatched command costs beside the store calls it is made of, and beside `transact`.
 
 The floor is what one would write by hand: the event with its metadata, and one commit under the same
 guard, "the command was not carried out before"; for the command that reads, also the aggregate folded from
-its stream, and its version as a second guard. `decide` stands between: the unit of work without the command.
+its stream, and its version as a second guard. `transact` stands between: the unit of work without the command.
 On a store that answers at once there is nothing but the dispatch, so its figure is what it adds.
 
 A repeat is refused by the guard and then looked up. It must not grow with the log, so the long log stands
@@ -23,17 +23,16 @@ from benchmarks.programs import TOKEN, serving
 from eventsource import (
     Command,
     Dispatcher,
-    EmbeddedEventStore,
-    InMemoryEventStore,
     Metadata,
     NewEvent,
     RecordedEvent,
     Subject,
     SubjectIsAtVersion,
     UnitOfWork,
-    decide,
+    transact,
 )
 from eventsource.guards.command_guard import not_carried_out
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 
 if TYPE_CHECKING:
@@ -176,13 +175,13 @@ class _Commands:
         await self.commit_by_hand(account, [SubjectIsAtVersion(aggregate.subject, aggregate.version)])
 
     async def decide_blindly(self, account: str) -> None:
-        await decide(self._store, lambda work: work.emit(_deposited, at=f"/accounts/{account}"))
+        await transact(self._store, lambda work: work.emit(_deposited, at=f"/accounts/{account}"))
 
     async def decide_on(self, account: str) -> None:
         async def run(work: UnitOfWork) -> None:
             (await work.load(Account, account)).emit(_deposited)
 
-        await decide(self._store, run)
+        await transact(self._store, run)
 
 
 async def _deposit(command: DepositAfterReading, work: UnitOfWork) -> None:

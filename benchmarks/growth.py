@@ -22,14 +22,8 @@ import attrs
 from benchmarks.bank import AccountOpened, MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.programs import TOKEN, serving
-from eventsource import (
-    EmbeddedEventStore,
-    InMemoryEventStore,
-    NewEvent,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-    events,
-)
+from eventsource import NewEvent, SubjectIsAtVersion, SubjectIsNew, select_events
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 
 if TYPE_CHECKING:
@@ -116,7 +110,7 @@ async def _commit_at_version(filled: _Filled) -> None:
 
 async def _commit_by_rule(filled: _Filled) -> None:
     subject = filled.next_account()
-    enough = events(MoneyDeposited).at(subject).sum(lambda e: e.cents) >= 1
+    enough = select_events(MoneyDeposited).at(subject).sum(lambda e: e.cents) >= 1
     await filled.store.commit([_deposit(subject)], [enough])
     filled.versions[subject] += 1
 

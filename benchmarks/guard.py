@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from benchmarks.bank import Account, MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.setting import EVENTS_PER_ACCOUNT
-from eventsource import EmbeddedEventStore, NewEvent, SubjectIsAtVersion
+from eventsource import NewEvent, SubjectIsAtVersion
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

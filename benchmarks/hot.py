@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.bank import Account
 from benchmarks.measurement import Aim, Unit, compare
-from eventsource import EmbeddedEventStore, Event, NewEvent, events
+from eventsource import Event, NewEvent, select_events
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from benchmarks.measurement import Line, Turn
     from benchmarks.setting import Setting
-    from eventsource import QueryIsTrue
+    from eventsource import QueryHolds
 
 _AIM: Final = Aim(ratio=0.7)
 _WRITERS: Final = 16
@@ -67,8 +68,8 @@ async def measure(setting: Setting) -> AsyncIterator[Line]:
             )
 
 
-def _suffices(cents: int) -> QueryIsTrue:
-    return events(MoneyMoved).at(_ACCOUNT).sum(lambda e: e.delta_cents) >= cents
+def _suffices(cents: int) -> QueryHolds:
+    return select_events(MoneyMoved).at(_ACCOUNT).sum(lambda e: e.delta_cents) >= cents
 
 
 def _move(cents: int) -> NewEvent:

@@ -20,7 +20,8 @@ from benchmarks.bank import Account
 from benchmarks.fold import fold_models
 from benchmarks.measurement import Unit, compare
 from benchmarks.setting import EVENTS_PER_ACCOUNT
-from eventsource import EmbeddedEventStore, Repository
+from eventsource import Repository
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

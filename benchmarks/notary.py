@@ -28,10 +28,10 @@ import apsw
 
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.setting import rate, rate_of
-from eventsource import EmbeddedEventStore
 from eventsource.immudb import ImmudbClient
 from eventsource.notary import EmbeddedLedger, Entry, Notary, NotaryBook
 from eventsource.notary.merkle_log import KIND, MerkleLog
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.immudb import ImmudbTestServer
 from examples.bank.berka import BerkaFiles, Opening, Transaction, read_files
 from examples.bank.importer import Progress, import_files

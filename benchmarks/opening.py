@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from benchmarks.measurement import Unit, compare
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -23,7 +23,8 @@ from sqlalchemy import Column, Integer, Table, create_engine, event, update
 
 from benchmarks.bank import AccountOpened, Balances, MoneyWithdrawn, add_to_balance, balances, metadata, open_account
 from benchmarks.measurement import Aim, Unit, compare
-from eventsource import EmbeddedEventStore, ReadModelDatabase, Worker
+from eventsource import ProjectionWorker, ReadModelDatabase
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -70,7 +71,7 @@ def _ours(store: EmbeddedEventStore, names: Iterator[Path], events: int) -> Turn
     async def turn() -> float:
         async with ReadModelDatabase(f"sqlite:///{next(names)}") as database:
             start = time.perf_counter()
-            async with Worker(store, database, [Balances()]) as worker:
+            async with ProjectionWorker(store, database, [Balances()]) as worker:
                 await worker.caught_up()
                 return events / (time.perf_counter() - start)
 

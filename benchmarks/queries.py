@@ -21,7 +21,8 @@ import orjson
 
 from benchmarks.bank import AccountOpened, MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
-from eventsource import EmbeddedEventStore, NewEvent, QueryLimits
+from eventsource import NewEvent
+from eventsource.store import EmbeddedEventStore, QueryLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -19,7 +19,8 @@ from benchmarks.bank import Account, history
 from benchmarks.fold import fold_dicts, fold_models
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.setting import rate, rate_of
-from eventsource import EmbeddedEventStore, NewEvent, Repository
+from eventsource import NewEvent, Repository
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -28,8 +28,10 @@ import attrs
 
 from benchmarks.bank import Account, AccountOpened, MoneyDeposited
 from benchmarks.measurement import Aim, Unit, compare
-from eventsource import EmbeddedEventStore, NewEvent, QueryBudgetError, QueryIsTrue, RecordedEvent, events
+from eventsource import NewEvent, QueryHolds, RecordedEvent, select_events
+from eventsource.errors import QueryBudgetError
 from eventsource.gdbql.prepared import read_query
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.commit import check_preconditions
 from eventsource.store.embedded.file import open_for_writing
 from eventsource.store.embedded.files import StoreFiles
@@ -227,9 +229,9 @@ def _version(log: _Log) -> Turn:
     def version_of(subject: str) -> int:
         return int(log.writing.execute(_STORED_VERSION, (subject,)).get)
 
-    def make() -> list[QueryIsTrue]:
+    def make() -> list[QueryHolds]:
         text = "STREAM e FROM events WHERE e.subject == '{1}' MAP COUNT() == {0}"
-        return [QueryIsTrue(text.format(*each)) for each in _versions(log)]
+        return [QueryHolds(text.format(*each)) for each in _versions(log)]
 
     return _each(log.writing, make, lambda guard: check_preconditions([guard], version_of, lambda _: False))
 
@@ -239,8 +241,8 @@ def _version_by_hand(log: _Log) -> Turn:
 
 
 def _unique(log: _Log) -> Turn:
-    def make() -> list[QueryIsTrue]:
-        return [events(AccountOpened).where(owner=f"new {next(_serial)}").count() == 0 for _ in range(_CALLS)]
+    def make() -> list[QueryHolds]:
+        return [select_events(AccountOpened).where(owner=f"new {next(_serial)}").count() == 0 for _ in range(_CALLS)]
 
     return _decide(log, make)
 
@@ -259,7 +261,7 @@ def _sum(log: _Log) -> Turn:
     head = itertools.count(position + 1)
     _hold(guards, position, _sums(1)[0])
 
-    def decide(guard: QueryIsTrue) -> None:
+    def decide(guard: QueryHolds) -> None:
         until = next(head)
         guards.note((until, *event))
         _hold(guards, until, guard)
@@ -270,7 +272,7 @@ def _sum(log: _Log) -> Turn:
 def _first_sum(log: _Log) -> Turn:
     position = log.last[0]
 
-    def make() -> list[tuple[QueryIsTrue, Guards]]:
+    def make() -> list[tuple[QueryHolds, Guards]]:
         return [(guard, Guards(log.writing, log.indexes)) for guard in _sums(_CALLS)]
 
     return _each(log.writing, make, lambda item: _hold(item[1], position, item[0]))
@@ -285,8 +287,8 @@ def _sum_by_hand(log: _Log) -> Turn:
 
 
 def _unindexed(log: _Log) -> Turn:
-    def make() -> list[QueryIsTrue]:
-        return [events(MoneyDeposited).where(reference=text).count() == 0 for _, text in _new_references(log)]
+    def make() -> list[QueryHolds]:
+        return [select_events(MoneyDeposited).where(reference=text).count() == 0 for _, text in _new_references(log)]
 
     return _decide(log, make)
 
@@ -295,12 +297,12 @@ def _unindexed_by_hand(log: _Log) -> Turn:
     return _ask(log.bare, _UNINDEXED_BY_HAND, lambda: _new_references(log))
 
 
-def _decide(log: _Log, make: Callable[[], Sequence[QueryIsTrue]]) -> Turn:
+def _decide(log: _Log, make: Callable[[], Sequence[QueryHolds]]) -> Turn:
     position = log.last[0]
     return _each(log.writing, make, lambda guard: _hold(log.guards, position, guard))
 
 
-def _hold(guards: Guards, until: int, guard: QueryIsTrue) -> None:
+def _hold(guards: Guards, until: int, guard: QueryHolds) -> None:
     """
     What the writer does with a guard; if it did not hold, that would be an error.
     """
@@ -330,8 +332,8 @@ def _new_owners(log: _Log) -> list[tuple[int | str, ...]]:
     return [(log.index, owner, AccountOpened.event_type, owner) for owner in owners]
 
 
-def _sums(count: int) -> list[QueryIsTrue]:
-    moves = events(MoneyDeposited).at(_BUSY)
+def _sums(count: int) -> list[QueryHolds]:
+    moves = select_events(MoneyDeposited).at(_BUSY)
     return [moves.sum(lambda e: e.cents) >= next(_serial) % 1000 for _ in range(count)]
 
 

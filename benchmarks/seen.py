@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from benchmarks.bank import AccountOpened, Balances, MoneyDeposited
 from benchmarks.bare_log import BareLog
 from benchmarks.measurement import Unit, compare
-from eventsource import EmbeddedEventStore, NewEvent, Worker
+from eventsource import NewEvent, ProjectionWorker
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,7 +42,7 @@ async def measure(setting: Setting) -> AsyncIterator[Line]:
     ):
         async with EmbeddedEventStore(setting.folder / "seen.db") as store:
             await store.commit([NewEvent.of(AccountOpened(owner="Ada"), subject=_SUBJECT)])
-            async with Worker(store, f"sqlite:///{setting.folder / 'seen-model.db'}", [projector]) as worker:
+            async with ProjectionWorker(store, f"sqlite:///{setting.folder / 'seen-model.db'}", [projector]) as worker:
                 await worker.caught_up()
                 yield await compare(
                     "seen",

@@ -24,7 +24,7 @@ from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.programs import TOKEN, echoing, serving
 from benchmarks.raw_http import post_all, read_stream, request
 from benchmarks.setting import rate_of
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from benchmarks.bank import Account, AccountOpened, MoneyDeposited
-from eventsource import EmbeddedEventStore, NewEvent
+from eventsource import NewEvent
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -17,27 +17,18 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bank import Account, AccountOpened, MoneyDeposited, MoneyWithdrawn, history
 from benchmarks.measurement import Aim, Unit, compare
-from eventsource import (
-    Aggregate,
-    AggregateCache,
-    EmbeddedEventStore,
-    EveryEvents,
-    InMemorySnapshotStore,
-    NewEvent,
-    ReadModelDatabase,
-    Repository,
-    Snapshots,
-    SqlSnapshotStore,
-    handles,
-)
+from eventsource import Aggregate, NewEvent, ReadModelDatabase, Repository, Snapshots, handles
+from eventsource.aggregates import AggregateCache, EveryEvents, InMemorySnapshotStore, SqlSnapshotStore
 from eventsource.aggregates.state_codec import StateCodec
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from benchmarks.measurement import Line, Turn
     from benchmarks.setting import Setting
-    from eventsource import EventStore, SnapshotStore
+    from eventsource import EventStore
+    from eventsource.aggregates import SnapshotStore
 
 _ID = "long"
 _SUBJECT = Account.subject_of(_ID)

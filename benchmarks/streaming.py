@@ -20,7 +20,7 @@ import apsw
 
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.setting import rate_of
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

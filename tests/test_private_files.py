@@ -15,7 +15,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from eventsource import UnsafeFileError, private_files
+from eventsource import private_files
+from eventsource.errors import UnsafeFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

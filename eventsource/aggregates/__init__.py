@@ -1,3 +1,9 @@
 """
-Aggregates, their repository, units of work, history and snapshots.
+Aggregates: declared, loaded, changed and saved; their history, their snapshots, their periods.
 """
+
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

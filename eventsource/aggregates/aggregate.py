@@ -18,7 +18,7 @@ from eventsource.events.event_types import event_types, stored_types_of
 from eventsource.events.handlers import check_handlers, collect_erased_handlers, collect_handlers
 from eventsource.events.plain_call import check_has_run
 from eventsource.events.subject import Subject, check_segment
-from eventsource.guards.guard import events
+from eventsource.guards.guard import select_events
 from eventsource.guards.preconditions import SubjectIsAtVersion, SubjectIsNew
 from eventsource.guards.rules import asked, check_given_rules, collect_rules
 from eventsource.root_error import DeclarationError, InvalidSubjectError
@@ -257,7 +257,7 @@ class Aggregate:
         if self._is_decided_by_rules:
             return None
         if self._unknown_events == "ignore" and (handled := self._handled_classes()):
-            return events(*handled).at(self._subject).count_recorded() == self._version - self._passed_over
+            return select_events(*handled).at(self._subject).count_recorded() == self._version - self._passed_over
         return SubjectIsAtVersion(self._subject, self._version) if self._version else SubjectIsNew(self._subject)
 
     @property

@@ -13,7 +13,7 @@ from eventsource.aggregates.selection_reader import select
 from eventsource.gdbql import is_truthy
 from eventsource.guards.errors import PreconditionFailedError
 from eventsource.guards.preconditions import (
-    QueryIsTrue,
+    QueryHolds,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
@@ -78,14 +78,14 @@ async def explain(
 
 
 def _refused(kind: type[Refusal], error: PreconditionFailedError, failed: Precondition) -> Refusal:
-    name = failed.name if isinstance(failed, QueryIsTrue) else None
+    name = failed.name if isinstance(failed, QueryHolds) else None
     return kind(
         subject=error.subject,
         precondition=type(failed).__name__,
         expected=f"rule {name!r} to hold" if name else error.expected,
         found=error.found,
         name=name,
-        query=failed.query if isinstance(failed, QueryIsTrue) else error.query,
+        query=failed.query if isinstance(failed, QueryHolds) else error.query,
         asked=error.asked,
     )
 
@@ -114,7 +114,7 @@ async def _holds(precondition: Precondition, store: EventStore) -> bool:
             return await store.count(subject, recursive=False) > 0
         case SubjectIsAtVersion(subject, version):
             return await store.count(subject, recursive=False) == version
-        case QueryIsTrue(tree):
+        case QueryHolds(tree):
             rows = [row async for row in store.query(tree)]
             return bool(rows) and all(map(is_truthy, rows))
 

@@ -13,7 +13,7 @@ from eventsource.aggregates.decision_state import DecisionState
 from eventsource.events.event import Event
 from eventsource.events.handlers import handles
 from eventsource.events.plain_call import check_has_run, check_is_plain
-from eventsource.guards.guard import events as all_events
+from eventsource.guards.guard import select_events as all_events
 from eventsource.root_error import DeclarationError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from eventsource.events.plain_call import check_has_run
 from eventsource.events.subject import shown
 from eventsource.gdbql import Aggregate as Computed
 from eventsource.gdbql import Comparison, Constant, Path, Query, Under
-from eventsource.guards.guard import events
-from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsNew
+from eventsource.guards.guard import select_events
+from eventsource.guards.preconditions import QueryHolds, SubjectExists, SubjectIsNew
 from eventsource.root_error import DeclarationError, InvalidSubjectError
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class PeriodAggregate(Aggregate, abstract=True):
 
     @property
     def _is_open(self) -> Any:
-        return events(self.closed_by).at(self.subject).count() == 0
+        return select_events(self.closed_by).at(self.subject).count() == 0
 
 
 def _can_be_period(period: object) -> bool:
@@ -250,8 +250,8 @@ def _and_close(handle: Callable[..., Any]) -> Callable[..., Any]:
     return take_and_close
 
 
-def _is_empty(subject: Subject) -> QueryIsTrue:
-    return QueryIsTrue(
+def _is_empty(subject: Subject) -> QueryHolds:
+    return QueryHolds(
         Query(
             where=Under(Path(("subject",)), Constant(str(subject))),
             projection=Comparison("==", Computed("COUNT"), Constant(0)),

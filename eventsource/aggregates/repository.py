@@ -12,7 +12,7 @@ from eventsource.aggregates.closing import close_books, new_aggregate
 from eventsource.aggregates.history import diff, history, load_at
 from eventsource.aggregates.loader import Loader
 from eventsource.aggregates.periods import PeriodAggregate
-from eventsource.aggregates.transacting import RetryPolicy, decide
+from eventsource.aggregates.transacting import RetryPolicy, transact
 from eventsource.aggregates.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.events.plain_call import check_has_run, check_is_plain
 
@@ -273,7 +273,7 @@ class Repository(Generic[AnyAggregate]):
                 return current
             return work.add(close_books(current, next_period, lambda period: command(period, *args, **kwargs)))
 
-        return await decide(self._store, close, retry=self._retry, loader=self._loader)
+        return await transact(self._store, close, retry=self._retry, loader=self._loader)
 
     async def _execute(self, ids: Sequence[str], run: Callable[[Sequence[AnyAggregate]], Result]) -> Result:
         if len({*ids}) < len(ids):
@@ -282,4 +282,4 @@ class Repository(Generic[AnyAggregate]):
         async def load_and_run(work: UnitOfWork) -> Result:
             return run(await work.load_all(self._class, ids))
 
-        return await decide(self._store, load_and_run, retry=self._retry, loader=self._loader)
+        return await transact(self._store, load_and_run, retry=self._retry, loader=self._loader)

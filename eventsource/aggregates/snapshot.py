@@ -177,9 +177,9 @@ class SlowerThan(SnapshotPolicy):
 
 @final
 @attrs.frozen(init=False)
-class At(SnapshotPolicy):
+class AfterEvent(SnapshotPolicy):
     """
-    When an event of certain classes happened: ``At(BooksClosed)``.
+    When an event of certain classes happened: ``AfterEvent(BooksClosed)``.
 
     Args:
         event_classes: One at least.

@@ -59,7 +59,7 @@ class LentUnitOfWork(UnitOfWork):
 
 
 @overload
-async def decide(
+async def transact(
     store: EventStore,
     function: Callable[[UnitOfWork], Awaitable[Result]],
     *,
@@ -68,7 +68,7 @@ async def decide(
     loader: Loader | None = None,
 ) -> Result: ...
 @overload
-async def decide(
+async def transact(
     store: EventStore,
     function: Callable[[UnitOfWork], Result],
     *,
@@ -76,7 +76,7 @@ async def decide(
     metadata: Metadata | None = None,
     loader: Loader | None = None,
 ) -> Result: ...
-async def decide(
+async def transact(
     store: EventStore,
     function: Callable[[UnitOfWork], Awaitable[Result] | Result],
     *,

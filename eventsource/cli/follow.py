@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from eventsource.cli.report import Report
     from eventsource.cli.signals import Stop
     from eventsource.projections.progress import RunningProgress
-    from eventsource.projections.worker import Worker
+    from eventsource.projections.worker import ProjectionWorker
 
 # How often the projectors are looked at, in seconds.
 _LOOK_S = 0.1
 
 
-async def follow(worker: Worker, report: Report, stop: Stop, *, once: bool) -> bool:
+async def follow(worker: ProjectionWorker, report: Report, stop: Stop, *, once: bool) -> bool:
     """
     Run the worker until *stop*, until every projector has failed, or with *once* until all have caught up.
 

@@ -23,7 +23,7 @@ from eventsource.cli.status import IN_WORDS, read_status
 from eventsource.cli.table import format_table
 from eventsource.projections.database import ReadModelDatabase
 from eventsource.projections.projector import Projector
-from eventsource.projections.worker import Worker
+from eventsource.projections.worker import ProjectionWorker
 from eventsource.projections.worker import rebuild as rebuild_projector
 from eventsource.store.interface import EventStore
 from eventsource.store.opening import connect
@@ -104,7 +104,7 @@ async def _run(
             connect(store_url, read_only=True) as store,
             open_database(database_url, stop=None if once else stop) as database,
         ):
-            is_well = await follow(Worker(store, database, projectors), report, stop, once=once)
+            is_well = await follow(ProjectionWorker(store, database, projectors), report, stop, once=once)
             return ExitCode.DONE if is_well else ExitCode.FAILED
     return ExitCode.DONE
 

@@ -1,8 +1,9 @@
 """
-The write side: from a command to a guarded commit.
+Commands, and the dispatcher that executes each of them once.
 """
 
-from eventsource.aggregates.history import Moment
-from eventsource.commands.middleware import Middleware, Proceed
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = ["Middleware", "Moment", "Proceed"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

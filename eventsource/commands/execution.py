@@ -14,7 +14,7 @@ import attrs
 
 from eventsource.aggregates.context import current_metadata, with_metadata
 from eventsource.aggregates.errors import UnitOfWorkClosedError
-from eventsource.aggregates.transacting import LentUnitOfWork, decide
+from eventsource.aggregates.transacting import LentUnitOfWork, transact
 from eventsource.commands.command_digest import digest_of, own_events
 from eventsource.commands.errors import CommandError, CommandLeavesNoTraceError
 from eventsource.events.subject import prefix_below
@@ -126,14 +126,14 @@ class CarryingOut:
                 raise CommandLeavesNoTraceError(type(command).__name__, subject=subject)
             if emitted and beside is not None:
                 beside(work)
-            assert isinstance(work, LentUnitOfWork)  # noqa: S101  `decide` makes such
+            assert isinstance(work, LentUnitOfWork)  # noqa: S101  `transact` makes such
             digest = digest_of(command, is_about_person=not all(carrying))
             work.carry(attrs.evolve(metadata, command_digest=digest))
             last = work, carrying
             return value
 
         metadata = attrs.evolve(current_metadata(), command_id=command_id, command_subject=str(subject))
-        value: object = await decide(self.store, run, retry=self.retry, metadata=metadata, loader=self.loader)
+        value: object = await transact(self.store, run, retry=self.retry, metadata=metadata, loader=self.loader)
         assert last is not None  # noqa: S101  it was run
         work, carrying = last
         return CommandResult(tuple(itertools.compress(work.recorded, carrying)), value)

@@ -1,18 +1,9 @@
 """
-Erasing as a whole: the data, and what was made of it.
+Erases personal data: in the store, and in all that was made of it.
 """
 
-from eventsource.erasure.erase import Cleanable, Erasure, Purgeable, erase_subject
-from eventsource.erasure.plan import ErasurePlan, PlannedEvent, plan_erasure
-from eventsource.erasure.purging import purging
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = [
-    "Cleanable",
-    "Erasure",
-    "ErasurePlan",
-    "PlannedEvent",
-    "Purgeable",
-    "erase_subject",
-    "plan_erasure",
-    "purging",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

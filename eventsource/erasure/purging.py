@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def purging(store: EventStore, *holders: Purgeable) -> AsyncGenerator[None]:
+async def purge_caches(store: EventStore, *holders: Purgeable) -> AsyncGenerator[None]:
     """
     As long as the block runs, purge caches and the like of each subject that anybody erases.
 
@@ -42,7 +42,7 @@ async def purging(store: EventStore, *holders: Purgeable) -> AsyncGenerator[None
 
 async def _follow(store: EventStore, stream: EventStream, holders: tuple[Purgeable, ...]) -> None:
     async for page in stream.pages():
-        records = ErasureRecords(store, "purging")
+        records = ErasureRecords(store, "purge_caches")
         for event in page.events:
             if is_erasure(event) and (record := records.read(event)) is not None and await records.emptied_by(event):
                 for holder in holders:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from eventsource.events.canonical_json import parse_json
 from eventsource.events.event import NewEvent
-from eventsource.guards.preconditions import Precondition, QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.guards.preconditions import Precondition, QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.root_error import EventSourceError
 from eventsource.wire.bodies import PreconditionInput as PreconditionBody
 
@@ -134,7 +134,7 @@ def _print_precondition(precondition: PreconditionInput | Precondition | Mapping
             return {"type": "isSubjectNew", "payload": {"subject": str(subject)}}
         case SubjectExists(subject):
             return {"type": "isSubjectExisting", "payload": {"subject": str(subject)}}
-        case SubjectIsAtVersion() | QueryIsTrue():
+        case SubjectIsAtVersion() | QueryHolds():
             return {"type": "isQueryResultTrue", "payload": {"query": precondition.query}}
         case _:
             return dict(cast("Mapping[str, Any]", precondition))
@@ -156,7 +156,7 @@ def typed_preconditions(preconditions: Sequence[object]) -> tuple[Precondition |
     """
     Those that were given as objects, and None for each other one; they let an error say more.
     """
-    kinds = (SubjectIsNew, SubjectExists, SubjectIsAtVersion, QueryIsTrue)
+    kinds = (SubjectIsNew, SubjectExists, SubjectIsAtVersion, QueryHolds)
     return tuple(precondition if isinstance(precondition, kinds) else None for precondition in preconditions)
 
 

@@ -61,10 +61,10 @@ def one_of(value: Value, choices: Collection[Value]) -> bool:
     """
     Whether a field has one of several values, inside the conditions of a guard.
 
-    >>> from eventsource import Event, events
+    >>> from eventsource import Event, select_events
     >>> class OrderPlaced(Event, type="com.example.order-placed"):
     ...     country: str
-    >>> guard = events(OrderPlaced).where(lambda e: one_of(e.country, ["AT", "DE"])).exists()
+    >>> guard = select_events(OrderPlaced).where(lambda e: one_of(e.country, ["AT", "DE"])).exists()
     >>> guard.query.partition(" AND ")[2]
     "e.data.country IN ['AT', 'DE'] MAP COUNT() > 0"
 

@@ -3,12 +3,12 @@ Guards: rules over the events in the log, written with event classes, decided by
 
 A rule says which events it is about, what is computed over them, and what that is compared with::
 
-    funds = events(MoneyDeposited, MoneyWithdrawn).at("/accounts/42").sum(lambda e: e.delta_cents) >= 5_00
-    unique = events(CustomerRegistered).where(email="ada@example.com").count() == 0
+    funds = select_events(MoneyDeposited, MoneyWithdrawn).at("/accounts/42").sum(lambda e: e.delta_cents) >= 5_00
+    unique = select_events(CustomerRegistered).where(email="ada@example.com").count() == 0
 
     await store.commit([...], [funds.named("funds"), unique.named("e-mail is unique")])
 
-A guard is a `QueryIsTrue`, so it is a precondition as it stands. It is made of the nodes of a GDBQL
+A guard is a `QueryHolds`, so it is a precondition as it stands. It is made of the nodes of a GDBQL
 query, never of text, and each part is checked when it is written: fields that a class does not
 have, values of another type, comparisons that could never hold are a `GuardError` at that line. Type
 checkers find most of them before, since the function given for a field or a condition takes an event
@@ -55,7 +55,7 @@ from eventsource.gdbql import (
 from eventsource.guards.errors import GuardError
 from eventsource.guards.event_proxy import record_condition, record_operand
 from eventsource.guards.operand import Operand, count_of_events, event_data, number
-from eventsource.guards.preconditions import QueryIsTrue
+from eventsource.guards.preconditions import QueryHolds
 from eventsource.guards.stored_field import check_each_is_one, check_members, stored_types
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ Value = TypeVar("Value")
 
 @final
 @attrs.frozen(init=False, repr=False)
-class Guard(QueryIsTrue):
+class Guard(QueryHolds):
     """
     A rule that must hold at a commit's place in the log. `events` begins one.
 
@@ -124,22 +124,24 @@ def all_of(*guards: Guard | Iterable[Guard]) -> tuple[Guard, ...]:
 
 
 @overload
-def events(first: type[A], /) -> EventSelection[A]: ...
+def select_events(first: type[A], /) -> EventSelection[A]: ...
 @overload
-def events(first: type[A], second: type[B], /) -> EventSelection[A | B]: ...
+def select_events(first: type[A], second: type[B], /) -> EventSelection[A | B]: ...
 @overload
-def events(first: type[A], second: type[B], third: type[C], /) -> EventSelection[A | B | C]: ...
+def select_events(first: type[A], second: type[B], third: type[C], /) -> EventSelection[A | B | C]: ...
 @overload
-def events(first: type[A], second: type[B], third: type[C], fourth: type[D], /) -> EventSelection[A | B | C | D]: ...
+def select_events(
+    first: type[A], second: type[B], third: type[C], fourth: type[D], /
+) -> EventSelection[A | B | C | D]: ...
 @overload
-def events(*event_classes: type[AnyEvent]) -> EventSelection[AnyEvent]: ...
-def events(*event_classes: type[Event]) -> EventSelection[Any]:
+def select_events(*event_classes: type[AnyEvent]) -> EventSelection[AnyEvent]: ...
+def select_events(*event_classes: type[Event]) -> EventSelection[Any]:
     """
     All events of these classes, to begin a guard with.
 
     >>> class SeatTaken(Event, type="com.example.seat-taken"):
     ...     row_number: int
-    >>> guard = events(SeatTaken).under("/shows/7").where(row_number=3).count() < 20
+    >>> guard = select_events(SeatTaken).under("/shows/7").where(row_number=3).count() < 20
     >>> guard.query[:77]
     "STREAM e FROM events WHERE e.subject UNDER '/shows/7' AND e.type == 'com.exam"
 
@@ -478,8 +480,8 @@ class Computed(Generic[Value]):
 _TWO_SOURCES: Final = (
     "one query has one source of events, so one guard cannot compute over two selections. Where events of two "
     "classes make one figure, as deposits and withdrawals make a balance, give both classes a field of one name, "
-    "with a sign, and sum that: events(MoneyDeposited, MoneyWithdrawn).at(account).sum(lambda e: e.delta_cents). "
-    "Where they do not, write one guard for each"
+    "with a sign, and sum that: select_events(MoneyDeposited, MoneyWithdrawn).at(account).sum(lambda e: "
+    "e.delta_cents). Where they do not, write one guard for each"
 )
 
 

@@ -69,11 +69,11 @@ class SubjectIsAtVersion:
 
 
 @attrs.frozen
-class QueryIsTrue:
+class QueryHolds:
     """
     A GDBQL query whose result is true: there are rows, and all of them are truthy.
 
-    >>> QueryIsTrue("FROM e IN events WHERE e.data.email = 'ada@example.com' PROJECT INTO COUNT() = 0").query
+    >>> QueryHolds("FROM e IN events WHERE e.data.email = 'ada@example.com' PROJECT INTO COUNT() = 0").query
     "STREAM e FROM events WHERE e.data.email == 'ada@example.com' MAP COUNT() == 0"
 
     Attributes:
@@ -96,7 +96,7 @@ class QueryIsTrue:
         return print_query(self.tree)
 
 
-Precondition = SubjectIsNew | SubjectExists | SubjectIsAtVersion | QueryIsTrue
+Precondition = SubjectIsNew | SubjectExists | SubjectIsAtVersion | QueryHolds
 
 
 def failed_index(error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> int | None:
@@ -110,6 +110,6 @@ def failed_index(error: PreconditionFailedError, preconditions: Sequence[Precond
 def _is_at_fault(precondition: Precondition, error: PreconditionFailedError) -> bool:
     if type(precondition).__name__ != error.precondition:
         return False
-    if isinstance(precondition, QueryIsTrue):
+    if isinstance(precondition, QueryHolds):
         return precondition.query == error.query and precondition.name == error.name
     return precondition.subject == error.subject

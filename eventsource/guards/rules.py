@@ -16,7 +16,7 @@ from eventsource.events.handlers import check_overrides, event_classes_of, metho
 from eventsource.events.plain_call import check_has_run, check_is_plain
 from eventsource.guards.errors import GuardError
 from eventsource.guards.guard import Guard
-from eventsource.guards.preconditions import Precondition, QueryIsTrue
+from eventsource.guards.preconditions import Precondition, QueryHolds
 from eventsource.root_error import DeclarationError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def collect_rules(owner: type) -> Mapping[str, tuple[Callable[..., Any], ...]]:
     return {name: tuple(methods) for name, methods in found.items()}
 
 
-def rules_of_command(command: object) -> tuple[QueryIsTrue, ...]:
+def rules_of_command(command: object) -> tuple[QueryHolds, ...]:
     """
     What the rules declared on a command's class say of this command.
 
@@ -130,29 +130,29 @@ def collect_command_rules(owner: type) -> tuple[Callable[..., Any], ...]:
     return tuple(found)
 
 
-def asked(method: Callable[..., Any], owner: object, *event: Event) -> tuple[QueryIsTrue, ...]:
+def asked(method: Callable[..., Any], owner: object, *event: Event) -> tuple[QueryHolds, ...]:
     """
     What one declared rule says, under its name.
 
     Raises:
         DeclarationError: It gives something else than guards.
     """
-    given: QueryIsTrue | Iterable[Any] = method(owner, *event)
+    given: QueryHolds | Iterable[Any] = method(owner, *event)
     check_has_run(given, method, may_yield=True)
-    if not isinstance(given, Iterable) and not isinstance(given, QueryIsTrue):
+    if not isinstance(given, Iterable) and not isinstance(given, QueryHolds):
         msg = f"{method.__qualname__} must give guards, and gives a value of type {type(given).__name__}"  # pyright: ignore[reportUnreachable]  the user's own method
         raise DeclarationError(msg)
-    guards = (given,) if isinstance(given, QueryIsTrue) else tuple(given)
+    guards = (given,) if isinstance(given, QueryHolds) else tuple(given)
     for guard in guards:
-        if not isinstance(guard, QueryIsTrue):
+        if not isinstance(guard, QueryHolds):
             msg = f"{method.__qualname__} must give guards, and gives a value of type {type(guard).__name__}"
             raise DeclarationError(msg)
     name: str = getattr(method, _MARK).name
     return tuple(guard if guard.name else _named(guard, name) for guard in guards)
 
 
-def _named(guard: QueryIsTrue, name: str) -> QueryIsTrue:
-    return guard.named(name) if isinstance(guard, Guard) else QueryIsTrue(guard.tree, name)
+def _named(guard: QueryHolds, name: str) -> QueryHolds:
+    return guard.named(name) if isinstance(guard, Guard) else QueryHolds(guard.tree, name)
 
 
 _NO_LIST = "write rules=[rule], a list, also for one rule"
@@ -237,7 +237,7 @@ def _advice(value: object) -> str:
             "such as events(SeatTaken).count() == 0"
         )
     if isinstance(value, str):
-        return ": QueryIsTrue(text) makes a rule of a query"
+        return ": QueryHolds(text) makes a rule of a query"
     if hasattr(value, "count_recorded"):
         return ": say what must hold of these events, such as .exists() or .count() == 0"
     if hasattr(value, "__ge__") and type(value).__module__.startswith("eventsource."):

@@ -1,16 +1,9 @@
 """
-Process managers at work: events in, commands out.
+Process managers: events in, commands out.
 """
 
-from eventsource.processes.overview import ProcessOverview, ProcessState, list_processes, retry_process
-from eventsource.processes.run import ProcessProgress
-from eventsource.processes.worker import ProcessWorker
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = [
-    "ProcessOverview",
-    "ProcessProgress",
-    "ProcessState",
-    "ProcessWorker",
-    "list_processes",
-    "retry_process",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,9 +2,8 @@
 The read side: events into tables built for questions.
 """
 
-from eventsource.projections.database import ReadModelDatabase
-from eventsource.projections.progress import RunningProgress
-from eventsource.projections.projector import Projector
-from eventsource.projections.worker import Worker, rebuild
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = ["Projector", "ReadModelDatabase", "RunningProgress", "Worker", "rebuild"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eventsource.store.interface import EventStore
 
 
-class Worker:
+class ProjectionWorker:
     """
     Runs projectors on one read-model database, each on its own: where one fails, the others go on.
 
@@ -151,7 +151,7 @@ async def rebuild(
         ProjectionError: The projector failed.
     """
     async with ReadModelDatabase(database) if isinstance(database, str) else nullcontext(database) as opened:
-        worker = Worker(store, opened, [projector], on_progress=on_progress)
+        worker = ProjectionWorker(store, opened, [projector], on_progress=on_progress)
         worker._from_start = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  of this module
         async with worker:
             await worker.caught_up()

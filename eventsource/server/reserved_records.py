@@ -26,7 +26,7 @@ from eventsource.events.reserved import (
 )
 from eventsource.events.validation import validate
 from eventsource.gdbql import version_guard
-from eventsource.guards.preconditions import QueryIsTrue, SubjectIsAtVersion, SubjectIsNew
+from eventsource.guards.preconditions import QueryHolds, SubjectIsAtVersion, SubjectIsNew
 from eventsource.processes.process_events import PROCESS_EVENTS
 from eventsource.server.tokens import Role
 
@@ -77,7 +77,7 @@ def _guarded(preconditions: Sequence[Precondition]) -> frozenset[str]:
         match precondition:
             case SubjectIsAtVersion(subject, _) | SubjectIsNew(subject):
                 subjects.add(subject)
-            case QueryIsTrue(tree):
+            case QueryHolds(tree):
                 if (guard := version_guard(tree)) is not None:
                     subjects.add(guard.subject)
             case _:

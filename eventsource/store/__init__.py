@@ -1,3 +1,9 @@
 """
-Event stores: the port and its kinds.
+Event stores: in memory, in one file, and those of a Genesis DB over HTTP.
 """
+
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from eventsource.events.reserved import check_reserved
 from eventsource.gdbql import Query, VersionGuard, print_expression, version_guard
 from eventsource.gdbql.errors import QueryBudgetError
 from eventsource.guards.errors import PreconditionFailedError
-from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.guards.preconditions import QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.guards.rules import checked_rules
 from eventsource.store.idempotency import IdempotencyKey
 from eventsource.store.query import work_clock
@@ -163,7 +163,7 @@ def check_preconditions(
                 is_met, expected = version_of(subject) > 0, "at least one event"
             case SubjectIsAtVersion(subject, version):
                 is_met, expected = version_of(subject) == version, _events(version)
-            case QueryIsTrue():
+            case QueryHolds():
                 _check_query(precondition, version_of, holds)
                 continue
             case _:
@@ -177,7 +177,7 @@ def check_preconditions(
             )
 
 
-def _check_query(rule: QueryIsTrue, version_of: Callable[[str], int], holds: Callable[[Query], bool]) -> None:
+def _check_query(rule: QueryHolds, version_of: Callable[[str], int], holds: Callable[[Query], bool]) -> None:
     guard = _version_guards.find(rule.tree)
     is_met = holds(rule.tree) if guard is None else version_of(guard.subject) == guard.version
     if is_met:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import attrs
 
 from eventsource.events.event import NewEvent
-from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.guards.preconditions import QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def _described(precondition: Precondition) -> list[str]:
             return ["new", subject]
         case SubjectExists(subject):
             return ["existing", subject]
-        case SubjectIsAtVersion() | QueryIsTrue():
+        case SubjectIsAtVersion() | QueryHolds():
             return ["query", precondition.query]
         case _:
             assert_never(precondition)

@@ -22,7 +22,7 @@ from eventsource.events.event import NewEvent
 from eventsource.events.subject import Subject
 from eventsource.guards.preconditions import (
     Precondition,
-    QueryIsTrue,
+    QueryHolds,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
@@ -134,7 +134,7 @@ class PreconditionInput(Body):
         if self.type == "isSubjectExisting":
             return SubjectExists(Subject(self._text("subject")))
         if self.type == "isQueryResultTrue":
-            return QueryIsTrue(self._text("query"))
+            return QueryHolds(self._text("query"))
         msg = "no such type of precondition: there are isSubjectNew, isSubjectExisting and isQueryResultTrue"
         raise ValueError(msg)
 
@@ -407,7 +407,7 @@ def precondition_type(precondition: Precondition) -> str:
             return "isSubjectNew"
         case SubjectExists():
             return "isSubjectExisting"
-        case SubjectIsAtVersion() | QueryIsTrue():
+        case SubjectIsAtVersion() | QueryHolds():
             return "isQueryResultTrue"
 
 

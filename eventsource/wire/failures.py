@@ -24,7 +24,7 @@ from eventsource.events.errors import (
 from eventsource.gdbql.errors import QueryBudgetError, QueryLimitError, QuerySyntaxError
 from eventsource.gdbql.limits import MAX_TEXT_BYTES
 from eventsource.guards.errors import PreconditionFailedError
-from eventsource.guards.preconditions import Precondition, QueryIsTrue, SubjectIsAtVersion, failed_index
+from eventsource.guards.preconditions import Precondition, QueryHolds, SubjectIsAtVersion, failed_index
 from eventsource.root_error import EventSourceError, InvalidSubjectError, MissingExtraError
 from eventsource.wire.bodies import precondition_type
 from eventsource.wire.errors import (
@@ -323,7 +323,7 @@ def _read_precondition_failure(
     subject, expected = fact("subject"), fact("expected") or "it to hold"
     query = name = None
     match failed:
-        case QueryIsTrue():
+        case QueryHolds():
             query, name = failed.query, failed.name
             expected = f"rule {name!r} to hold" if name else expected
         case SubjectIsAtVersion():

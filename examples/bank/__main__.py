@@ -31,7 +31,8 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from eventsource import EventSourceError, ReadModelDatabaseError, ReadModelIncompleteError, Worker
+from eventsource import EventSourceError, ProjectionWorker
+from eventsource.errors import ReadModelDatabaseError, ReadModelIncompleteError
 from eventsource.printable import printable, printable_lines
 from examples.bank.berka import BerkaError, read_files
 from examples.bank.folder import FolderError, open_bank, open_store, read_balances
@@ -168,7 +169,7 @@ async def _serve(
         await serve_page(bank, evidence, listening, names=names)
 
 
-def _read_model_bar(worker: Worker) -> AbstractAsyncContextManager[None]:
+def _read_model_bar(worker: ProjectionWorker) -> AbstractAsyncContextManager[None]:
     def look() -> tuple[int, int, int]:
         running = worker.progress.values()
         done = sum(progress.checkpoint.events for progress in running)

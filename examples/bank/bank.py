@@ -17,10 +17,7 @@ from eventsource import (
     AggregateExistsError,
     AggregateNotFoundError,
     Command,
-    CommandResult,
     EventStore,
-    EventStream,
-    InvalidSubjectError,
     ProcessWorker,
     Projector,
     ReadModelDatabase,
@@ -28,6 +25,9 @@ from eventsource import (
     RuleBrokenError,
     erase_subject,
 )
+from eventsource.commands import CommandResult
+from eventsource.errors import InvalidSubjectError
+from eventsource.store import EventStream
 from examples.bank import balances, ledger, rules, statements
 from examples.bank.account import Account, account_of
 from examples.bank.balances import Balance

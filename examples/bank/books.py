@@ -7,7 +7,7 @@ the store decides.
 
 from datetime import date, timedelta
 
-from eventsource import Guard, PeriodAggregate, events, handles, rule
+from eventsource import Guard, PeriodAggregate, handles, rule, select_events
 from examples.bank.events import MonthClosed, MonthOpened
 from examples.bank.rules import BOOKINGS
 
@@ -42,7 +42,7 @@ class Books(PeriodAggregate, subject="/books/{id}/{period}", closed_by=MonthClos
         """
         What is written down is the sum of all bookings there are, at that place in the log.
         """
-        return events(*BOOKINGS).under("/accounts").sum(lambda e: e.delta_cents) == event.total_cents
+        return select_events(*BOOKINGS).under("/accounts").sum(lambda e: e.delta_cents) == event.total_cents
 
     @handles
     def _opened(self, event: MonthOpened) -> None:

@@ -20,16 +20,8 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, inspect
 from sqlalchemy.exc import OperationalError
 
-from eventsource import (
-    EventStore,
-    NotSeenError,
-    ProcessWorker,
-    Projector,
-    ReadModelDatabase,
-    StoreLockedError,
-    Worker,
-    connect,
-)
+from eventsource import EventStore, ProcessWorker, ProjectionWorker, Projector, ReadModelDatabase, connect
+from eventsource.errors import NotSeenError, StoreLockedError
 from eventsource.private_files import claim_folder, make_folder
 from examples.bank import balances, rules
 from examples.bank.agreements import Agreements
@@ -131,7 +123,7 @@ async def open_bank(
     runs_processes: bool = False,
     clock: BankClock | None = None,
     today: Callable[[], date] | None = None,
-    while_catching_up: Callable[[Worker], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
+    while_catching_up: Callable[[ProjectionWorker], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
 ) -> AsyncGenerator[Bank]:
     """
     Open the bank in *folder* and run its read models until the block ends.
@@ -165,7 +157,7 @@ async def open_bank(
         clock = clock or (BankClock() if today is None else clock_of(today))
         bank = Bank(opened, database, projectors, clock=clock)
         if runs_worker:
-            worker = await stack.enter_async_context(Worker(opened, database, projectors))
+            worker = await stack.enter_async_context(ProjectionWorker(opened, database, projectors))
             async with while_catching_up(worker):
                 await worker.caught_up()
         else:

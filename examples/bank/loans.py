@@ -4,7 +4,8 @@ Loans: what a customer asked for, and the process that leads to money on an acco
 
 from datetime import date
 
-from eventsource import Aggregate, ProcessManager, Refusal, handles, on_refusal, own_command, reacts, starts
+from eventsource import Aggregate, ProcessManager, Refusal, handles, on_refusal, reacts, starts
+from eventsource.processes import own_command
 from examples.bank.account import check_amount
 from examples.bank.commands import GrantLoan, PayOutLoan, RefuseLoan, ReleaseFunds, ReserveFunds
 from examples.bank.events import (

@@ -11,7 +11,7 @@ Each has a name, for the error of the commit that breaks it.
 from datetime import date
 from typing import Final
 
-from eventsource import EventStore, Guard, events
+from eventsource import EventStore, Guard, select_events
 from eventsource.gdbql import Aggregate, Path, Query
 from examples.bank.events import (
     AccountClosed,
@@ -53,21 +53,21 @@ def is_unique_email(email_key: str) -> Guard:
     """
     Nobody registered with the e-mail that this key stands for.
     """
-    return (events(CustomerRegistered).where(email_key=email_key).count() == 0).named(UNIQUE_EMAIL)
+    return (select_events(CustomerRegistered).where(email_key=email_key).count() == 0).named(UNIQUE_EMAIL)
 
 
 def covers(account: str, cents: int) -> Guard:
     """
     The balance and the overdraft limit of the account at this subject cover the amount.
     """
-    return (events(*_FUNDS_CHANGES).at(account).sum(lambda e: e.delta_cents) >= cents).named(FUNDS)
+    return (select_events(*_FUNDS_CHANGES).at(account).sum(lambda e: e.delta_cents) >= cents).named(FUNDS)
 
 
 def is_within_daily_limit(allowance: str, cents: int) -> Guard:
     """
     So much more can be withdrawn of a customer's allowance for a day.
     """
-    withdrawn = events(MoneyWithdrawn).where(allowance=allowance).sum(lambda e: e.delta_cents)
+    withdrawn = select_events(MoneyWithdrawn).where(allowance=allowance).sum(lambda e: e.delta_cents)
     return (withdrawn - cents >= -DAILY_LIMIT_CENTS).named(DAILY_LIMIT)
 
 
@@ -77,7 +77,9 @@ def withdrawn_of(allowance: str) -> Query:
 
     The answer is one row: the sum of the changes in cents, zero or below.
     """
-    return events(MoneyWithdrawn).where(allowance=allowance).query(Aggregate("SUM", Path(("data", "deltaCents"))))
+    return (
+        select_events(MoneyWithdrawn).where(allowance=allowance).query(Aggregate("SUM", Path(("data", "deltaCents"))))
+    )
 
 
 def total_of_accounts() -> Query:
@@ -86,35 +88,35 @@ def total_of_accounts() -> Query:
 
     The answer is one row: the sum in cents.
     """
-    return events(*BOOKINGS).under("/accounts").query(Aggregate("SUM", Path(("data", "deltaCents"))))
+    return select_events(*BOOKINGS).under("/accounts").query(Aggregate("SUM", Path(("data", "deltaCents"))))
 
 
 def is_open(account: str) -> Guard:
     """
     Nobody closed the account at this subject.
     """
-    return (events(AccountClosed).at(account).count() == 0).named(OPEN)
+    return (select_events(AccountClosed).at(account).count() == 0).named(OPEN)
 
 
 def is_empty(account: str) -> Guard:
     """
     The balance of the account at this subject is zero.
     """
-    return (events(*BOOKINGS).at(account).sum(lambda e: e.delta_cents) == 0).named(EMPTY)
+    return (select_events(*BOOKINGS).at(account).sum(lambda e: e.delta_cents) == 0).named(EMPTY)
 
 
 def is_in_open_month(day: date) -> Guard:
     """
     Nobody closed the bank's books of the month that the day is in.
     """
-    return (events(MonthClosed).at(f"/books/bank/{day:%Y-%m}").count() == 0).named(OPEN_MONTH)
+    return (select_events(MonthClosed).at(f"/books/bank/{day:%Y-%m}").count() == 0).named(OPEN_MONTH)
 
 
 def is_within_lending_limit(cents: int) -> Guard:
     """
     So much more can be lent.
     """
-    reserved = events(FundsReserved, FundsReleased).at(LENDING).sum(lambda e: e.delta_cents)
+    reserved = select_events(FundsReserved, FundsReleased).at(LENDING).sum(lambda e: e.delta_cents)
     return (reserved + cents <= LENDING_LIMIT_CENTS).named(LENDING_LIMIT)
 
 

@@ -7,7 +7,7 @@ The answer is given at once; what was asked for is led on by processes, with the
 from datetime import date
 from functools import partial
 
-from eventsource import InvalidSubjectError
+from eventsource.errors import InvalidSubjectError
 from examples.bank import agreements
 from examples.bank.agreements import LoanLine, OrderLine
 from examples.bank.bank import Bank, check_numbers, given_id

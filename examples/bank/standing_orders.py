@@ -4,7 +4,8 @@ Standing orders: what a customer asked for, and the process that pays month afte
 
 from datetime import date
 
-from eventsource import Aggregate, ProcessManager, Refusal, handles, on_refusal, on_timer, own_command, reacts, starts
+from eventsource import Aggregate, ProcessManager, Refusal, handles, on_refusal, on_timer, reacts, starts
+from eventsource.processes import own_command
 from examples.bank import rules
 from examples.bank.account import check_amount
 from examples.bank.clock import beginning_of, months_later

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource import CommitOutcomeUnknownError, EventStream
+from eventsource import CommitOutcomeUnknownError
+from eventsource.store import EventStream
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.interface import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from eventsource import EventStore, NewEvent, Page, Precondition, QueryLimits, QueryRows, RecordedEvent
+    from eventsource import EventStore, NewEvent, Precondition, RecordedEvent
     from eventsource.gdbql import Query
+    from eventsource.store import Page, QueryLimits, QueryRows
 
 
 class ObservedStore(DelegatingEventStore):

@@ -4,7 +4,7 @@ Accounts that close their books.
 
 from collections.abc import Iterator
 
-from eventsource import Event, Guard, PeriodAggregate, events, handles
+from eventsource import Event, Guard, PeriodAggregate, handles, select_events
 from tests.aggregates.accounts import InsufficientFundsError
 
 
@@ -111,4 +111,4 @@ def total(id: str) -> Guard:
     """
     Over all periods: never below nothing.
     """
-    return events(Moved).under(f"/ledgers/{id}").sum(lambda event: event.delta_cents) >= 0
+    return select_events(Moved).under(f"/ledgers/{id}").sum(lambda event: event.delta_cents) >= 0

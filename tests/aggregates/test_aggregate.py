@@ -7,17 +7,8 @@ import copy
 import attrs
 import pytest
 
-from eventsource import (
-    Aggregate,
-    DeclarationError,
-    Event,
-    EventDecodingError,
-    InvalidSubjectError,
-    RecordedEvent,
-    Subject,
-    UnknownEventTypeError,
-    handles,
-)
+from eventsource import Aggregate, DeclarationError, Event, RecordedEvent, Subject, handles
+from eventsource.errors import EventDecodingError, InvalidSubjectError, UnknownEventTypeError
 
 
 class CartOpened(Event, type="io.example.test.domain.cart-opened"):

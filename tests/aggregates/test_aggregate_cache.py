@@ -8,19 +8,11 @@ from typing import Any
 
 import pytest
 
-from eventsource import (
-    AggregateCache,
-    AggregateNotFoundError,
-    ConflictError,
-    EventDecodingError,
-    EventStream,
-    InMemoryEventStore,
-    NewEvent,
-    Page,
-    Repository,
-    with_metadata,
-)
+from eventsource import AggregateNotFoundError, ConflictError, NewEvent, Repository, with_metadata
+from eventsource.aggregates import AggregateCache
+from eventsource.errors import EventDecodingError
 from eventsource.events.metadata import Metadata
+from eventsource.store import EventStream, InMemoryEventStore, Page
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.aggregates.accounts import Account, AccountOpened, InsufficientFundsError, MoneyMoved
 from tests.aggregates.observed_store import ObservedStore

@@ -6,16 +6,9 @@ import asyncio
 
 import attrs
 
-from eventsource import (
-    Aggregate,
-    Event,
-    InMemoryEventStore,
-    Metadata,
-    Repository,
-    current_metadata,
-    handles,
-    with_metadata,
-)
+from eventsource import Aggregate, Event, Metadata, Repository, handles, with_metadata
+from eventsource.aggregates import current_metadata
+from eventsource.store import InMemoryEventStore
 
 
 class LampLit(Event, type="io.example.test.context.lamp-lit"):

@@ -17,13 +17,13 @@ from eventsource import (
     Dispatcher,
     Event,
     Guard,
-    InMemoryEventStore,
     NewEvent,
     RetryPolicy,
     RuleBrokenError,
-    events,
     rule,
+    select_events,
 )
+from eventsource.store import InMemoryEventStore
 from tests.aggregates.accounts import CustomerGreeted, InsufficientFundsError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Add(Command, subject="/goods/{good}"):
 
     @rule("there is room")
     def _room(self) -> Guard:
-        return events(Added).at(self.subject).sum("pieces") <= 1_000 - self.pieces
+        return select_events(Added).at(self.subject).sum("pieces") <= 1_000 - self.pieces
 
 
 class Remove(Command, subject="/goods/{good}/orders/{order}"):

@@ -10,15 +10,15 @@ from eventsource import (
     DecisionState,
     DeclarationError,
     Event,
-    InMemoryEventStore,
     NewEvent,
     RecordedEvent,
     UnitOfWork,
-    events,
     handles,
+    select_events,
     upcaster,
 )
 from eventsource.aggregates.state import copied
+from eventsource.store import InMemoryEventStore
 
 
 class SeatTaken(Event, type="io.example.test.decision-state.seat-taken"):
@@ -76,7 +76,7 @@ async def test_events_are_folded_and_counted() -> None:
     """
     The guard says that there are as many as were folded, of these classes at that place.
     """
-    seats = Seats(events(SeatTaken, SeatFreed).at("/shows/7"))
+    seats = Seats(select_events(SeatTaken, SeatFreed).at("/shows/7"))
     found = await recorded(
         NewEvent.of(SeatTaken(seat="A1"), subject="/shows/7"),
         NewEvent.of(SeatTaken(seat="A2"), subject="/shows/7"),
@@ -89,14 +89,14 @@ async def test_events_are_folded_and_counted() -> None:
 
     assert seats.taken == ["A2"]
     assert (seats.events_folded, seats.last_event) == (3, found[2])
-    assert seats.guard == (events(SeatFreed, SeatTaken).at("/shows/7").count_recorded() == 3)
+    assert seats.guard == (select_events(SeatFreed, SeatTaken).at("/shows/7").count_recorded() == 3)
 
 
 def test_instances_share_no_state() -> None:
     """
     Mutable defaults are copied.
     """
-    one, other = Seats(events(SeatTaken)), Seats(events(SeatTaken))
+    one, other = Seats(select_events(SeatTaken)), Seats(select_events(SeatTaken))
 
     one.taken.append("A1")
 
@@ -108,7 +108,7 @@ def test_selected_class_needs_a_handler() -> None:
     Whatever is selected guards, so it must count in the state, too.
     """
     with pytest.raises(DeclarationError, match="selects ShowOpened, which it has no handler for"):
-        Seats(events(SeatTaken, ShowOpened))
+        Seats(select_events(SeatTaken, ShowOpened))
 
 
 def test_state_attribute_takes_no_name_in_use() -> None:
@@ -130,7 +130,7 @@ async def test_older_events_that_become_selected_ones_are_read_and_guarded() -> 
         await store.commit([old, NewEvent.of(SeatTaken(seat="A2"), subject="/shows/7")])
         work = UnitOfWork(store)
 
-        seats = await work.read(Seats(events(SeatTaken).at("/shows/7")))
+        seats = await work.read(Seats(select_events(SeatTaken).at("/shows/7")))
         work.emit(SeatTaken(seat="A3"), at="/shows/7")
         await work.commit()
 
@@ -149,7 +149,7 @@ def test_copies_share_nothing_that_changes() -> None:
         nested: dict[str, list[int]] = {}  # noqa: RUF012  likewise
         kinds: ClassVar[list[str]] = ["never copied"]
 
-    state = Everything(events(SeatTaken))
+    state = Everything(select_events(SeatTaken))
     state.names.add("a")
     state.nested["a"] = [1]
     shared = [1, 2]

@@ -9,26 +9,23 @@ from pathlib import Path
 import pytest
 
 from eventsource import (
-    AggregateInCommitError,
     AggregateNotFoundError,
     CommitOutcomeUnknownError,
     ConflictError,
-    EventDecodingError,
     EventStore,
-    EventStream,
     NewEvent,
     Precondition,
     RecordedEvent,
     Repository,
     RetryPolicy,
     RuleBrokenError,
-    StoreUnavailableError,
     SubjectExists,
     UnitOfWork,
-    UnitOfWorkClosedError,
     connect,
-    decide,
+    transact,
 )
+from eventsource.errors import AggregateInCommitError, EventDecodingError, StoreUnavailableError, UnitOfWorkClosedError
+from eventsource.store import EventStream
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.interface import Page
 from tests.aggregates.accounts import Account, CardIssued, MoneyMoved
@@ -308,7 +305,7 @@ async def test_a_bad_key_is_told_before_anything_is_marked(store: ObservedStore)
 
 async def test_a_function_that_decides_does_not_commit(store: ObservedStore) -> None:
     """
-    `decide` commits when the function returns; a commit of the function's own is refused before it is sent.
+    `transact` commits when the function returns; a commit of the function's own is refused before it is sent.
     """
 
     async def issue(work: UnitOfWork) -> None:
@@ -316,7 +313,7 @@ async def test_a_function_that_decides_does_not_commit(store: ObservedStore) -> 
         await work.commit()
 
     with pytest.raises(UnitOfWorkClosedError, match="leave out the call"):
-        await decide(store, issue)
+        await transact(store, issue)
     assert store.commits == 0
 
 
@@ -430,7 +427,7 @@ async def test_a_load_that_fails_stops_its_siblings(store: ObservedStore) -> Non
     assert len(asyncio.all_tasks()) == tasks
 
 
-@pytest.mark.parametrize("reads", ["load", "decide", "history", "at"])
+@pytest.mark.parametrize("reads", ["load", "transact", "history", "at"])
 async def test_a_fold_that_fails_leaves_no_stream_open(held: HeldStore, reads: str) -> None:
     """
     The stream is closed when the error is raised, not when the garbage collector comes by.
@@ -443,7 +440,7 @@ async def test_a_fold_that_fails_leaves_no_stream_open(held: HeldStore, reads: s
     async def read() -> None:
         if reads == "load":
             await accounts.load("1")
-        elif reads == "decide":
+        elif reads == "transact":
             await accounts.execute("1", Account.deposit, 1)
         elif reads == "at":
             await accounts.load("1", at=(await _all(held))[-1].id)

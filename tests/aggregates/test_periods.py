@@ -9,26 +9,23 @@ import pytest
 
 from eventsource import (
     Aggregate,
-    AggregateCache,
     AggregateExistsError,
     AggregateNotFoundError,
     ConflictError,
     DeclarationError,
     Event,
-    EveryEvents,
-    InMemorySnapshotStore,
-    InvalidSubjectError,
     NewEvent,
     PeriodAggregate,
-    PeriodClosedError,
     Repository,
     RuleBrokenError,
     Snapshots,
     UnitOfWork,
-    decide,
-    events,
     handles,
+    select_events,
+    transact,
 )
+from eventsource.aggregates import AggregateCache, EveryEvents, InMemorySnapshotStore
+from eventsource.errors import InvalidSubjectError, PeriodClosedError
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.aggregates.accounts import Account, AccountOpened, InsufficientFundsError
 from tests.aggregates.observed_store import ObservedStore
@@ -104,7 +101,7 @@ async def test_all_that_happened_is_still_there(ledgers: Repository[Ledger], sto
     await open_ledger(ledgers, cents=50)
     await ledgers.close_period("1", "2026-07", Ledger.close_books)
     ledger = await ledgers.load("1")
-    enough = events(Moved).under(ledger.whole).sum(lambda event: event.delta_cents) >= 51
+    enough = select_events(Moved).under(ledger.whole).sum(lambda event: event.delta_cents) >= 51
 
     ledger.move_blindly(-10, enough.named("enough"))
     with pytest.raises(RuleBrokenError) as excinfo:
@@ -384,7 +381,7 @@ async def test_decisions_over_several_read_the_last_periods(ledgers: Repository[
         await Repository(Ledger, store.inner).close_period("2", "2026-07", Ledger.close_books)
 
     store.rivals.append(close)
-    await decide(store, transfer)
+    await transact(store, transfer)
 
     assert [(each.period, each.cents) for each in [await ledgers.load("1"), await ledgers.load("2")]] == [
         ("2026-07", 30),

@@ -6,15 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from eventsource import (
-    ConflictError,
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    Precondition,
-    RecordedEvent,
-    SubjectIsAtVersion,
-)
+from eventsource import ConflictError, EventStore, NewEvent, Precondition, RecordedEvent, SubjectIsAtVersion
+from eventsource.store import InMemoryEventStore
 from eventsource.testing.contract import racers
 from tests.aggregates.observed_store import ObservedStore
 

@@ -8,14 +8,12 @@ from eventsource import (
     AggregateExistsError,
     AggregateNotFoundError,
     ConflictError,
-    EventDecodingError,
     NewEvent,
-    PreconditionFailedError,
     Repository,
     SubjectIsAtVersion,
     SubjectIsNew,
-    UnknownEventTypeError,
 )
+from eventsource.errors import EventDecodingError, PreconditionFailedError, UnknownEventTypeError
 from tests.aggregates.accounts import (
     Account,
     AccountOpened,

@@ -16,16 +16,16 @@ from eventsource import (
     Guard,
     NewEvent,
     Precondition,
-    PreconditionFailedError,
-    QueryIsTrue,
+    QueryHolds,
     Repository,
     RuleBrokenError,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
-    events,
     handles,
+    select_events,
 )
+from eventsource.errors import PreconditionFailedError
 from tests.aggregates.observed_store import ObservedStore
 
 
@@ -94,7 +94,7 @@ def enough(subject: str, coins: int) -> Guard:
     """
     So many coins are in the purse.
     """
-    return (events(CoinsMoved).at(subject).sum("coins") >= coins).named("enough coins")
+    return (select_events(CoinsMoved).at(subject).sum("coins") >= coins).named("enough coins")
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ async def test_named_rule_about_the_version_keeps_its_name(purses: Repository[Pu
     A rule of one's own that counts the subject's events is no conflict but that rule.
     """
     await make_purse(purses, 5)
-    untouched = QueryIsTrue(SubjectIsAtVersion("/purses/1", 1).query, name="untouched")
+    untouched = QueryHolds(SubjectIsAtVersion("/purses/1", 1).query, name="untouched")
     purse = Purse("1")
     purse.emit(CoinsMoved(coins=1), rules=[untouched])
 

@@ -4,7 +4,8 @@ When a snapshot is due.
 
 import pytest
 
-from eventsource import At, DeclarationError, Event, EveryEvents, SinceSnapshot, SlowerThan, upcaster
+from eventsource import DeclarationError, Event, upcaster
+from eventsource.aggregates import AfterEvent, EveryEvents, SinceSnapshot, SlowerThan
 
 
 class BooksClosed(Event, type="io.example.test.policy.books-closed"):
@@ -48,7 +49,7 @@ def test_at_an_event() -> None:
     """
     At the classes that were given, whatever name they were stored under.
     """
-    policy = At(BooksClosed)
+    policy = AfterEvent(BooksClosed)
 
     assert policy.is_due(SinceSnapshot(events=1, event_types={"x", "io.example.test.policy.books-closed"}))
     assert policy.is_due(SinceSnapshot(events=1, event_types=["io.example.test.policy.year-ended"]))
@@ -59,7 +60,7 @@ def test_they_combine() -> None:
     """
     One of two, both, and any depth of that.
     """
-    many, slow, at = EveryEvents(100), SlowerThan(1.0), At(BooksClosed)
+    many, slow, at = EveryEvents(100), SlowerThan(1.0), AfterEvent(BooksClosed)
     since = SinceSnapshot(events=100, load_s=0.5)
 
     assert (many | slow).is_due(since)
@@ -74,7 +75,7 @@ def test_at_nothing_is_refused(classes: tuple[type[Event], ...]) -> None:
     It would never be due.
     """
     with pytest.raises(DeclarationError):
-        At(*classes)
+        AfterEvent(*classes)
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -10,24 +10,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventsource import (
-    Aggregate,
+from eventsource import Aggregate, Event, NewEvent, Repository, Snapshots, handles, upcaster
+from eventsource.aggregates import (
+    AfterEvent,
     AggregateCache,
-    At,
-    Event,
     EveryEvents,
-    InMemoryEventStore,
     InMemorySnapshotStore,
-    NewEvent,
-    Repository,
     SlowerThan,
     SnapshotPolicy,
-    Snapshots,
-    handles,
-    upcaster,
 )
 from eventsource.aggregates.state_codec import state_of
 from eventsource.events.sameness import are_same
+from eventsource.store import InMemoryEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
 
 
@@ -121,7 +115,7 @@ POLICIES: st.SearchStrategy[SnapshotPolicy] = st.recursive(
     st.one_of(
         st.builds(EveryEvents, st.integers(1, 7)),
         st.just(SlowerThan(1e-9, least_events=2)),
-        st.just(At(ItemRemoved)),
+        st.just(AfterEvent(ItemRemoved)),
     ),
     lambda inner: (
         st.builds(lambda one, other: one | other, inner, inner)
@@ -180,7 +174,7 @@ async def test_concurrent_writers_leave_no_wrong_snapshot() -> None:
         async with InMemoryEventStore() as store:
             kept = InMemorySnapshotStore()
             policies: Mapping[type[Aggregate], SnapshotPolicy] = {
-                Basket: EveryEvents(rng.randrange(1, 6)) | At(ItemRemoved)
+                Basket: EveryEvents(rng.randrange(1, 6)) | AfterEvent(ItemRemoved)
             }
             services = [Snapshots(kept, policies) for _ in range(3)]
             shared = AggregateCache(2)

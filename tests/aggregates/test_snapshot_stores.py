@@ -9,7 +9,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from eventsource import InMemorySnapshotStore, ReadModelDatabase, Snapshot, SnapshotStore, SqlSnapshotStore
+from eventsource import ReadModelDatabase
+from eventsource.aggregates import InMemorySnapshotStore, Snapshot, SnapshotStore, SqlSnapshotStore
 
 SNAPSHOT = Snapshot(
     subject="/accounts/1",

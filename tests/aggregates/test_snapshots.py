@@ -13,33 +13,33 @@ import pytest
 
 from eventsource import (
     Aggregate,
-    AggregateCache,
-    At,
     ConflictError,
-    EmbeddedEventStore,
     Erased,
     Event,
-    EveryEvents,
-    FoundSnapshot,
-    InMemoryEventStore,
-    InMemorySnapshotStore,
-    Loader,
     NewEvent,
-    NotAReadModelDatabaseError,
     ReadModelDatabase,
     Repository,
+    Snapshots,
+    erase_subject,
+    handles,
+    scoped,
+    select_events,
+    transact,
+)
+from eventsource.aggregates import (
+    AfterEvent,
+    AggregateCache,
+    EveryEvents,
+    FoundSnapshot,
+    InMemorySnapshotStore,
+    Loader,
     SlowerThan,
     Snapshot,
     SnapshotPolicy,
-    Snapshots,
     SqlSnapshotStore,
-    UnstorableStateError,
-    decide,
-    erase_subject,
-    events,
-    handles,
-    scoped,
 )
+from eventsource.errors import NotAReadModelDatabaseError, UnstorableStateError
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.aggregates.accounts import Account, AccountOpened, MoneyMoved
 from tests.aggregates.observed_store import ObservedStore
 
@@ -155,7 +155,7 @@ async def test_one_can_be_taken_at_an_event(store: ObservedStore, kept: InMemory
     """
     Right after the commit it was part of; for an aggregate nobody has loaded, too.
     """
-    snapshots = Snapshots(kept, {Account: At(AccountOpened)})
+    snapshots = Snapshots(kept, {Account: AfterEvent(AccountOpened)})
     accounts = Repository(Account, store, snapshots=snapshots)
 
     async with accounts.create("1") as account:
@@ -193,7 +193,7 @@ async def test_decisions_over_several_aggregates_begin_there_too(
         account: Account = await work.load(Account, "1")
         return account.deposit(1)
 
-    assert await decide(store, deposit, loader=Loader(store, snapshots=snapshots)) == 21
+    assert await transact(store, deposit, loader=Loader(store, snapshots=snapshots)) == 21
     assert len(store.read) == 1
 
 
@@ -529,7 +529,7 @@ async def test_what_was_passed_over_is_known_behind_a_snapshot(
     account.emit(MoneyMoved(cents=1))
     await store.inner.commit([NewEvent.of(AccountOpened(owner="Eve"), subject="/accounts/1")])
 
-    assert account.preconditions == before == (events(MoneyMoved).at("/accounts/1").count() == 20,)
+    assert account.preconditions == before == (select_events(MoneyMoved).at("/accounts/1").count() == 20,)
     await deposits.save(account)
 
 

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from eventsource import Aggregate, Event, UnstorableStateError, handles
+from eventsource import Aggregate, Event, handles
 from eventsource.aggregates.state_codec import StateCodec, state_of
+from eventsource.errors import UnstorableStateError
 from eventsource.events.sameness import are_same
 
 

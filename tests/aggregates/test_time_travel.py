@@ -10,16 +10,15 @@ import pytest
 from eventsource import (
     Aggregate,
     AggregateNotFoundError,
-    AggregateReadOnlyError,
-    Change,
     Event,
-    EventNotFoundError,
     NewEvent,
     RecordedEvent,
     Repository,
     UnitOfWork,
     handles,
 )
+from eventsource.aggregates import Change
+from eventsource.errors import AggregateReadOnlyError, EventNotFoundError
 from tests.aggregates.accounts import Account, AccountOpened, CustomerGreeted, MoneyMoved
 from tests.aggregates.observed_store import ObservedStore
 from tests.aggregates.period_accounts import Ledger

@@ -18,17 +18,17 @@ from eventsource import (
     Metadata,
     NewEvent,
     Precondition,
-    PreconditionFailedError,
     RecordedEvent,
     Repository,
     RetryPolicy,
     RuleBrokenError,
     UnitOfWork,
-    decide,
-    events,
     handles,
+    select_events,
+    transact,
     with_metadata,
 )
+from eventsource.errors import PreconditionFailedError
 from eventsource.guards.guard import EventSelection
 from eventsource.wire.failures import read_failure
 from tests.aggregates.accounts import Account, CardIssued, Customer, InsufficientFundsError, MoneyMoved, transfer
@@ -69,7 +69,7 @@ class SeatsTaken(DecisionState):
         """
         Those of one show.
         """
-        return cls(events(SeatTaken).under(f"/shows/{show}"))
+        return cls(select_events(SeatTaken).under(f"/shows/{show}"))
 
     @handles
     def _taken(self, event: SeatTaken) -> None:
@@ -227,7 +227,7 @@ async def test_conflicts_are_decided_again(store: ObservedStore) -> None:
         work.emit(SeatTaken(seat=seat), at=f"/shows/7/seats/{seat}")
         return seat
 
-    assert await decide(store, sell) == "A2"
+    assert await transact(store, sell) == "A2"
     assert (await Repository(Account, store).load("1")).cents == 7
 
 
@@ -238,11 +238,11 @@ async def test_rule_that_is_broken_is_not_decided_again(store: ObservedStore) ->
 
     def sell(work: UnitOfWork) -> None:
         work.emit(SeatTaken(seat="A1"), at="/shows/7/seats/A1")
-        work.require((events(SeatTaken).under("/shows/7").count() < 1).named("one seat"))
+        work.require((select_events(SeatTaken).under("/shows/7").count() < 1).named("one seat"))
 
-    await decide(store, sell)
+    await transact(store, sell)
     with pytest.raises(RuleBrokenError) as excinfo:
-        await decide(store, sell)
+        await transact(store, sell)
 
     assert excinfo.value.name == "one seat"
     assert store.commits == 2
@@ -258,7 +258,7 @@ async def test_decision_without_events_commits_nothing(store: ObservedStore) -> 
     async def look(work: UnitOfWork) -> int:
         return (await work.load(Account, "1")).cents
 
-    assert await decide(store, look) == 10
+    assert await transact(store, look) == 10
     assert store.commits == 0
 
 
@@ -335,13 +335,15 @@ async def test_only_what_is_new_is_read_again(store: ObservedStore) -> None:
         taken.seats.add("B1")
         account.withdraw(1)
 
-    await decide(store, sell)
+    await transact(store, sell)
 
     assert seen == [(10, {"A1"}), (10, {"A1", "A2"})]
     assert len(store.read) == 2 + 1 + 1
 
 
-@pytest.mark.parametrize("select", [events(SeatTaken), events(SeatTaken).at("/a", "/b"), events(SeatTaken).under("/")])
+@pytest.mark.parametrize(
+    "select", [select_events(SeatTaken), select_events(SeatTaken).at("/a", "/b"), select_events(SeatTaken).under("/")]
+)
 async def test_selection_may_be_anywhere(store: ObservedStore, select: EventSelection[SeatTaken]) -> None:
     """
     Also what lies at several subjects, or at all, is read again from where it was.
@@ -354,7 +356,7 @@ async def test_selection_may_be_anywhere(store: ObservedStore, select: EventSele
         seen.append(set((await work.read(SeatsTaken(select))).seats))
         work.emit(SeatTaken(seat="c"), at="/c")
 
-    await decide(store, sell)
+    await transact(store, sell)
 
     assert seen == [{"a", "b"}, {"a", "b", "b2"}]
 
@@ -384,12 +386,12 @@ async def test_store_that_does_not_say_what_failed_is_asked(store: ObservedStore
     async def sell(work: UnitOfWork) -> None:
         await work.read(SeatsTaken.of("7"))
         work.emit(SeatTaken(seat="A1"), at="/shows/7")
-        work.require((events(SeatTaken).under("/shows/7").count() < 2).named("two seats"))
+        work.require((select_events(SeatTaken).under("/shows/7").count() < 2).named("two seats"))
 
     store.rivals = [lambda: store.inner.commit([NewEvent.of(SeatTaken(seat="A2"), subject="/shows/7")])]
-    await decide(anonymous, sell)
+    await transact(anonymous, sell)
     with pytest.raises(RuleBrokenError) as excinfo:
-        await decide(anonymous, sell)
+        await transact(anonymous, sell)
 
     assert excinfo.value.name == "two seats"
     assert store.commits == 3
@@ -430,7 +432,7 @@ async def test_rule_is_broken_only_for_who_knows_all(store: ObservedStore) -> No
     """
     Both the rule and what was read fail: it is decided again, and then the rule is told.
     """
-    one_seat = (events(SeatTaken).under("/shows/7").count() < 1).named("one seat")
+    one_seat = (select_events(SeatTaken).under("/shows/7").count() < 1).named("one seat")
     seen: list[int] = []
     store.rivals = [lambda: store.inner.commit([NewEvent.of(SeatTaken(seat="A2"), subject="/shows/7")])]
 
@@ -439,7 +441,7 @@ async def test_rule_is_broken_only_for_who_knows_all(store: ObservedStore) -> No
         work.emit(SeatTaken(seat="A1"), at="/shows/7", rules=[one_seat])
 
     with pytest.raises(RuleBrokenError, match="one seat"):
-        await decide(store, sell)
+        await transact(store, sell)
 
     assert seen == [0, 1]
 
@@ -456,7 +458,7 @@ async def test_conflict_in_the_last_attempt_tells_what_came_between(store: Obser
         work.emit(SeatTaken(seat="A1"), at="/shows/7")
 
     with pytest.raises(ConflictError) as excinfo:
-        await decide(store, sell, retry=RetryPolicy(attempts=2, first_pause_s=0))
+        await transact(store, sell, retry=RetryPolicy(attempts=2, first_pause_s=0))
 
     assert len(excinfo.value.events) == 1
     assert len(store.read) == 2
@@ -473,6 +475,6 @@ async def test_application_s_own_refusal_commits_nothing(store: ObservedStore) -
         (await work.load(Account, "1")).withdraw(11)
 
     with pytest.raises(InsufficientFundsError):
-        await decide(store, withdraw)
+        await transact(store, withdraw)
 
     assert store.commits == 0

@@ -12,24 +12,22 @@ import pytest
 from eventsource import (
     Aggregate,
     Command,
-    CommandResult,
     Decider,
     DeclarationError,
     Dispatcher,
     Event,
-    EventDecodingError,
     Guard,
-    InMemoryEventStore,
     NewEvent,
     Repository,
     UnitOfWork,
-    decide,
-    events,
     handles,
     rule,
+    select_events,
+    transact,
 )
-from eventsource.commands import Proceed
-from eventsource.errors import EventSourceError
+from eventsource.commands import CommandResult, Proceed
+from eventsource.errors import EventDecodingError, EventSourceError
+from eventsource.store import InMemoryEventStore
 from tests.aggregates.accounts import Account, MoneyMoved
 from tests.aggregates.observed_store import ObservedStore
 
@@ -179,7 +177,7 @@ async def test_a_function_that_decides_may_be_awaited(store: ObservedStore) -> N
             await emit(work)
 
     for function in (emit, functools.partial(emit), Emitting(), lambda work: emit(work)):  # noqa: PLW0108  likewise
-        await decide(store, function)
+        await transact(store, function)
     assert await store.count() == 4
 
     def emit_and_yield(work: UnitOfWork) -> Iterator[None]:
@@ -195,7 +193,7 @@ async def test_a_function_that_decides_may_be_awaited(store: ObservedStore) -> N
 
     for refused in (emit_and_yield, emit_and_wait, promise, lambda work: emit_and_yield(work)):  # noqa: PLW0108  likewise
         with pytest.raises(DeclarationError):
-            await decide(store, refused)
+            await transact(store, refused)
     assert await store.count() == 4
 
 
@@ -359,7 +357,7 @@ def test_rules_are_plain() -> None:
         bad_class(waiting)
 
     async def later() -> Guard:
-        return events(Rung).count() == 0
+        return select_events(Rung).count() == 0
 
     answers: list[Callable[[], object]] = [lambda: None, lambda: True, later, lambda: 7, lambda: ["text"]]
     for answer in answers:
@@ -390,7 +388,7 @@ def test_a_rule_may_yield_its_guards() -> None:
     class Bell(Aggregate, subject="/bells/{id}"):
         @rule("never twice")
         def _once(self, event: Rung) -> Iterator[Guard]:
-            yield events(type(event)).at(self.subject).count() == 0
+            yield select_events(type(event)).at(self.subject).count() == 0
 
         @handles
         def _rung(self, _: Rung) -> None:

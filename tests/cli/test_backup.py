@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import EmbeddedEventStore, IdempotencyKeyReusedError, connect
+from eventsource import connect
+from eventsource.errors import IdempotencyKeyReusedError
 from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.delegating import DelegatingEventStore
 from tests.cli.shop import EVENTSOURCE, PATIENCE_S, Command, Shop, paid
 

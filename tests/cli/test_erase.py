@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import NewEvent, ReadModelDatabase, Snapshot, SqlSnapshotStore, connect
+from eventsource import NewEvent, ReadModelDatabase, connect
+from eventsource.aggregates import Snapshot, SqlSnapshotStore
 from tests.cli.shop import Command, Shop, Terminal, wait_until
 
 PLANTED = "Zebulon Quackenbush"

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from eventsource import Command, Dispatcher, Guard, UnitOfWork, events, rule
+from eventsource import Command, Dispatcher, Guard, UnitOfWork, rule, select_events
 from tests.aggregates.accounts import Account, AccountOpened, MoneyMoved, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventsource import CommandResult, EventStore
-    from eventsource.commands import Middleware
+    from eventsource import EventStore
+    from eventsource.commands import CommandResult, Middleware
 
 
 class Open(Command, subject="/accounts/{account}"):
@@ -35,7 +35,7 @@ class Deposit(Command, subject="/accounts/{account}"):
 
     @rule("the account is open")
     def _is_open(self) -> Guard:
-        return events(AccountOpened).at(self.subject).exists()
+        return select_events(AccountOpened).at(self.subject).exists()
 
 
 class Withdraw(Command, subject="/accounts/{account}"):

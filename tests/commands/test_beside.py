@@ -4,8 +4,9 @@ What is committed together with a command, by whoever sends it.
 
 import pytest
 
-from eventsource import Command, Dispatcher, Event, InMemoryEventStore, RuleBrokenError, SubjectIsNew, UnitOfWork
+from eventsource import Command, Dispatcher, Event, RuleBrokenError, SubjectIsNew, UnitOfWork
 from eventsource.commands.execution import committed_beside
+from eventsource.store import InMemoryEventStore
 
 
 class LampLit(Event, type="io.example.beside.lamp-lit"):

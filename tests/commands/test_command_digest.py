@@ -14,19 +14,9 @@ import attrs
 import pytest
 from pydantic import Field
 
-from eventsource import (
-    Command,
-    CommandIdReusedError,
-    DeclarationError,
-    Dispatcher,
-    Event,
-    EventStore,
-    InMemoryEventStore,
-    Metadata,
-    NewEvent,
-    connect,
-    scoped,
-)
+from eventsource import Command, DeclarationError, Dispatcher, Event, EventStore, Metadata, NewEvent, connect, scoped
+from eventsource.errors import CommandIdReusedError
+from eventsource.store import InMemoryEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 from tests.aggregates.accounts import MoneyMoved
 from tests.store.http_server import TOKEN, serving

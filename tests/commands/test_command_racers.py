@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    EmbeddedEventStore,
-    InMemoryEventStore,
-    RetryPolicy,
-    StoreUnavailableError,
-)
+from eventsource import CommitOutcomeUnknownError, RetryPolicy
+from eventsource.errors import StoreUnavailableError
 from eventsource.genesisdb import Limits
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.commands.requests import Deposit, Dispatches, Open, Transfer, Withdraw, make_dispatcher, open_with
@@ -28,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from eventsource import Command, CommandResult, Dispatcher, EventStore
+    from eventsource import Command, Dispatcher, EventStore
+    from eventsource.commands import CommandResult
 
 RACERS = 16
 RETRY = RetryPolicy(attempts=100, first_pause_s=0.0001, longest_pause_s=0.01)

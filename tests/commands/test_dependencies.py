@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 import pytest
 
-from eventsource import Command, Decider, DeclarationError, Dispatcher, InMemoryEventStore, UnitOfWork
+from eventsource import Command, Decider, DeclarationError, Dispatcher, UnitOfWork
+from eventsource.store import InMemoryEventStore
 from tests.aggregates.accounts import MoneyMoved
 from tests.commands.requests import Deposit, Look, Withdraw
 

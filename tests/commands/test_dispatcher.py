@@ -13,28 +13,30 @@ import pytest
 
 from eventsource import (
     AggregateExistsError,
-    CommandError,
-    CommandLeavesNoTraceError,
-    CommandNotHandledError,
-    CommandResult,
     CommitOutcomeUnknownError,
     ConflictError,
     DeclarationError,
     Dispatcher,
     Event,
-    InMemoryEventStore,
     Metadata,
-    QueryBudgetError,
     Repository,
     RetryPolicy,
     RuleBrokenError,
-    StoreUnavailableError,
     UnitOfWork,
-    UnitOfWorkClosedError,
-    current_metadata,
     with_metadata,
 )
+from eventsource.aggregates import current_metadata
+from eventsource.commands import CommandResult
+from eventsource.errors import (
+    CommandError,
+    CommandLeavesNoTraceError,
+    CommandNotHandledError,
+    QueryBudgetError,
+    StoreUnavailableError,
+    UnitOfWorkClosedError,
+)
 from eventsource.guards.command_guard import NOT_CARRIED_OUT
+from eventsource.store import InMemoryEventStore
 from tests.aggregates.accounts import Account, AccountOpened, CustomerGreeted, InsufficientFundsError, MoneyMoved
 from tests.commands.requests import Deposit, Look, Open, Transfer, Withdraw, make_dispatcher, open_with
 

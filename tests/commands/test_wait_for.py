@@ -10,22 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select
 
-from eventsource import (
-    CommandResult,
-    NotSeenError,
-    Projector,
-    ProjectorNotRunningError,
-    RecordedEvent,
-    ResultNotSeenError,
-    Worker,
-    handles,
-)
+from eventsource import ProjectionWorker, Projector, RecordedEvent, handles
+from eventsource.errors import NotSeenError, ProjectorNotRunningError, ResultNotSeenError
 from tests.aggregates.accounts import MoneyMoved
 from tests.commands.requests import Deposit, Look, Open, make_dispatcher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from eventsource.commands import CommandResult
     from tests.aggregates.observed_store import ObservedStore
 
 tables = MetaData()
@@ -76,7 +69,7 @@ async def test_read_models_have_seen_the_result(store: ObservedStore, tmp_path: 
     """
     dispatcher = make_dispatcher(store)
     projectors = [Moved(), OtherMoved()]
-    async with Worker(store.inner, f"sqlite:///{tmp_path / 'read.db'}", projectors) as worker:
+    async with ProjectionWorker(store.inner, f"sqlite:///{tmp_path / 'read.db'}", projectors) as worker:
 
         def count(tx: Connection) -> list[int]:
             return [len(tx.execute(select(table)).all()) for table in (moved, other_moved)]

@@ -7,8 +7,9 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore, NewEvent, connect, scoped
+from eventsource import EventStore, NewEvent, connect, scoped
 from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract import Capability, StoreKind
 
 if TYPE_CHECKING:

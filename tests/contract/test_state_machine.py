@@ -16,28 +16,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from eventsource import (
-    EmbeddedEventStore,
+from eventsource import NewEvent, Precondition, Subject, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import (
     EventNotFoundError,
     IdempotencyKeyReusedError,
-    InMemoryEventStore,
-    NewEvent,
-    Precondition,
     PreconditionFailedError,
-    Subject,
-    SubjectExists,
-    SubjectIsAtVersion,
-    SubjectIsNew,
     SubjectNotFoundError,
 )
 from eventsource.events.canonical_json import to_canonical_json
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.samples import PATIENCE_S, noted
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from eventsource import EventStore, EventStream, RecordedEvent
+    from eventsource import EventStore, RecordedEvent
+    from eventsource.store import EventStream
 
 # So few that most commits meet others, nested, and close to each other in the order of characters.
 SUBJECTS = ["/a", "/a/b", "/a/b/c", "/a/c", "/a0", "/b"]

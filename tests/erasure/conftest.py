@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore, ReadModelDatabase, connect, scoped
+from eventsource import EventStore, ReadModelDatabase, connect, scoped
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.store.http_server import TOKEN, serving
 
 if TYPE_CHECKING:

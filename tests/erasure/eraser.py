@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from eventsource import EmbeddedEventStore, ReadModelDatabase, Worker, erase_subject
+from eventsource import ProjectionWorker, ReadModelDatabase, erase_subject
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.delegating import DelegatingEventStore
 from tests.erasure.people import Directory, Names, PersonNamed
 
@@ -121,7 +122,7 @@ async def main(folder: Path, step: str, form: str) -> None:
         DeadlyDatabase(f"sqlite:///{folder / 'read.db'}", step) as database,
     ):
         store = Deadly(inner, step)
-        async with Worker(store, database, projectors) as worker:
+        async with ProjectionWorker(store, database, projectors) as worker:
             await worker.caught_up()
             including = [PersonNamed] if form == "older" else []
             snapshots = Snapshots(folder, step)

@@ -20,24 +20,23 @@ from eventsource import (
     Dispatcher,
     Erased,
     Event,
-    EventDecodingError,
     NewEvent,
     ProcessManager,
     ProcessWorker,
+    ProjectionWorker,
     Projector,
     ReadModelDatabase,
     RecordedEvent,
     Repository,
     UnitOfWork,
-    Worker,
     erase_subject,
-    events,
     handles,
-    list_processes,
-    retry_process,
+    select_events,
     starts,
     upcaster,
 )
+from eventsource.errors import EventDecodingError
+from eventsource.processes import list_processes, retry_process
 from tests.erasure.people import rows
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class Birthday(DecisionState):
     born: dt.date | None = None
 
     def __init__(self) -> None:
-        super().__init__(events(BirthNoted).at("/people/1"))
+        super().__init__(select_events(BirthNoted).at("/people/1"))
 
     @handles
     def _noted(self, event: BirthNoted) -> None:
@@ -237,7 +236,7 @@ async def test_projectors_let_go_or_start_over(person: EventStore, database: Rea
     With a handler for the erased event and without one, the rows are gone and the projector goes on.
     """
     lets_go, starts_over = LetsGo(), StartsOver()
-    async with Worker(person, database, [lets_go, starts_over]) as worker:
+    async with ProjectionWorker(person, database, [lets_go, starts_over]) as worker:
         await worker.caught_up()
         assert await rows(database, kept) == await rows(database, found) == [("/people/1", str(BORN))]
 
@@ -256,7 +255,7 @@ async def test_a_read_model_is_filled_after_the_erasure(person: EventStore, data
     """
     await erase_subject(person, "/people/1")
 
-    async with Worker(person, database, [LetsGo(), StartsOver()]) as worker:
+    async with ProjectionWorker(person, database, [LetsGo(), StartsOver()]) as worker:
         await worker.caught_up()
     assert await rows(database, kept) == await rows(database, found) == []
 

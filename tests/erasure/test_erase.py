@@ -12,22 +12,19 @@ import pytest
 from eventsource import (
     Aggregate,
     Erased,
-    ErasureUnfinishedError,
-    InMemoryEventStore,
-    InvalidSubjectError,
     Metadata,
     NewEvent,
     Repository,
-    SubjectErased,
     SubjectIsAtVersion,
-    SubjectNotFoundError,
     erase_subject,
     handles,
-    plan_erasure,
-    purging,
     scoped,
     with_metadata,
 )
+from eventsource.erasure import plan_erasure, purge_caches
+from eventsource.errors import ErasureUnfinishedError, InvalidSubjectError, SubjectNotFoundError
+from eventsource.events import SubjectErased
+from eventsource.store import InMemoryEventStore
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.scope import place_of
 from tests.erasure.people import (
@@ -335,13 +332,13 @@ async def test_a_plan_tells_what_would_be_done(store: EventStore) -> None:
 
 async def test_caches_of_other_processes_are_purged(any_store: EventStore) -> None:
     """
-    Around a program's work, `purging` purges what anybody erases, and nothing that was erased before.
+    Around a program's work, `purge_caches` purges what anybody erases, and nothing that was erased before.
     """
     await fill(any_store)
     await erase_subject(any_store, "/people/1")
     cache = Cache()
 
-    async with purging(any_store, cache, Snapshots()):
+    async with purge_caches(any_store, cache, Snapshots()):
         await erase_subject(any_store, "/people/2")
         while not cache.purged:  # noqa: ASYNC110  it wakes nobody
             await asyncio.sleep(0.001)
@@ -355,7 +352,7 @@ async def test_a_program_whose_caches_cannot_be_purged_is_told() -> None:
     """
 
     async def work(store: EventStore) -> None:
-        async with purging(store, Broken()):
+        async with purge_caches(store, Broken()):
             await erase_subject(store, "/people/2")
             await asyncio.sleep(30)
 

@@ -16,20 +16,19 @@ from eventsource import (
     Aggregate,
     Erased,
     Event,
-    InMemoryEventStore,
     NewEvent,
+    ProjectionWorker,
     Projector,
     ReadModelDatabase,
     RecordedEvent,
     Repository,
-    SubjectErased,
-    Worker,
     erase_subject,
     handles,
-    plan_erasure,
-    purging,
     scoped,
 )
+from eventsource.erasure import plan_erasure, purge_caches
+from eventsource.events import SubjectErased
+from eventsource.store import InMemoryEventStore
 from tests.erasure.people import (
     PLANTED,
     Directory,
@@ -87,7 +86,7 @@ async def catch_up(store: EventStore, database: ReadModelDatabase, *projectors: 
     """
     Run projectors until they have all there is.
     """
-    async with Worker(store, database, projectors) as worker:
+    async with ProjectionWorker(store, database, projectors) as worker:
         await worker.caught_up()
 
 
@@ -121,7 +120,7 @@ async def test_a_record_that_does_not_fit_stops_no_projector(
     await fill(store)
     projectors = [Names(), Directory(), Elsewhere(), Register()]
     if is_running:
-        async with Worker(store, database, projectors) as worker:
+        async with ProjectionWorker(store, database, projectors) as worker:
             await worker.caught_up()
             await store.commit([SHAPES[shape]])
             (last,) = await store.commit([NewEvent.of(PersonNamed(name="Eve"), subject="/people/3")])
@@ -150,7 +149,7 @@ async def test_events_that_hold_their_data_are_no_reason(
     await fill(any_store)
     projectors = [Names(), Directory(), Elsewhere(), Register()]
     everything = [event.id async for event in any_store.stream()]
-    async with Worker(any_store, database, projectors) as worker:
+    async with ProjectionWorker(any_store, database, projectors) as worker:
         await worker.caught_up()
         for _ in range(10):
             await any_store.commit([erasure(f"/people/{1 + n % 3}/_erasures", *everything) for n in range(10)])
@@ -173,7 +172,7 @@ async def test_a_flood_of_records_fills_a_read_model_once(
     await fill(store)
     await store.commit([NewEvent.of(PersonNamed(name=f"{PLANTED} {n}"), subject="/people/2") for n in range(5)])
     projectors = [Names(), Directory()]
-    async with Worker(store, database, projectors) as worker:
+    async with ProjectionWorker(store, database, projectors) as worker:
         await worker.caught_up()
         genuine = await erase_subject(store, "/people/2", wait_for=projectors)
         assert len(genuine.event_ids) == 6
@@ -296,7 +295,7 @@ async def test_caches_go_by_what_does_not_fit(store: EventStore) -> None:
     """
     await fill(store)
     holder = Holder()
-    async with purging(store, holder), asyncio.timeout(60):
+    async with purge_caches(store, holder), asyncio.timeout(60):
         for shape in SHAPES.values():
             await store.commit([shape])
         await store.commit([erasure("/people/1/_erasures", *await ids(store, "/people/1"))])

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EmbeddedEventStore, ReadModelDatabase, SubjectErased, Worker, erase_subject
+from eventsource import ProjectionWorker, ReadModelDatabase, erase_subject
+from eventsource.events import SubjectErased
+from eventsource.store import EmbeddedEventStore
 from tests.erasure.eraser import STEPS, Snapshots
 from tests.erasure.people import PLANTED, Directory, Names, PersonNamed, fill, fill_in_older_form, names, rows
 
@@ -33,7 +35,7 @@ async def test_running_it_again_finishes_it(tmp_path: Path, step: str, form: str
     url = f"sqlite:///{tmp_path / 'read.db'}"
     async with EmbeddedEventStore(tmp_path / "store.db") as store, ReadModelDatabase(url) as database:
         await (fill_in_older_form(store) if including else fill(store))
-        async with Worker(store, database, [Names(), Directory()]) as worker:
+        async with ProjectionWorker(store, database, [Names(), Directory()]) as worker:
             await worker.caught_up()
 
     killed = await asyncio.to_thread(
@@ -48,7 +50,7 @@ async def test_running_it_again_finishes_it(tmp_path: Path, step: str, form: str
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     projectors = [Names(), Directory()]
     async with EmbeddedEventStore(tmp_path / "store.db") as store, ReadModelDatabase(url) as database:
-        async with Worker(store, database, projectors):
+        async with ProjectionWorker(store, database, projectors):
             await erase_subject(
                 store, "/people/2", purge=[Snapshots(tmp_path)], wait_for=projectors, including=including
             )

@@ -15,21 +15,19 @@ from sqlalchemy.pool import Pool
 
 from eventsource import (
     Aggregate,
-    AggregateCache,
-    EmbeddedEventStore,
-    EveryEvents,
     NewEvent,
+    ProjectionWorker,
     Projector,
     ReadModelDatabase,
     RecordedEvent,
     Repository,
     Snapshots,
-    SqlSnapshotStore,
-    Worker,
     erase_subject,
     handles,
-    plan_erasure,
 )
+from eventsource.aggregates import AggregateCache, EveryEvents, SqlSnapshotStore
+from eventsource.erasure import plan_erasure
+from eventsource.store import EmbeddedEventStore
 from tests.erasure.people import PLANTED, Directory, Names, PersonNamed, PersonRegistered, fill, names, registered
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ async def test_a_handler_that_fails_tells_nothing_personal(tmp_path: Path, caplo
     async with EmbeddedEventStore(tmp_path / "store.db") as store:
         await store.commit(registered("2", PLANTED))
         with caplog.at_level(logging.DEBUG), pytest.raises(ExceptionGroup) as failure:
-            await Worker(store, f"sqlite:///{tmp_path / 'read.db'}", [Twice()]).run()
+            await ProjectionWorker(store, f"sqlite:///{tmp_path / 'read.db'}", [Twice()]).run()
 
     told = "".join(traceback.format_exception(failure.value)) + caplog.text
     assert "UNIQUE constraint failed" in told
@@ -92,7 +90,7 @@ async def test_after_erasing_nothing_is_left_anywhere(tmp_path: Path, caplog: py
         async with (
             EmbeddedEventStore(tmp_path / "store.db") as store,
             ReadModelDatabase(f"sqlite:///{tmp_path / 'read.db'}") as database,
-            Worker(store, database, projectors) as worker,
+            ProjectionWorker(store, database, projectors) as worker,
         ):
             await store.create_index(PersonNamed.event_type, "data.name")
             await fill(store)

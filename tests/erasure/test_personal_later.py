@@ -10,24 +10,22 @@ import pytest
 
 from eventsource import (
     Aggregate,
-    EmbeddedEventStore,
     Erased,
     Event,
-    InMemoryEventStore,
     NewEvent,
-    NotSupportedError,
-    PersonalDataRemainsError,
     ProcessManager,
+    ProjectionWorker,
     ReadModelDatabase,
     Repository,
-    SubjectErased,
-    Worker,
     erase_subject,
     handles,
-    plan_erasure,
     starts,
     upcaster,
 )
+from eventsource.erasure import plan_erasure
+from eventsource.errors import NotSupportedError, PersonalDataRemainsError
+from eventsource.events import SubjectErased
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.store.delegating import DelegatingEventStore
 from eventsource.store.scope import place_of
 from tests.erasure.people import PLANTED, Directory, Names, NoteTaken, PersonNamed, PersonRegistered, names, rows
@@ -167,7 +165,7 @@ async def test_projectors_let_go_of_what_was_included(any_store: EventStore, dat
     """
     await any_store.commit([NewEvent.of(PersonRegistered(branch=1), subject="/people/2"), older()])
     projectors = [Names(), Directory()]
-    async with Worker(any_store, database, projectors) as worker:
+    async with ProjectionWorker(any_store, database, projectors) as worker:
         await worker.caught_up()
         assert await rows(database, names) == [("/people/2", PLANTED)]
 

@@ -13,18 +13,17 @@ from sqlalchemy import Connection, insert, select
 
 from eventsource import (
     Erased,
-    ErasedDataRemainsError,
     NewEvent,
+    ProjectionWorker,
     Projector,
-    ProjectorFailedError,
     ReadModelDatabase,
     RecordedEvent,
-    SubjectErased,
-    Worker,
     erase_subject,
     handles,
-    rebuild,
 )
+from eventsource.errors import ErasedDataRemainsError, ProjectorFailedError
+from eventsource.events import SubjectErased
+from eventsource.projections import rebuild
 from eventsource.projections.erasures import load_notes
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.erasure.people import (
@@ -54,7 +53,7 @@ async def catch_up(store: EventStore, database: ReadModelDatabase, *projectors: 
     """
     Run projectors until they have all there is.
     """
-    async with Worker(store, database, projectors) as worker:
+    async with ProjectionWorker(store, database, projectors) as worker:
         await worker.caught_up()
 
 
@@ -71,7 +70,7 @@ async def test_a_running_projector_lets_go(any_store: EventStore, database: Read
     """
     projector = Names()
     await fill(any_store)
-    async with Worker(any_store, database, [projector]) as worker:
+    async with ProjectionWorker(any_store, database, [projector]) as worker:
         await worker.caught_up()
 
         await erase_subject(any_store, "/people/2", wait_for=[projector])
@@ -109,7 +108,7 @@ async def test_a_projector_that_says_nothing_is_filled_again_once(
     """
     await fill(any_store)
     projector = Directory()
-    async with Worker(any_store, database, [projector]) as worker:
+    async with ProjectionWorker(any_store, database, [projector]) as worker:
         await worker.caught_up()
         assert any(PLANTED in line for _, line in await rows(database, directory))
 
@@ -154,7 +153,7 @@ async def test_a_projector_that_can_do_neither_stops(any_store: EventStore, data
 
     for _ in range(2):
         with pytest.raises(ExceptionGroup) as failure:
-            await Worker(any_store, database, [Elsewhere()]).run()
+            await ProjectionWorker(any_store, database, [Elsewhere()]).run()
         (error,) = failure.value.exceptions
         assert isinstance(error, ErasedDataRemainsError)
         assert (error.event_id, error.subject) == (erasure.recorded[0].id, "/people/2")
@@ -181,7 +180,7 @@ async def test_a_handler_that_fails_stops_before_the_erasure(store: EventStore, 
     erasure = await erase_subject(store, "/people/2")
 
     with pytest.raises(ExceptionGroup) as failure:
-        await Worker(store, database, [Failing()]).run()
+        await ProjectionWorker(store, database, [Failing()]).run()
 
     (error,) = failure.value.exceptions
     assert isinstance(error, ProjectorFailedError)
@@ -295,7 +294,7 @@ async def test_no_byte_is_left_in_the_files(store: EventStore, tmp_path: Path) -
     await store.commit([event for n in range(400) for event in registered(str(n), f"{PLANTED}, the {n}th")])
     async with ReadModelDatabase(f"sqlite:///{path}") as database:
         projectors = [Names(), Directory()]
-        async with Worker(store, database, projectors) as worker:
+        async with ProjectionWorker(store, database, projectors) as worker:
             await worker.caught_up()
             assert holds(path, f"{PLANTED}, the 77th")
 
@@ -313,7 +312,7 @@ async def test_a_file_in_use_is_cleaned_by_the_next_run(store: EventStore, tmp_p
     await fill(store)
     async with ReadModelDatabase(f"sqlite:///{path}") as database:
         projector = Names()
-        async with Worker(store, database, [projector]) as worker:
+        async with ProjectionWorker(store, database, [projector]) as worker:
             await worker.caught_up()
             reader = sqlite3.connect(path, isolation_level=None)
             reader.execute("BEGIN")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eventsource import UnstorableDataError
+from eventsource.errors import UnstorableDataError
 from eventsource.events.canonical_json import MAX_DEPTH, parse_json, quote_json, to_canonical_json
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10)

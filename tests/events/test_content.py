@@ -17,12 +17,11 @@ from eventsource import (
     RecordedEvent,
     Repository,
     UnitOfWork,
-    UnstorableDataError,
-    UnstorableEventError,
     connect,
-    decide,
     handles,
+    transact,
 )
+from eventsource.errors import UnstorableDataError, UnstorableEventError
 
 
 class Line(BaseModel):
@@ -169,7 +168,7 @@ async def test_a_constant_event() -> None:
             first.add("of the first customer")
         async with carts.create("2") as second:
             second.emit(empty)
-        await decide(store, lambda work: work.emit(empty, at="/carts/3"))
+        await transact(store, lambda work: work.emit(empty, at="/carts/3"))
 
         assert (await carts.load("2")).items == []
         assert (await carts.load("3")).items == []

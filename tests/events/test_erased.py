@@ -11,14 +11,14 @@ from eventsource import (
     DeclarationError,
     Erased,
     Event,
-    InMemoryEventStore,
     Metadata,
     NewEvent,
-    NotOneEventError,
     RecordedEvent,
     Repository,
     handles,
 )
+from eventsource.errors import NotOneEventError
+from eventsource.store import InMemoryEventStore
 
 HASH = "0" * 64
 

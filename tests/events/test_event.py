@@ -15,15 +15,9 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model, field_serializer, field_validator
 from pydantic_core import PydanticCustomError
 
-from eventsource import (
-    DeclarationError,
-    Event,
-    EventDecodingError,
-    NewEvent,
-    RecordedEvent,
-    UnstorableDataError,
-    event_types,
-)
+from eventsource import DeclarationError, Event, NewEvent, RecordedEvent
+from eventsource.errors import EventDecodingError, UnstorableDataError
+from eventsource.events import event_types
 
 Value = TypeVar("Value")
 

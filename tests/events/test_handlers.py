@@ -18,9 +18,9 @@ from eventsource import (
     ProcessManager,
     Projector,
     RecordedEvent,
-    events,
     handles,
     rule,
+    select_events,
     starts,
 )
 from eventsource.events.handlers import collect_handlers
@@ -257,7 +257,7 @@ def test_overriding_a_handler_is_noticed_in_every_kind_of_class() -> None:
     class Ruled(Lamp, abstract=True):
         @rule("never twice")
         def _once(self, event: LampLit) -> Guard:
-            return events(type(event)).at(self.subject).count() == 0
+            return select_events(type(event)).at(self.subject).count() == 0
 
     bases: list[tuple[type, str, dict[str, object]]] = [
         (Lit, "_lit", {}),

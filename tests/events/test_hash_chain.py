@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsource import InMemoryEventStore, NewEvent, RecordedEvent
+from eventsource import NewEvent, RecordedEvent
 from eventsource.events.canonical_json import to_canonical_json
 from eventsource.events.hash_chain import CHAIN_VERSION, GENESIS_HASH, MAX_LINE_BYTES, event_hash, line_bytes
+from eventsource.store import InMemoryEventStore
 
 FIRST: dict[str, Any] = {
     "id": "0c5d1c1e-6a3c-4c83-9d53-0d6d1f1b5a77",

@@ -7,7 +7,8 @@ import json
 import pytest
 from pydantic import Field
 
-from eventsource import DeclarationError, Event, InMemoryEventStore, Metadata, NewEvent
+from eventsource import DeclarationError, Event, Metadata, NewEvent
+from eventsource.store import InMemoryEventStore
 
 
 class ParcelSent(Event, type="io.example.test.metadata.parcel-sent"):

@@ -5,7 +5,8 @@ New events: an event with its place, not stored yet.
 import attrs
 import pytest
 
-from eventsource import Event, InvalidSubjectError, NewEvent, Subject, UnstorableDataError
+from eventsource import Event, NewEvent, Subject
+from eventsource.errors import InvalidSubjectError, UnstorableDataError
 
 
 class RoomBooked(Event, type="io.example.test.domain.room-booked"):

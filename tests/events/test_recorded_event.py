@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eventsource import Event, InMemoryEventStore, NewEvent, RecordedEvent, UnknownEventTypeError
+from eventsource import Event, NewEvent, RecordedEvent
+from eventsource.errors import UnknownEventTypeError
+from eventsource.store import InMemoryEventStore
 
 
 class ParcelSent(Event, type="io.example.test.domain.parcel-sent"):

@@ -44,7 +44,8 @@ from pydantic import (
     model_validator,
 )
 
-from eventsource import DeclarationError, Event, NewEvent, UnstorableDataError, UnstorableEventError
+from eventsource import DeclarationError, Event, NewEvent
+from eventsource.errors import UnstorableDataError, UnstorableEventError
 from eventsource.events.canonical_json import parse_json
 from eventsource.testing.golden.record import recorded_event
 

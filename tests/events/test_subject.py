@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from eventsource import EventSourceError, InvalidSubjectError, Subject
+from eventsource import EventSourceError, Subject
+from eventsource.errors import InvalidSubjectError
 from eventsource.events.subject import MAX_SUBJECT_BYTES, MAX_SUBJECT_SEGMENTS, prefix_below
 
 # Few letters, so that subjects often share beginnings; those that mean something to SQL's LIKE, to URLs and to SQL.

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from eventsource import DeclarationError, Event, EventTypes, upcaster
+from eventsource import DeclarationError, Event, upcaster
+from eventsource.events import EventTypes
 from eventsource.events.upcast_plan import Upcaster
 
 Data = dict[str, Any]

@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel, Field, computed_field
 
-from eventsource import (
-    Aggregate,
-    DeclarationError,
-    Event,
+from eventsource import Aggregate, DeclarationError, Event, NewEvent, RecordedEvent, Repository, handles, upcaster
+from eventsource.errors import (
     EventDecodingError,
-    InMemoryEventStore,
     NewerEventError,
-    NewEvent,
     NotOneEventError,
-    RecordedEvent,
-    Repository,
     UnknownEventTypeError,
     UpcastingError,
-    handles,
-    stored_types_of,
-    upcaster,
 )
+from eventsource.events import stored_types_of
+from eventsource.store import InMemoryEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

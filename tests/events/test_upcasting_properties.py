@@ -11,7 +11,8 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventsource import Aggregate, Event, NewEvent, RecordedEvent, event_types, handles, upcaster
+from eventsource import Aggregate, Event, NewEvent, RecordedEvent, handles, upcaster
+from eventsource.events import event_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, NewEvent
+from eventsource import NewEvent
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.embedded import writer
 from tests.faults.disk import DeadlyDisk, watched_disk
 

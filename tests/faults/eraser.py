@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from eventsource import EmbeddedEventStore, InMemoryEventStore, NewEvent
+from eventsource import NewEvent
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.faults.disk import DeadlyDisk, watched_disk
 
 if TYPE_CHECKING:

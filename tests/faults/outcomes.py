@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    EmbeddedEventStore,
-    NewEvent,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from eventsource import CommitOutcomeUnknownError, NewEvent
+from eventsource.errors import StoreFullError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

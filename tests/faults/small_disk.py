@@ -11,7 +11,9 @@ import json
 import sys
 from pathlib import Path
 
-from eventsource import EmbeddedEventStore, EventStore, NewEvent, StoreFullError
+from eventsource import EventStore, NewEvent
+from eventsource.errors import StoreFullError
+from eventsource.store import EmbeddedEventStore
 
 TEXT = "x" * 20_000
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, RecordedEvent, StoreError
+from eventsource import RecordedEvent, StoreError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.outcomes import commit_of
 

@@ -10,18 +10,9 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    EmbeddedEventStore,
-    InMemoryEventStore,
-    NewEvent,
-    PreconditionFailedError,
-    QueryIsTrue,
-    StoreFullError,
-    StoreUnavailableError,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-)
+from eventsource import CommitOutcomeUnknownError, NewEvent, QueryHolds, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import PreconditionFailedError, StoreFullError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.disk import Change, Write, watched_disk
 from tests.faults.test_io_errors import Switch, fail_syncs_of_the_log, no_space_left
@@ -75,7 +66,7 @@ class Request:
             f"STREAM e FROM events WHERE e.subject == '{self.room}' AND e.type IN ['{BOOKED}', '{CANCELLED}'] "
             f"MAP SUM(e.data.places) < {MOST}"
         )
-        conditions: list[Precondition] = [QueryIsTrue(rule)] if self.is_guarded else []
+        conditions: list[Precondition] = [QueryHolds(rule)] if self.is_guarded else []
         if self.version is not None:
             conditions.append(SubjectIsAtVersion(self.room, self.version))
         places = {BOOKED: 1, CANCELLED: -1}.get(self.kind, 0)
@@ -178,7 +169,7 @@ async def test_a_rule_counts_what_came_in_place_of_what_was_rolled_back(quick_fo
     """
     A rule that was decided in a transaction without space looks again at the places that others have taken since.
     """
-    allowed = QueryIsTrue(f"STREAM e FROM events WHERE e.type == '{BOOKED}' MAP COUNT() < 2")
+    allowed = QueryHolds(f"STREAM e FROM events WHERE e.type == '{BOOKED}' MAP COUNT() < 2")
 
     def event(kind: str) -> NewEvent:
         return NewEvent(subject="/a", type=kind, data={})
@@ -259,7 +250,7 @@ async def test_a_restore_that_found_no_space_leaves_no_trace_in_decisions(quick_
     After a restore that was taken back the store decides as an empty one, and takes the same restore once it can.
     """
     events = [NewEvent(subject="/a", type=BOOKED, data={"text": "x" * 2_000})] * 50
-    is_free = QueryIsTrue(f"STREAM e FROM events WHERE e.type == '{BOOKED}' MAP COUNT() == 0")
+    is_free = QueryHolds(f"STREAM e FROM events WHERE e.type == '{BOOKED}' MAP COUNT() == 0")
     other = NewEvent(subject="/b", type=NOTED, data={})
     async with InMemoryEventStore() as source:
         await source.commit(events)
@@ -289,7 +280,7 @@ async def test_an_erasure_that_found_no_space_changes_no_decision(quick_folder: 
     def personal(name: str) -> NewEvent:
         return NewEvent(subject="/people/1", type=NOTED, data={"name": name}, store_data_as_reference=True)
 
-    knows_ada = QueryIsTrue("STREAM e FROM events WHERE e.data.name == 'Ada' MAP COUNT() == 1")
+    knows_ada = QueryHolds("STREAM e FROM events WHERE e.data.name == 'Ada' MAP COUNT() == 1")
     other = NewEvent(subject="/b", type=NOTED, data={})
     with watched_disk(disk := Switch(refuse_writes)):
         async with EmbeddedEventStore(quick_folder / "store.db") as store:

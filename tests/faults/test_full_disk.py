@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 from tests.faults.outcomes import commit_of, whole_commits
 
 # A file system in memory that nobody but the program sees.
@@ -50,7 +50,8 @@ async def test_a_full_file_system_refuses_commits_until_there_is_space(tmp_path:
 
 _LIMITED = """
 import asyncio, sys
-from eventsource import EmbeddedEventStore, StoreError
+from eventsource import StoreError
+from eventsource.store import EmbeddedEventStore
 from tests.faults.outcomes import Outcomes
 
 async def main():

@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    EmbeddedEventStore,
-    StoreError,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from eventsource import CommitOutcomeUnknownError, StoreError
+from eventsource.errors import StoreFullError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import IS_LONG
 from tests.faults.disk import Change, Delete, Opened, Sync, Truncate, Write, watched_disk
 from tests.faults.outcomes import Outcomes, check_reopened, commit_of

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, ErasureUnfinishedError, NewEvent, StoreError
+from eventsource import NewEvent, StoreError
+from eventsource.errors import ErasureUnfinishedError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import IS_LONG
 from tests.faults.disk import watched_disk
 from tests.faults.test_io_errors import FailingDisk, input_output_error, no_space_left

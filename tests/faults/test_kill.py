@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.committer import committer
 from tests.faults.outcomes import Outcomes

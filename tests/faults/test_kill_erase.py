@@ -7,7 +7,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, NewEvent
+from eventsource import NewEvent
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.eraser import TYPE, eraser
 

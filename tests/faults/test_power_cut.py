@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, StoreError
+from eventsource import StoreError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.outcomes import commit_of
 from tests.faults.power_cut import Acknowledged, PowerCut, Step, recorded_disk

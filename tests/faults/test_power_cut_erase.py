@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, NewEvent
+from eventsource import NewEvent
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.disk import Sync, Write
 from tests.faults.power_cut import Acknowledged, PowerCut, Step, recorded_disk

@@ -10,8 +10,9 @@ import socket
 from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
-from eventsource import CommitOutcomeUnknownError, EmbeddedEventStore
+from eventsource import CommitOutcomeUnknownError
 from eventsource.genesisdb import Limits
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.genesisdb import GenesisDBEventStore
 from eventsource.testing.contract.chance import rounds
 from tests.faults.outcomes import Outcomes, whole_commits

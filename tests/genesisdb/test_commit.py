@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    PreconditionFailedError,
-    RequestRefusedError,
-    StoreUnavailableError,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-)
+from eventsource import CommitOutcomeUnknownError, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import PreconditionFailedError, RequestRefusedError, StoreUnavailableError
 from eventsource.genesisdb import Client, Limits
 from eventsource.testing.contract.chance import rounds
 from tests.genesisdb.stub import PlainGenesisDB, Request, Talk, event, serving

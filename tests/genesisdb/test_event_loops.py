@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 import pytest
 
-from eventsource import NewEvent, StoreClosedError, WrongEventLoopError
+from eventsource import NewEvent
+from eventsource.errors import StoreClosedError, WrongEventLoopError
 from eventsource.genesisdb import Client, Limits, Transport
 from eventsource.server import ServerSettings, Tokens, serve
 from eventsource.store.genesisdb import GenesisDBEventStore

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     DamagedLineError,
     EventNotFoundError,
     StoreClosedError,

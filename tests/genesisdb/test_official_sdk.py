@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
+from eventsource import CommitOutcomeUnknownError
+from eventsource.errors import (
     ClientSettingError,
-    CommitOutcomeUnknownError,
     DamagedLineError,
-    InMemoryEventStore,
     InvalidStoreUrlError,
     PreconditionFailedError,
     RequestRefusedError,
@@ -24,6 +23,7 @@ from eventsource import (
 )
 from eventsource.genesisdb import Client, Event, Limits
 from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.store import InMemoryEventStore
 from tests.genesisdb.stub import Request, Talk, event, lines, serving
 
 if TYPE_CHECKING:

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    DamagedLineError,
-    EventSourceError,
-    PreconditionFailedError,
-    StoreUnavailableError,
-    SubjectIsNew,
-)
+from eventsource import CommitOutcomeUnknownError, EventSourceError, SubjectIsNew
+from eventsource.errors import DamagedLineError, PreconditionFailedError, StoreUnavailableError
 from eventsource.genesisdb import Client, Limits
 from eventsource.store.genesisdb import GenesisDBEventStore
 from tests.genesisdb.stub import Request, Talk, event, lines, serving

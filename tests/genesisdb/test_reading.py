@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     AnswerTooLargeError,
     DamagedLineError,
     InvalidStoreUrlError,

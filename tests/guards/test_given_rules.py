@@ -8,20 +8,18 @@ import pytest
 
 from eventsource import (
     Aggregate,
-    AggregateReadOnlyError,
     DecisionState,
     Event,
-    GuardError,
-    InMemoryEventStore,
     NewEvent,
-    NotAnEventError,
-    QueryIsTrue,
+    QueryHolds,
     SubjectExists,
     SubjectIsNew,
     UnitOfWork,
-    events,
     handles,
+    select_events,
 )
+from eventsource.errors import AggregateReadOnlyError, GuardError, NotAnEventError
+from eventsource.store import InMemoryEventStore
 
 
 class Taken(Event, type="io.example.test.rules.taken"):
@@ -45,15 +43,15 @@ class Shelf(Aggregate, subject="/shelves/{id}"):
 
 
 RULE = SubjectExists("/shelves/1")
-TAKEN = events(Taken).at("/shelves/1")
+TAKEN = select_events(Taken).at("/shelves/1")
 
 
 @pytest.mark.parametrize(
     "rules",
-    [None, [], (), set(), {}.values(), iter([]), (rule for rule in list[QueryIsTrue]())],
+    [None, [], (), set(), {}.values(), iter([]), (rule for rule in list[QueryHolds]())],
     ids=["none", "list", "tuple", "set", "view", "iterator", "generator"],
 )
-def test_no_rules_keep_the_version(rules: Iterable[QueryIsTrue] | None) -> None:
+def test_no_rules_keep_the_version(rules: Iterable[QueryHolds] | None) -> None:
     """
     Whatever iterable turns out empty, the version guards the commit.
     """
@@ -102,7 +100,7 @@ def test_one_event_under_the_version_is_enough_for_it_to_count() -> None:
 WRONG = [
     pytest.param([True], "number 1 of the rules is True.*Python has decided", id="a decided comparison"),
     pytest.param([RULE, None], "number 2 of the rules is None", id="none"),
-    pytest.param(["funds"], "a value of type str.*QueryIsTrue", id="text in a list"),
+    pytest.param(["funds"], "a value of type str.*QueryHolds", id="text in a list"),
     pytest.param("funds", "expected a list of rules, found a value of type str", id="text"),
     pytest.param(RULE, r"found a value of type SubjectExists; write rules=\[rule\]", id="one rule"),
     pytest.param(True, "expected a list of rules, found True", id="a boolean"),

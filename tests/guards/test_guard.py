@@ -20,18 +20,10 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from eventsource import (
-    Event,
-    Guard,
-    GuardError,
-    QueryIsTrue,
-    SubjectIsAtVersion,
-    all_of,
-    events,
-    one_of,
-)
-from eventsource.errors import QueryValueError
+from eventsource import Event, Guard, QueryHolds, SubjectIsAtVersion, select_events
+from eventsource.errors import GuardError, QueryValueError
 from eventsource.gdbql import is_true, parse
+from eventsource.guards import all_of, one_of
 from tests.guards.guard_events import (
     Address,
     City,
@@ -60,7 +52,7 @@ def registered(*conditions: Callable[[Registered], bool], **values: object) -> s
     """
     How conditions on a registration are printed.
     """
-    guard = events(Registered).where(*conditions, **values).exists()
+    guard = select_events(Registered).where(*conditions, **values).exists()
     return rule_of(guard).removesuffix(" MAP COUNT() > 0")
 
 
@@ -71,7 +63,9 @@ def test_documented_example() -> None:
     """
     The example of Genesis DB's own documentation can be said.
     """
-    spent = events(Withdrawn).under("/user/123").since(datetime(2024, 1, 1, tzinfo=UTC)).sum(lambda e: e.fee_cents)
+    spent = (
+        select_events(Withdrawn).under("/user/123").since(datetime(2024, 1, 1, tzinfo=UTC)).sum(lambda e: e.fee_cents)
+    )
 
     guard = spent + 500 <= 10_000
 
@@ -85,7 +79,7 @@ def test_balance_over_two_event_types() -> None:
     """
     A figure that events of two types make is the sum of a field they share.
     """
-    balance = events(Withdrawn, Deposited).at("/accounts/42").sum(lambda e: e.delta_cents)
+    balance = select_events(Withdrawn, Deposited).at("/accounts/42").sum(lambda e: e.delta_cents)
 
     assert (balance >= 5_00).query == (
         "STREAM e FROM events WHERE e.subject == '/accounts/42' AND e.type IN "
@@ -159,7 +153,7 @@ def test_paths_as_text() -> None:
     """
     A path as text says the same as the function.
     """
-    people = events(Registered)
+    people = select_events(Registered)
 
     assert registered(**{"home.city.postal_code": "1010"}) == "e.data.home.city.zip == '1010'"
     assert (people.sum("lines[0].item_cents") > 1) == (people.sum(lambda e: e.lines[0].item_cents) > 1)
@@ -170,7 +164,7 @@ def test_what_is_computed() -> None:
     """
     Each function over events, and calculations with what it gives.
     """
-    people = events(Registered)
+    people = select_events(Registered)
     count, total = people.count(), people.sum(lambda e: e.age_years * 2)
 
     assert rule_of(people.exists()) == " MAP COUNT() > 0"
@@ -193,7 +187,7 @@ def test_subjects() -> None:
     """
     One subject, several, a subtree, or all.
     """
-    deposits = events(Deposited)
+    deposits = select_events(Deposited)
 
     assert "e.subject == '/a' AND" in deposits.at("/a").exists().query
     assert "e.subject IN ['/a', '/b'] AND" in deposits.at("/b", "/a", "/b").exists().query
@@ -208,7 +202,7 @@ def test_times() -> None:
     vienna = timezone(timedelta(hours=2))
 
     guard = (
-        events(Deposited)
+        select_events(Deposited)
         .since(datetime(2026, 5, 31, tzinfo=vienna))
         .since(datetime(2020, 1, 1, tzinfo=UTC))
         .until(datetime(2026, 6, 1, 0, 0, 0, 250_000, tzinfo=vienna))
@@ -223,9 +217,13 @@ def test_equal_guards_print_equal_text() -> None:
     """
     The order in which a rule is written changes neither the guard nor its text.
     """
-    one = events(Deposited, Withdrawn).at("/b", "/a").where(lambda e: e.delta_cents > 1, lambda e: e.delta_cents < 9)
+    one = (
+        select_events(Deposited, Withdrawn)
+        .at("/b", "/a")
+        .where(lambda e: e.delta_cents > 1, lambda e: e.delta_cents < 9)
+    )
     other = (
-        events(Withdrawn, Deposited, Withdrawn)
+        select_events(Withdrawn, Deposited, Withdrawn)
         .where(lambda e: (e.delta_cents < 9) & (e.delta_cents > 1))
         .where(lambda e: e.delta_cents > 1)
         .at("/a", "/b")
@@ -241,9 +239,9 @@ def test_guard_is_a_query_precondition() -> None:
     """
     A guard can stand wherever a query can, and its text reads back to its tree.
     """
-    guard = events(Deposited).exists().named("something is there")
+    guard = select_events(Deposited).exists().named("something is there")
 
-    assert isinstance(guard, QueryIsTrue)
+    assert isinstance(guard, QueryHolds)
     assert guard.name == "something is there"
     assert parse(guard.query) == guard.tree
     assert guard.query in repr(guard)
@@ -255,7 +253,7 @@ def test_guard_differs_from_version_check() -> None:
     """
     A guard names its event types, so it is never mistaken for a check of the version.
     """
-    guard = events(Deposited).at("/accounts/42").count() == 7
+    guard = select_events(Deposited).at("/accounts/42").count() == 7
 
     assert guard.query != SubjectIsAtVersion("/accounts/42", 7).query
 
@@ -266,14 +264,14 @@ def test_name_can_be_read(name: str) -> None:
     A name ends up in errors and logs.
     """
     with pytest.raises(GuardError, match="needs a name"):
-        events(Deposited).exists().named(name)
+        select_events(Deposited).exists().named(name)
 
 
 def test_all_of() -> None:
     """
     Several guards remain several preconditions, flat, in order, each once.
     """
-    one, other = events(Deposited).exists().named("one"), events(Withdrawn).count() == 0
+    one, other = select_events(Deposited).exists().named("one"), select_events(Withdrawn).count() == 0
 
     assert all_of() == ()
     assert all_of(one, [other, one], iter([one.named("named")])) == (one, other, one.named("named"))
@@ -286,7 +284,7 @@ def test_value_goes_through_validators() -> None:
     """
     A field that is stored in lower case is compared in lower case, or uniqueness would have a hole.
     """
-    unique = events(Registered).where(email="ADA@Example.com").count() == 0
+    unique = select_events(Registered).where(email="ADA@Example.com").count() == 0
 
     assert not is_true(unique.tree, rows(registration(email="Ada@example.COM")))
 
@@ -315,7 +313,7 @@ def test_validators_and_serializers_of_the_class() -> None:
             assert self.code >= self.at_least
             return self
 
-    guard = events(Tagged).where(tag=" x ", code=7).exists()
+    guard = select_events(Tagged).where(tag=" x ", code=7).exists()
 
     assert "e.data.code == '0007' AND e.data.tag == 'x'" in guard.query
     assert is_true(guard.tree, rows(Tagged(tag="x ", code=7)))
@@ -334,11 +332,11 @@ def test_computed_field() -> None:
         def delta_cents(self) -> int:
             return -self.cents
 
-    guard = events(Deposited, Paid).sum(lambda e: e.delta_cents) >= 0
+    guard = select_events(Deposited, Paid).sum(lambda e: e.delta_cents) >= 0
 
     assert is_true(guard.tree, rows(Deposited(delta_cents=5), Paid(cents=5)))
     assert not is_true(guard.tree, rows(Deposited(delta_cents=5), Paid(cents=6)))
-    assert "e.data.deltaCents == -5 " in events(Paid).where(delta_cents=-5).exists().query
+    assert "e.data.deltaCents == -5 " in select_events(Paid).where(delta_cents=-5).exists().query
 
 
 def test_generic_event() -> None:
@@ -352,9 +350,9 @@ def test_generic_event() -> None:
     class NameChanged(Changed[str], type="io.example.test.guard.name-changed"):
         pass
 
-    assert "e.data.newValue < 'b'" in events(NameChanged).where(lambda e: e.new_value < "b").exists().query
+    assert "e.data.newValue < 'b'" in select_events(NameChanged).where(lambda e: e.new_value < "b").exists().query
     with pytest.raises(GuardError, match="abstract"):
-        events(Changed[str])
+        select_events(Changed[str])
 
 
 @pytest.mark.parametrize(
@@ -378,7 +376,7 @@ def test_hostile_texts(text: str) -> None:
     """
     A text is compared as it is, whatever it looks like.
     """
-    guard = events(Registered).where(full_name=text).exists()
+    guard = select_events(Registered).where(full_name=text).exists()
 
     tree = parse(guard.query)
 
@@ -392,16 +390,16 @@ def test_text_that_no_store_has() -> None:
     A NUL character cannot be stored, so it cannot be asked for.
     """
     with pytest.raises(QueryValueError, match="NUL"):
-        events(Registered).where(full_name="a\0b")
+        select_events(Registered).where(full_name="a\0b")
     with pytest.raises(QueryValueError, match="surrogate"):
-        events(Registered).where(full_name="\ud800")
+        select_events(Registered).where(full_name="\ud800")
 
 
 def test_integers_are_exact() -> None:
     """
     Beyond 2**53, too.
     """
-    guard = events(Deposited).where(delta_cents=2**53 + 1).exists()
+    guard = select_events(Deposited).where(delta_cents=2**53 + 1).exists()
 
     assert is_true(guard.tree, rows(Deposited(delta_cents=2**53 + 1)))
     assert not is_true(guard.tree, rows(Deposited(delta_cents=2**53)))
@@ -411,7 +409,7 @@ def test_over_no_events() -> None:
     """
     Counts and sums are 0; there is no lowest or highest value, and none compares with it.
     """
-    people = events(Registered)
+    people = select_events(Registered)
 
     assert is_true((people.count() == 0).tree, [])
     assert is_true((people.sum(lambda e: e.age_years) <= 0).tree, [])
@@ -443,7 +441,9 @@ def test_other_shapes() -> None:
         plain: list = Field(default=[])  # type: ignore[type-arg] # a list of anything
 
     def printed(condition: Callable[[Drawn], bool]) -> str:
-        return events(Drawn).where(condition).exists().query.partition(" AND ")[2].removesuffix(" MAP COUNT() > 0")
+        return (
+            select_events(Drawn).where(condition).exists().query.partition(" AND ")[2].removesuffix(" MAP COUNT() > 0")
+        )
 
     assert printed(lambda e: e.shape.size > 1) == "e.data.shape.size > 1"
     assert printed(lambda e: e.shape.kind == "square") == "e.data.shape.kind == 'square'"
@@ -464,12 +464,12 @@ def test_stand_ins_are_harmless() -> None:
         seen.append(event)
         return event.is_admin
 
-    events(Registered).where(look)
+    select_events(Registered).where(look)
 
     assert repr(seen[0]) == "<Registered>"
     assert repr(seen[0].home.city) == "<Address.city>"
     assert not hasattr(seen[0], "__deepcopy__")
-    assert repr(events(Registered).sum("age_years") + 1) == "<the sum of Registered.age_years + a number>"
+    assert repr(select_events(Registered).sum("age_years") + 1) == "<the sum of Registered.age_years + a number>"
 
 
 def test_conditions_over_stored_events() -> None:
@@ -482,7 +482,7 @@ def test_conditions_over_stored_events() -> None:
     ]
 
     def count(condition: Callable[[Any], bool]) -> int:
-        guard = events(Registered).where(condition).count()
+        guard = select_events(Registered).where(condition).count()
         return next(number for number in range(3) if is_true((guard == number).tree, rows(*people)))
 
     assert count(lambda e: e.second_home.city.name == "Graz") == 1

@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    DecisionState,
-    Event,
-    GuardError,
-    InMemoryEventStore,
-    NewEvent,
-    PreconditionFailedError,
-    UnitOfWork,
-    events,
-    handles,
-    upcaster,
-)
+from eventsource import DecisionState, Event, NewEvent, UnitOfWork, handles, select_events, upcaster
+from eventsource.errors import GuardError, PreconditionFailedError
+from eventsource.store import InMemoryEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,19 +82,19 @@ async def test_events_of_older_forms_count() -> None:
     """
     That there is none is false where an older program wrote one, under whichever name.
     """
-    none = events(Registered).at(ADA).count() == 0
+    none = select_events(Registered).at(ADA).count() == 0
 
     assert await holds(none)
     for event in (old("registered", mail="a@b.c", country="AT"), old("signed-up", mail="a@b.c", country="AT")):
         assert not await holds(none, event)
-        assert await holds(events(Registered).at(ADA).exists(), event)
+        assert await holds(select_events(Registered).at(ADA).exists(), event)
 
 
 async def test_members_that_upcasters_keep_can_be_asked_for() -> None:
     """
     They are the same in all forms, so the store finds them.
     """
-    abroad = events(Registered).where(country="DE").count() == 0
+    abroad = select_events(Registered).where(country="DE").count() == 0
 
     assert await holds(abroad, old("signed-up", mail="a@b.c", country="AT"))
     assert not await holds(abroad, old("signed-up", mail="a@b.c", country="DE"))
@@ -115,13 +106,13 @@ def test_members_that_may_be_missing_are_refused() -> None:
     Two customers with one e-mail would pass, since the older one has it under another name.
     """
     with pytest.raises(GuardError, match=r"_with_email does not say that it keeps 'email'"):
-        events(Registered).where(email="a@b.c")
+        select_events(Registered).where(email="a@b.c")
     with pytest.raises(GuardError, match="keeps 'email'"):
-        events(Registered).where(lambda e: (e.country == "AT") & (e.email != "a@b.c"))
+        select_events(Registered).where(lambda e: (e.country == "AT") & (e.email != "a@b.c"))
     with pytest.raises(GuardError, match="keeps 'email'"):
-        events(Registered).min(lambda e: e.email)
+        select_events(Registered).min(lambda e: e.email)
     with pytest.raises(GuardError, match="keeps 'email'"):
-        events(Registered).max("email")
+        select_events(Registered).max("email")
 
 
 async def test_what_a_split_gives_is_not_counted() -> None:
@@ -129,26 +120,26 @@ async def test_what_a_split_gives_is_not_counted() -> None:
     Only running the upcaster tells how many events there are; how many are recorded the store can count.
     """
     for ask in (
-        lambda: events(Paid).count(),
-        lambda: events(Paid).exists(),
-        lambda: events(Paid).sum(lambda e: e.cents),
+        lambda: select_events(Paid).count(),
+        lambda: select_events(Paid).exists(),
+        lambda: select_events(Paid).sum(lambda e: e.cents),
     ):
         with pytest.raises(GuardError, match="which the store cannot tell"):
             ask()
 
-    assert await holds(events(Paid).count_recorded() == 1, old("booked", cents=-5))
+    assert await holds(select_events(Paid).count_recorded() == 1, old("booked", cents=-5))
 
 
 async def test_events_as_they_are_stored() -> None:
     """
     Whoever knows that there are no older ones can say so, and asks for today's names alone.
     """
-    unique = events(Registered).as_stored().where(email="a@b.c").count() == 0
+    unique = select_events(Registered).as_stored().where(email="a@b.c").count() == 0
 
     assert await holds(unique, old("signed-up", email="a@b.c"))
     assert not await holds(unique, NewEvent.of(Registered(email="a@b.c", country="DE"), subject=ADA))
-    assert events(Paid).as_stored().stored_types == (f"{NAME}.paid",)
-    assert events(Paid, Registered).stored_types == (
+    assert select_events(Paid).as_stored().stored_types == (f"{NAME}.paid",)
+    assert select_events(Paid, Registered).stored_types == (
         f"{NAME}.booked",
         f"{NAME}.paid",
         f"{NAME}.registered",
@@ -176,7 +167,7 @@ async def test_a_decision_state_reads_what_the_store_cannot_tell() -> None:
         await store.commit([old("booked", cents=500), old("booked", cents=-5)])
         work = UnitOfWork(store)
 
-        spent = await work.read(Spent(events(Paid).at(ADA)))
+        spent = await work.read(Spent(select_events(Paid).at(ADA)))
         work.emit(Paid(cents=1), at=ADA)
         await work.commit()
 

@@ -14,10 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from eventsource import Event, Guard, GuardError, Subject, events, one_of
-from eventsource.errors import QueryValueError
+from eventsource import Event, Guard, Subject, select_events
+from eventsource.errors import GuardError, QueryValueError
 from eventsource.events.timestamp import format_timestamp
 from eventsource.gdbql import is_true, parse
+from eventsource.guards import one_of
 
 
 class Channel(StrEnum):
@@ -239,7 +240,7 @@ def test_conditions(log: list[Stored], rule: Rule, compare: Callable[[Any, Any],
     """
     The events that fulfil a condition are those that fulfil it in Python.
     """
-    guard = compare(events(Paid).where(rule.written).count(), limit)
+    guard = compare(select_events(Paid).where(rule.written).count(), limit)
 
     assert holds(guard, log) is compare(sum(rule.meant(event) for event in payments(log)), limit)
 
@@ -249,7 +250,7 @@ def test_selections(log: list[Stored], subject: Subject, since: datetime, until:
     """
     So are those of a subject or a subtree, and of a period.
     """
-    selection = events(Refunded, Paid)
+    selection = select_events(Refunded, Paid)
     selection = selection.under(subject) if recursive else selection.at(subject)
     selection = selection.since(since).until(until) if since < until else selection.since(since)
 
@@ -272,7 +273,7 @@ def test_figures(log: list[Stored], compare: Callable[[Any, Any], Any], limit: i
     """
     found = payments(log)
     fees = [event.fee_cents for event in found if event.fee_cents is not None]
-    selection = events(Paid)
+    selection = select_events(Paid)
     total = selection.sum(lambda e: e.cents * e.cents)
 
     figure = total * factor - selection.sum("fee_cents") + 1
@@ -290,7 +291,7 @@ def test_extremes(log: list[Stored], compare: Callable[[Any, Any], Any], number:
     Lowest and highest values are those of Python; where there are none, only ``!=`` holds.
     """
     found = payments(log)
-    selection = events(Paid)
+    selection = select_events(Paid)
 
     expected = (
         [
@@ -317,8 +318,8 @@ def test_order_of_conditions_does_not_show(conditions: list[Rule], random: Any) 
     shuffled = [*conditions, *conditions[:1]]
     random.shuffle(shuffled)
 
-    one = events(Paid).where(*(rule.written for rule in conditions)).exists()
-    other = events(Paid)
+    one = select_events(Paid).where(*(rule.written for rule in conditions)).exists()
+    other = select_events(Paid)
     for rule in shuffled:
         other = other.where(rule.written)
 
@@ -340,9 +341,9 @@ def test_any_text(asked: str, there: str) -> None:
     log = [Stored(stored, SUBJECTS[0], EPOCH)]
 
     try:
-        guard = events(Paid).where(payer=asked).exists()
+        guard = select_events(Paid).where(payer=asked).exists()
     except (QueryValueError, GuardError):
         assert "\0" in asked or any("\ud800" <= character <= "\udfff" for character in asked)
     else:
         assert holds(guard, log) is (asked == there)
-    assert holds(events(Paid).where(payer=there).exists(), log)
+    assert holds(select_events(Paid).where(payer=there).exists(), log)

@@ -23,15 +23,10 @@ from pydantic import (
     model_serializer,
 )
 
-from eventsource import (
-    Event,
-    GuardError,
-    InvalidSubjectError,
-    events,
-    one_of,
-)
-from eventsource.errors import QueryError
+from eventsource import Event, select_events
+from eventsource.errors import GuardError, InvalidSubjectError, QueryError
 from eventsource.gdbql import is_true
+from eventsource.guards import one_of
 from tests.guards.guard_events import (
     Address,
     Deposited,
@@ -139,7 +134,7 @@ def test_refused_conditions(condition: Callable[[Any], bool], reason: str) -> No
     What could never hold, or would not reach the store, is refused where it is written.
     """
     with pytest.raises(GuardError) as refused:
-        events(Registered).where(condition)
+        select_events(Registered).where(condition)
 
     assert reason in str(refused.value)
 
@@ -163,7 +158,7 @@ def test_refused_keywords(values: Mapping[str, object], reason: str) -> None:
     So is a keyword that names no field, or a value of another type.
     """
     with pytest.raises(GuardError) as refused:
-        events(Registered).where(**values)
+        select_events(Registered).where(**values)
 
     assert reason in str(refused.value)
 
@@ -202,7 +197,7 @@ def test_refused_computations(compute: Callable[[Any], object], reason: str) -> 
     What is computed over events is checked like their fields.
     """
     with pytest.raises(GuardError) as refused:
-        compute(events(Registered))
+        compute(select_events(Registered))
 
     assert reason in str(refused.value)
 
@@ -212,25 +207,25 @@ def test_two_selections_name_the_way_out() -> None:
     The difference of two sums wants one signed field; the refusal shows it.
     """
     with pytest.raises(GuardError, match=r"events\(MoneyDeposited, MoneyWithdrawn\).*delta_cents"):
-        events(Deposited).sum("delta_cents") - events(Withdrawn).sum("delta_cents")
+        select_events(Deposited).sum("delta_cents") - select_events(Withdrawn).sum("delta_cents")
 
 
 @pytest.mark.parametrize(
     ("select", "reason"),
     [
-        (events, "at least one event class"),
-        (lambda: events(Moved), "Moved is abstract"),
-        (lambda: events(Event), "Event is abstract"),
-        (lambda: events(str), "wants event classes"),  # type: ignore[type-var] # what is refused
-        (lambda: events(Deposited(delta_cents=1)), "wants event classes"),  # type: ignore[call-overload] # likewise
-        (lambda: events(Deposited).at("/"), "no event is at '/'"),
-        (lambda: events(Deposited).at("/a").at("/b"), "chosen already"),
-        (lambda: events(Deposited).at("/a").under("/a"), "chosen already"),
-        (lambda: events(Deposited).under("/").at("/b"), "chosen already"),
-        (lambda: events(Deposited).since(datetime(2026, 1, 1)), "with a time zone"),  # noqa: DTZ001 - what is refused
-        (lambda: events(Deposited).until(date(2026, 1, 1)), "with a time zone"),  # type: ignore[arg-type] # likewise
+        (select_events, "at least one event class"),
+        (lambda: select_events(Moved), "Moved is abstract"),
+        (lambda: select_events(Event), "Event is abstract"),
+        (lambda: select_events(str), "wants event classes"),  # type: ignore[type-var] # what is refused
+        (lambda: select_events(Deposited(delta_cents=1)), "wants event classes"),  # type: ignore[call-overload] # likewise
+        (lambda: select_events(Deposited).at("/"), "no event is at '/'"),
+        (lambda: select_events(Deposited).at("/a").at("/b"), "chosen already"),
+        (lambda: select_events(Deposited).at("/a").under("/a"), "chosen already"),
+        (lambda: select_events(Deposited).under("/").at("/b"), "chosen already"),
+        (lambda: select_events(Deposited).since(datetime(2026, 1, 1)), "with a time zone"),  # noqa: DTZ001 - what is refused
+        (lambda: select_events(Deposited).until(date(2026, 1, 1)), "with a time zone"),  # type: ignore[arg-type] # likewise
         (
-            lambda: events(Deposited).since(datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))),
+            lambda: select_events(Deposited).since(datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))),
             "years 1 to 9999",
         ),
     ],
@@ -253,9 +248,9 @@ def test_period_is_not_empty() -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
     with pytest.raises(GuardError, match="since a time and also before it"):
-        events(Deposited).since(noon).until(noon)
+        select_events(Deposited).since(noon).until(noon)
     with pytest.raises(GuardError, match="since a time and also before it"):
-        events(Deposited).until(noon).since(noon)
+        select_events(Deposited).until(noon).since(noon)
 
 
 @pytest.mark.parametrize("choose", ["at", "under"])
@@ -264,7 +259,7 @@ def test_subjects_are_checked(choose: str) -> None:
     What is no subject is refused before a query asks for it.
     """
     with pytest.raises(InvalidSubjectError):
-        getattr(events(Deposited), choose)("accounts/42' OR TRUE")
+        getattr(select_events(Deposited), choose)("accounts/42' OR TRUE")
 
 
 def test_fields_must_be_in_each_class() -> None:
@@ -282,13 +277,13 @@ def test_fields_must_be_in_each_class() -> None:
         full_name: Annotated[str, AfterValidator(str.upper)]
 
     with pytest.raises(GuardError, match="Deposited has no field 'fee_cents'"):
-        events(Deposited, Withdrawn).sum("fee_cents")
+        select_events(Deposited, Withdrawn).sum("fee_cents")
     with pytest.raises(GuardError, match="stored under different names"):
-        events(Deposited, Renamed).sum("delta_cents")
+        select_events(Deposited, Renamed).sum("delta_cents")
     with pytest.raises(GuardError, match="stored in unlike forms"):
-        events(Deposited, Texts).sum("delta_cents")
+        select_events(Deposited, Texts).sum("delta_cents")
     with pytest.raises(GuardError, match="in different ways"):
-        events(Registered, Loud).where(full_name="Ada")
+        select_events(Registered, Loud).where(full_name="Ada")
 
 
 def test_classes_may_take_different_values() -> None:
@@ -302,8 +297,8 @@ def test_classes_may_take_different_values() -> None:
     class Scored(Event, type="io.example.test.guard.scored"):
         age_years: float
 
-    guard = events(German, Registered).where(language="en").exists()
-    number = events(Scored, Registered).where(age_years=36).exists()
+    guard = select_events(German, Registered).where(language="en").exists()
+    number = select_events(Scored, Registered).where(age_years=36).exists()
 
     assert is_true(guard.tree, rows(registration(language="en")))
     assert is_true(number.tree, rows(registration(age_years=36)))
@@ -338,13 +333,13 @@ def test_forms_that_are_not_known() -> None:
         untyped: Annotated[int, PlainSerializer(lambda number: [number])]
 
     with pytest.raises(GuardError, match="stored in a form of the model's own"):
-        events(Whole).where(cents=5)
+        select_events(Whole).where(cents=5)
     with pytest.raises(GuardError, match="left out of the stored data"):
-        events(Odd).where(lambda e: e.part.hidden == 5)
+        select_events(Odd).where(lambda e: e.part.hidden == 5)
     with pytest.raises(GuardError, match="stored in a form of the model's own"):
-        events(Odd).where(lambda e: e.tags.root[0] == "x")
+        select_events(Odd).where(lambda e: e.tags.root[0] == "x")
     with pytest.raises(GuardError, match="never compares"):
-        events(Odd).where(untyped=5)
+        select_events(Odd).where(untyped=5)
 
 
 def test_no_value_in_the_message() -> None:
@@ -352,7 +347,7 @@ def test_no_value_in_the_message() -> None:
     A refusal quotes no value: it may be personal.
     """
     with pytest.raises(GuardError) as refused:
-        events(Registered).where(language="ada@example.com")
+        select_events(Registered).where(language="ada@example.com")
 
     assert "ada@example.com" not in str(refused.value)
     assert isinstance(refused.value, QueryError)
@@ -374,8 +369,8 @@ def test_validator_that_wants_other_fields() -> None:
             return last_day
 
     with pytest.raises(GuardError, match="KeyError in its validator or serializer"):
-        events(Booked).where(last_day=5)
-    assert "e.data.lastDay > 5" in events(Booked).where(lambda e: e.last_day > 5).exists().query
+        select_events(Booked).where(last_day=5)
+    assert "e.data.lastDay > 5" in select_events(Booked).where(lambda e: e.last_day > 5).exists().query
 
 
 def test_class_that_is_not_defined_to_the_end() -> None:
@@ -388,7 +383,7 @@ def test_class_that_is_not_defined_to_the_end() -> None:
         thing: "NowhereDefined"  # type: ignore[name-defined] # noqa: F821 - what is refused
 
     with pytest.raises(GuardError, match="Pending is not defined to the end"):
-        events(Pending).where(cents=5)
+        select_events(Pending).where(cents=5)
 
 
 def test_type_that_json_cannot_have() -> None:
@@ -407,7 +402,7 @@ def test_type_that_json_cannot_have() -> None:
         things: list[Opaque]
 
     with pytest.raises(GuardError, match=r"Strange\.thing has a type that pydantic cannot describe"):
-        events(Strange).where(thing=5)
+        select_events(Strange).where(thing=5)
     with pytest.raises(GuardError, match=r"Strange\.things has a type that pydantic cannot describe"):
-        events(Strange).where(**{"things[0]": 5})
-    assert "e.data.cents == 5" in events(Strange).where(cents=5).exists().query
+        select_events(Strange).where(**{"things[0]": 5})
+    assert "e.data.cents == 5" in select_events(Strange).where(cents=5).exists().query

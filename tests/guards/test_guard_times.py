@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AwareDatetime, NaiveDatetime, PlainSerializer
 
-from eventsource import Event, EventStore, GuardError, InMemoryEventStore, NewEvent, PreconditionFailedError, connect
-from eventsource import events as all_events
+from eventsource import Event, EventStore, NewEvent, connect
+from eventsource import select_events as all_events
+from eventsource.errors import GuardError, PreconditionFailedError
+from eventsource.store import InMemoryEventStore
 
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
 NOON_IN_VIENNA = NOON.astimezone(timezone(timedelta(hours=2)))

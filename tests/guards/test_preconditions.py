@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsource import (
-    InvalidSubjectError,
-    QueryIsTrue,
-    QuerySyntaxError,
-    Subject,
-    SubjectExists,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-)
+from eventsource import QueryHolds, Subject, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import InvalidSubjectError, QuerySyntaxError
 from eventsource.gdbql import VersionGuard, parse, print_query, version_guard
 
 
@@ -65,7 +58,7 @@ def test_preconditions_are_values() -> None:
     """
     assert SubjectIsNew("/a") == SubjectIsNew(Subject("/a"))
     empty = "STREAM e FROM events MAP COUNT() == 0"
-    assert QueryIsTrue(empty, name="n") == QueryIsTrue(empty, name="n")
+    assert QueryHolds(empty, name="n") == QueryHolds(empty, name="n")
     assert SubjectIsNew("/a") != SubjectIsNew("/b")
 
 
@@ -74,7 +67,7 @@ def test_query_that_is_none_is_refused() -> None:
     Text that is no GDBQL is found when the precondition is made, not at the store.
     """
     with pytest.raises(QuerySyntaxError, match="line 1, column 1"):
-        QueryIsTrue("SELECT * FROM events")
+        QueryHolds("SELECT * FROM events")
 
 
 @given(st.text(st.sampled_from("'\"\\ax"), max_size=6))

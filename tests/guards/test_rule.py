@@ -11,11 +11,11 @@ from eventsource import (
     DeclarationError,
     Event,
     Guard,
-    QueryIsTrue,
+    QueryHolds,
     SubjectIsNew,
-    events,
     handles,
     rule,
+    select_events,
 )
 from eventsource.guards.rules import rules_of_command
 
@@ -38,7 +38,7 @@ def coins(subject: str, least: int) -> Guard:
     """
     So many are there.
     """
-    return events(CoinsMoved).at(subject).sum("coins") >= least
+    return select_events(CoinsMoved).at(subject).sum("coins") >= least
 
 
 class Purse(Aggregate, subject="/purses/{id}"):
@@ -54,8 +54,8 @@ class Purse(Aggregate, subject="/purses/{id}"):
 
     @rule("open purse")
     def _open(self, _: CoinsMoved | PurseClosed) -> Iterator[Guard]:
-        yield events(PurseClosed).at(self.subject).count() == 0
-        yield (events(PurseClosed).under("/closed").count() < 9).named("few closed")
+        yield select_events(PurseClosed).at(self.subject).count() == 0
+        yield (select_events(PurseClosed).under("/closed").count() < 9).named("few closed")
 
     @handles
     def _moved(self, event: CoinsMoved) -> None:
@@ -70,7 +70,7 @@ def names(purse: Purse) -> list[str | None]:
     """
     What its rules are called.
     """
-    return [each.name for each in purse.pending_rules if isinstance(each, QueryIsTrue)]
+    return [each.name for each in purse.pending_rules if isinstance(each, QueryHolds)]
 
 
 def test_rules_are_added_to_the_version() -> None:
@@ -168,10 +168,10 @@ def test_query_without_a_guard_gets_the_name_too() -> None:
 
     class Command:
         @rule("nothing yet")
-        def _nothing(self) -> QueryIsTrue:
-            return QueryIsTrue(query)
+        def _nothing(self) -> QueryHolds:
+            return QueryHolds(query)
 
-    assert rules_of_command(Command()) == (QueryIsTrue(query, name="nothing yet"),)
+    assert rules_of_command(Command()) == (QueryHolds(query, name="nothing yet"),)
 
 
 def test_rule_without_a_name_is_refused() -> None:

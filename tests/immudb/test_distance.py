@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pytest
 
-from eventsource import (
-    ImmudbError,
-    ImmudbOutcomeUnknownError,
-    ImmudbUnavailableError,
-    VerificationError,
-)
+from eventsource.errors import ImmudbError, ImmudbOutcomeUnknownError, ImmudbUnavailableError, VerificationError
 from eventsource.immudb import ImmudbClient, LoginForm, Permission, PermissionAction, Receipt, Tls
 from eventsource.testing.immudb import ImmudbTestServer
 from tests.immudb.certificates import self_signed

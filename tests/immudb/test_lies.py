@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     ImmudbKeyNotFoundError,
     ImmudbNotFoundError,
     RollbackError,

@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from eventsource import (
-    ImmudbLimitError,
-    InvalidImmudbUrlError,
-    NotBytesError,
-    PasswordPolicyError,
-)
+from eventsource.errors import ImmudbLimitError, InvalidImmudbUrlError, NotBytesError, PasswordPolicyError
 from eventsource.immudb import (
     PERMISSION_ADMIN,
     PERMISSION_NONE,
@@ -257,7 +252,7 @@ def test_without_cryptography_only_a_public_key_is_refused() -> None:
 import sys
 sys.modules["cryptography"] = sys.modules["cryptography.exceptions"] = None
 from eventsource.immudb import ImmudbClient
-from eventsource import MissingExtraError
+from eventsource.errors import MissingExtraError
 ImmudbClient()
 try:
     ImmudbClient(server_public_key=b"")

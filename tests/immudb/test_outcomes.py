@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     ImmudbKeyExistsError,
     ImmudbLimitError,
     ImmudbOutcomeUnknownError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pytest
 
-from eventsource import VerificationError
+from eventsource.errors import VerificationError
 from eventsource.immudb import (
     PERMISSION_GRANT,
     PERMISSION_R,

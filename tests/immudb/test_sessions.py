@@ -10,7 +10,7 @@ import logging
 import grpc
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     ImmudbClosedError,
     ImmudbLoginError,
     ImmudbNotFoundError,

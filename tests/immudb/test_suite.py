@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     ImmudbExistsError,
     ImmudbKeyExistsError,
     ImmudbKeyNotFoundError,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import RollbackError, TrustMissingError, TrustUnreadableError, VerificationError
+from eventsource.errors import RollbackError, TrustMissingError, TrustUnreadableError, VerificationError
 from eventsource.immudb import Check, FileTrustStore, Head, ImmudbClient, MemoryTrustStore, Origin, TrustedHead
 from eventsource.immudb.trust import MAX_HEADS
 

@@ -15,9 +15,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from eventsource import EmbeddedEventStore
 from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, publishing
 from eventsource.notary.merkle_log import MerkleLog
+from eventsource.store import EmbeddedEventStore
 from tests.faults.disk import DeadlyDisk, watched_disk
 from tests.notary.scene import KEY, NAME
 

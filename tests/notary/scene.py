@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from eventsource import EmbeddedEventStore, NewEvent
+from eventsource import NewEvent
 from eventsource.notary import (
     EmbeddedLedger,
     Notary,
@@ -20,6 +20,7 @@ from eventsource.notary import (
     VerifyingKey,
     verify,
 )
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

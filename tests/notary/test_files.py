@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import (
-    InMemoryEventStore,
+from eventsource.errors import (
     LedgerClosedError,
     LedgerLockedError,
     NotALedgerError,
@@ -24,6 +23,7 @@ from eventsource import (
 )
 from eventsource.notary import EmbeddedLedger, Entry, Notary, NotaryBook, Receipt, SignedHead, verify
 from eventsource.notary.records import BatchRecord
+from eventsource.store import InMemoryEventStore
 from eventsource.store.scope import scoped
 from tests.notary.scene import KEY, NAME, ORIGIN, Scene, make_scene
 from tests.notary.tampering import read_batches, write_anew

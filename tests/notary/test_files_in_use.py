@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, LedgerUnavailableError, NotALedgerError
+from eventsource.errors import LedgerUnavailableError, NotALedgerError
 from eventsource.notary import EmbeddedLedger, NotaryBook
 from eventsource.notary.ledger import Entry
+from eventsource.store import EmbeddedEventStore
 from tests.store.programs import run_program
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_a_forked_process_is_refused(tmp_path: Path) -> None:
     told = run_program(
         """
         import asyncio, json, os
-        from eventsource import StoreForkedError
+        from eventsource.errors import StoreForkedError
         from eventsource.notary import EmbeddedLedger, NotaryBook
         ledger, book = EmbeddedLedger("notary.db"), NotaryBook("book.db")
         def attempt(call):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, NewEvent, connect, erase_subject
+from eventsource import EventStore, NewEvent, connect, erase_subject
 from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, verify
+from eventsource.store import EmbeddedEventStore
 from tests.notary.scene import NAME, moved
 from tests.older_logs import erasure, forged
 from tests.store.http_server import TOKEN, serving

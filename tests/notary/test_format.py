@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from eventsource import RecordedEvent, TamperedError
+from eventsource import RecordedEvent
+from eventsource.errors import TamperedError
 from eventsource.merkle import leaf_hash
 from eventsource.notary import Entry
 from eventsource.notary.fingerprint import DataForm, Salts, commit_to_data, fingerprint, secret_digest

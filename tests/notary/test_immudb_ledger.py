@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import InMemoryEventStore, LedgerRefusedError, LedgerUnavailableError, TamperedError
+from eventsource.errors import LedgerRefusedError, LedgerUnavailableError, TamperedError
 from eventsource.immudb import ImmudbClient
 from eventsource.notary import (
     KeptStates,
@@ -28,6 +28,7 @@ from eventsource.notary.immudb_ledger import ImmudbLedger
 from eventsource.notary.publishing import make_head
 from eventsource.notary.records import batch_key, event_key
 from eventsource.notary.standing import find_standing
+from eventsource.store import InMemoryEventStore
 from eventsource.testing.immudb import ImmudbTestServer, Lie
 from tests.notary.scene import KEY, NAME, moved
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from eventsource import AlreadyNotarisedError
+from eventsource.errors import AlreadyNotarisedError
 from eventsource.notary import EmbeddedLedger, Finding, KeptStates, NotaryBook
 from eventsource.notary.kept_states import MAX_CONTENT_BYTES
 

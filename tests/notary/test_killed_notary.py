@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import EmbeddedEventStore
 from eventsource.notary import EmbeddedLedger, NotaryBook, SignedHead, verify
 from eventsource.notary.records import event_key
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.notary.notary_nursery import POINTS, OpaqueStore
 from tests.notary.scene import KEY, NAME, moved

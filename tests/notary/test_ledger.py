@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from eventsource import (
+from eventsource.errors import (
     AlreadyNotarisedError,
     InvalidImmudbUrlError,
     InvalidLedgerUrlError,

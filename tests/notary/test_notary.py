@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import (
-    EmbeddedEventStore,
+from eventsource import EventStore, NewEvent
+from eventsource.errors import (
     EventNotFoundError,
-    EventStore,
-    InMemoryEventStore,
     LedgerUnavailableError,
-    NewEvent,
     NotaryBookError,
     NotaryNotRunningError,
     NotNotarisedError,
@@ -35,6 +32,7 @@ from eventsource.notary import (
     verify,
 )
 from eventsource.notary.records import BatchRecord, batch_key, event_key
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.notary.scene import KEY, NAME, moved
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, NewEvent, connect
+from eventsource import EventStore, NewEvent, connect
 from eventsource.erasure import erase_subject
 from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, Verdict, make_receipt, verify
 from eventsource.notary.check_receipt import check_receipt
+from eventsource.store import EmbeddedEventStore
 from tests.notary.scene import KEY, NAME, moved
 from tests.store.http_server import TOKEN, serving
 

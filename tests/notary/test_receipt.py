@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from eventsource import EmbeddedEventStore, EventNotFoundError, NotaryBookError, NotNotarisedError, TamperedError
+from eventsource.errors import EventNotFoundError, NotaryBookError, NotNotarisedError, TamperedError
 from eventsource.notary import (
     EmbeddedLedger,
     EventReceipt,
@@ -27,6 +27,7 @@ from eventsource.notary import (
 )
 from eventsource.notary.check_receipt import BadReceiptError
 from eventsource.notary.check_receipt import check_receipt as check
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import seeded_random
 from tests.notary.scene import KEY, NAME, Scene, make_scene, moved
 from tests.notary.tampering import store_edited

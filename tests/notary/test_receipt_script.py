@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import EmbeddedEventStore, NewEvent
+from eventsource import NewEvent
 from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, check_receipt, make_receipt
+from eventsource.store import EmbeddedEventStore
 from tests.notary.scene import KEY, NAME
 
 if TYPE_CHECKING:

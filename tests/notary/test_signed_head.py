@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import MissingExtraError, SignedHeadError
+from eventsource.errors import MissingExtraError, SignedHeadError
 from eventsource.notary import Head, KeyKind, SignedHead, SigningKey, VerifyingKey
 from eventsource.notary.signed_head import read_signatures, to_witness_request
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore
 from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, verify
 from eventsource.notary.comparison import read_store
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.notary.notary_nursery import OpaqueStore
 from tests.notary.scene import make_scene, moved

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from eventsource import Event, EventStore, NewEvent, ProcessWorker, RecordedEvent, RetryPolicy, event_types
+from eventsource import Event, EventStore, NewEvent, ProcessWorker, RecordedEvent, RetryPolicy
+from eventsource.events import event_types
 from eventsource.processes.process_events import ProcessNoted
 from eventsource.testing.clock import FixedClock
 from tests.processes.lending import (

@@ -18,10 +18,10 @@ from eventsource import (
     handles,
     on_refusal,
     on_timer,
-    own_command,
     reacts,
     starts,
 )
+from eventsource.processes import own_command
 
 OFFER_STANDS_FOR = timedelta(days=14)
 A_MONTH = timedelta(days=30)

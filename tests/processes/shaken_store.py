@@ -7,13 +7,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from eventsource import CommitOutcomeUnknownError, EventStream, StoreUnavailableError
+from eventsource import CommitOutcomeUnknownError
+from eventsource.errors import StoreUnavailableError
+from eventsource.store import EventStream
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Sequence
 
-    from eventsource import EventStore, NewEvent, Page, Precondition, RecordedEvent
+    from eventsource import EventStore, NewEvent, Precondition, RecordedEvent
+    from eventsource.store import Page
 
 
 class ShakenStore:

@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from eventsource import EventStore, EventStream, Page, StoreUnavailableError
+from eventsource import EventStore
+from eventsource.errors import StoreUnavailableError
+from eventsource.store import EventStream, Page
 from tests.processes.bank import Bank
 from tests.processes.lending import MoneyReserved
 

@@ -5,11 +5,12 @@ Whatever happens in whatever order, with however many workers: everything once, 
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from eventsource import EventStore, InMemoryEventStore, list_processes
+from eventsource.processes import list_processes
+from eventsource.store import InMemoryEventStore
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.processes.bank import Bank, assert_exactly_once
@@ -24,6 +25,9 @@ from tests.processes.lending import (
     StandingOrderStopped,
 )
 from tests.processes.shaken_store import ShakenStore
+
+if TYPE_CHECKING:
+    from eventsource import EventStore
 
 LOANS = [str(number) for number in range(8)]
 ACCOUNTS = ["1", "2", "3"]

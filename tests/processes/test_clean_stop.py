@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import (
-    Command,
-    Dispatcher,
-    Event,
-    ProcessManager,
-    ProcessManagerNotRunningError,
-    ProcessWorker,
-    RetryPolicy,
-    list_processes,
-    starts,
-)
+from eventsource import Command, Dispatcher, Event, ProcessManager, ProcessWorker, RetryPolicy, starts
+from eventsource.errors import ProcessManagerNotRunningError
+from eventsource.processes import list_processes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

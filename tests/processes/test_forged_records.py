@@ -15,22 +15,21 @@ from eventsource import (
     Command,
     Dispatcher,
     Event,
-    EventDecodingError,
     NewEvent,
     ProcessManager,
     ProcessWorker,
+    ProjectionWorker,
     Projector,
     ReadModelDatabase,
-    SubjectErased,
     UnitOfWork,
-    Worker,
     handles,
-    list_processes,
     reacts,
-    retry_process,
     scoped,
     starts,
 )
+from eventsource.errors import EventDecodingError
+from eventsource.events import SubjectErased
+from eventsource.processes import list_processes, retry_process
 from eventsource.processes.correlation import command_id
 from tests.older_logs import erasure, forged
 from tests.processes.bank import AT_ONCE, Bank
@@ -306,7 +305,7 @@ async def test_a_projector_goes_by_notes_that_do_not_decode(memory_bank: Bank, t
     await memory_bank.commit("/things/a", Done())
     async with (
         ReadModelDatabase(f"sqlite:///{tmp_path / 'read.db'}") as database,
-        Worker(memory_bank.store, database, [Things()]) as worker,
+        ProjectionWorker(memory_bank.store, database, [Things()]) as worker,
     ):
         await worker.caught_up()
 

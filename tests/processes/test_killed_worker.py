@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from eventsource import EmbeddedEventStore, list_processes
+from eventsource.processes import list_processes
 from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.contract.chance import IS_LONG
 from tests.processes.bank import Bank, assert_exactly_once

@@ -15,19 +15,16 @@ from eventsource import (
     EventStore,
     NewEvent,
     ProcessManager,
-    ProcessManagerFailedError,
-    ProcessNotFoundError,
-    ProcessNotParkedError,
     UnitOfWork,
-    events,
-    list_processes,
     on_refusal,
     on_timer,
     reacts,
-    retry_process,
     rule,
+    select_events,
     starts,
 )
+from eventsource.errors import ProcessManagerFailedError, ProcessNotFoundError, ProcessNotParkedError
+from eventsource.processes import list_processes, retry_process
 from tests.processes.bank import Bank, assert_exactly_once
 
 
@@ -83,7 +80,7 @@ class CarryParcel(Command, subject="/parcels/{parcel}"):
     @rule("not to the moon")
     def _not_to_the_moon(self) -> object:
         far = 1 if self.place == "moon" else 0
-        return events(ParcelCarried).at("/nowhere").count() >= far
+        return select_events(ParcelCarried).at("/nowhere").count() >= far
 
 
 class Parcels(ProcessManager, name="parcels", by="parcel", sends=[CarryParcel]):

@@ -18,25 +18,25 @@ from eventsource import (
     Dispatcher,
     Erased,
     Event,
-    InMemoryEventStore,
     NewEvent,
     ProcessManager,
     ProcessWorker,
+    ProjectionWorker,
     Projector,
     ReadModelDatabase,
     RecordedEvent,
     Repository,
     UnitOfWork,
-    Worker,
-    events,
     handles,
-    list_processes,
     on_timer,
+    select_events,
     starts,
     upcaster,
 )
 from eventsource.events.reserved import written_by_library
+from eventsource.processes import list_processes
 from eventsource.processes.process_events import ProcessNoted, ProcessReacted, SetTimer, TimerFired
+from eventsource.store import InMemoryEventStore
 from eventsource.testing.clock import FixedClock
 from tests.older_logs import forged
 
@@ -165,7 +165,7 @@ class OrdersGiven(DecisionState):
     count: int = 0
 
     def __init__(self) -> None:
-        super().__init__(events(OrderGiven, DayCame))
+        super().__init__(select_events(OrderGiven, DayCame))
 
     @handles
     def _counted(self, _: OrderGiven | DayCame) -> None:
@@ -215,7 +215,7 @@ async def test_what_a_process_remembers_is_counted_by_no_rule(bank: Bank) -> Non
 
     unit = UnitOfWork(bank.store)
     assert (await unit.read(OrdersGiven())).count == 1
-    unit.require(events(OrderGiven).count() == 1, events(DayCame).count() == 0)
+    unit.require(select_events(OrderGiven).count() == 1, select_events(DayCame).count() == 0)
     unit.emit(FeePaid(), at="/fees/all")
     await unit.commit()
     query = f'FROM e IN events WHERE e.type == "{OrderGiven.event_type}" PROJECT INTO e.subject'
@@ -232,7 +232,7 @@ async def test_what_a_process_remembers_is_projected_by_no_read_model(bank: Bank
     await work(bank)
 
     async with ReadModelDatabase(f"sqlite:///{tmp_path / 'orders.db'}") as database:
-        async with Worker(bank.store, database, [Orders()]) as worker:
+        async with ProjectionWorker(bank.store, database, [Orders()]) as worker:
             await worker.caught_up()
         assert await database.read(lambda tx: list(tx.scalars(select(given_orders.c.place)))) == ["/orders/9"]
 

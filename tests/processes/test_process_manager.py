@@ -15,22 +15,24 @@ from eventsource import (
     DeclarationError,
     Event,
     NewEvent,
-    ProcessCompletedError,
     ProcessManager,
-    ProcessNotStartedError,
     RecordedEvent,
     Refusal,
-    RefusalUnansweredError,
     RuleBrokenError,
-    UndeclaredCommandError,
-    UnstorableCommandError,
     handles,
     on_refusal,
     on_timer,
-    own_command,
     reacts,
     starts,
 )
+from eventsource.errors import (
+    ProcessCompletedError,
+    ProcessNotStartedError,
+    RefusalUnansweredError,
+    UndeclaredCommandError,
+    UnstorableCommandError,
+)
+from eventsource.processes import own_command
 from eventsource.processes.process_events import CommandRefused
 from eventsource.store.commit import LogEnd
 

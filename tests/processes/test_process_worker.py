@@ -2,8 +2,8 @@
 Process managers at work: loans, standing orders, on each kind of store.
 """
 
-from eventsource import list_processes
 from eventsource.aggregates.loader import Loader
+from eventsource.processes import list_processes
 from eventsource.processes.instance import Instances
 from tests.processes.bank import AT_ONCE, Bank, assert_exactly_once
 from tests.processes.lending import (

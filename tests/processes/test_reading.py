@@ -15,28 +15,27 @@ from eventsource import (
     Command,
     Dispatcher,
     Event,
-    EventStream,
-    InMemoryEventStore,
     NewEvent,
     ProcessManager,
     ProcessWorker,
     Repository,
     erase_subject,
     handles,
-    list_processes,
     on_timer,
     reacts,
-    retry_process,
     starts,
 )
 from eventsource.processes import instance as instances
+from eventsource.processes import list_processes, retry_process
+from eventsource.store import EventStream, InMemoryEventStore
 from eventsource.store.delegating import DelegatingEventStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from eventsource import EventStore, Page
+    from eventsource import EventStore
+    from eventsource.store import Page
 
     from .bank import Bank
 

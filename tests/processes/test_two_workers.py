@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import Dispatcher, EventStore, InMemoryEventStore, UnitOfWork, list_processes, scoped
+from eventsource import Dispatcher, EventStore, UnitOfWork, scoped
+from eventsource.processes import list_processes
+from eventsource.store import InMemoryEventStore
 from tests.processes.bank import Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,

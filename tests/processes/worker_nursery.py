@@ -21,7 +21,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from eventsource import EmbeddedEventStore, ProcessWorker, connect
+from eventsource import ProcessWorker, connect
+from eventsource.store import EmbeddedEventStore
 from tests.processes.bank import AT_ONCE
 from tests.processes.lending import LoanApplication, StandingOrder, make_dispatcher
 

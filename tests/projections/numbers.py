@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from eventsource import Event, EventSourceError, NewEvent, Projector, RecordedEvent, Worker, handles
+from eventsource import Event, EventSourceError, NewEvent, ProjectionWorker, Projector, RecordedEvent, handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ async def catch_up(store: EventStore, database: str, *projectors: Projector) -> 
     Run projectors until all have caught up; what stopped them.
     """
     try:
-        async with asyncio.timeout(PATIENCE_S), Worker(store, database, list(projectors)) as worker:
+        async with asyncio.timeout(PATIENCE_S), ProjectionWorker(store, database, list(projectors)) as worker:
             await worker.caught_up()
     except ExceptionGroup as group:
         return list(group.exceptions)

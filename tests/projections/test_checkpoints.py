@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import (
+from eventsource import EventStore, ProjectionWorker, connect
+from eventsource.errors import (
     CheckpointMismatchError,
     CheckpointMissingError,
-    EventStore,
     ProjectionError,
     ReadModelIncompleteError,
-    Worker,
-    connect,
-    rebuild,
 )
+from eventsource.projections import rebuild
 from tests.projections.bank import (
     Balances,
     assert_applied_exactly_once,
@@ -36,7 +34,7 @@ async def project(store: EventStore, read_path: Path) -> None:
     """
     Run a worker until it has caught up.
     """
-    async with Worker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
 
 
@@ -45,7 +43,7 @@ async def fail_to_project(store: EventStore, read_path: Path) -> ProjectionError
     Run a worker that cannot start; gives its error.
     """
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
+        async with ProjectionWorker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
             with pytest.raises(ProjectionError) as excinfo:
                 await worker.caught_up()
     return excinfo.value
@@ -205,7 +203,7 @@ async def test_store_that_lost_only_what_was_passed_over_is_followed(tmp_path: P
     projector = Balances()
     async with connect(f"sqlite:{store_path}") as store:
         (recorded,) = await store.commit([moved("1", 2)])
-        async with Worker(store, f"sqlite:///{read_path}", [projector]):
+        async with ProjectionWorker(store, f"sqlite:///{read_path}", [projector]):
             await projector.seen(recorded.id)
             await assert_applied_exactly_once(store, read_path)
             (recorded,) = await store.commit([moved("1", 3)])
@@ -244,7 +242,7 @@ async def test_copy_taken_while_the_worker_runs_catches_up(store: EventStore, tm
     copies = [tmp_path / f"read-copy-{number}.db" for number in range(5)]
     await store.commit([opened("1")])
 
-    async with Worker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
         await store.commit([moved("1", 1)] * 3_000)
         for copy in copies:

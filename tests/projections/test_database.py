@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from eventsource import NotAReadModelDatabaseError, ReadModelDatabase, connect
+from eventsource import ReadModelDatabase, connect
+from eventsource.errors import NotAReadModelDatabaseError
 
 
 @pytest.fixture

@@ -7,17 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, insert
 
-from eventsource import (
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    Projector,
-    ReadModelInUseError,
-    RecordedEvent,
-    erase_subject,
-    handles,
-    rebuild,
-)
+from eventsource import EventStore, NewEvent, Projector, RecordedEvent, erase_subject, handles
+from eventsource.errors import ReadModelInUseError
+from eventsource.projections import rebuild
+from eventsource.store import InMemoryEventStore
 from tests.projections.numbers import Counted, Numbers, catch_up, count, projector_of, sql, table_of
 
 ON_BOTH = {

@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from eventsource import (
-    EventDecodingError,
-    EventStore,
-    NewEvent,
-    ProjectorFailedError,
-    ReadModelDatabase,
-    RecordedEvent,
-    Worker,
-    handles,
-)
+from eventsource import EventStore, NewEvent, ProjectionWorker, ReadModelDatabase, RecordedEvent, handles
+from eventsource.errors import EventDecodingError, ProjectorFailedError
 from tests.projections.bank import (
     AccountOpened,
     Balances,
@@ -39,7 +31,7 @@ async def run_until_failed(store: EventStore, database: ReadModelDatabase, proje
     Run a worker until its projector has failed; gives the failure.
     """
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, database, [projector]) as worker:
+        async with ProjectionWorker(store, database, [projector]) as worker:
             with pytest.raises(ProjectorFailedError) as excinfo:
                 await worker.caught_up()
     return excinfo.value
@@ -74,7 +66,7 @@ async def test_corrected_projector_goes_on_with_the_failing_event(
     await run_until_failed(store, database, Balances(poison=failing.id))
     await run_until_failed(store, database, Balances(poison=failing.id))
 
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         await worker.caught_up()
 
     await assert_applied_exactly_once(store, read_path)
@@ -86,7 +78,7 @@ async def test_failing_live_is_like_failing_in_history(store: EventStore, databa
     """
     projector = Balances()
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, database, [projector]) as worker:
+        async with ProjectionWorker(store, database, [projector]) as worker:
             await store.commit([opened("1"), moved("1", 1)])
             await worker.caught_up()
 
@@ -145,7 +137,7 @@ async def test_other_projectors_go_on(store: EventStore, database: ReadModelData
     failing, working = Balances(poison=recorded[1].id), Greetings()
 
     with pytest.raises(ExceptionGroup) as excinfo:  # noqa: PT012  raised at the end of the block
-        async with Worker(store, database, [failing, working]):
+        async with ProjectionWorker(store, database, [failing, working]):
             with pytest.raises(ProjectorFailedError):
                 await failing.seen(recorded[1].id)
             (later,) = await store.commit([greeted("8")])
@@ -184,7 +176,7 @@ async def test_handler_that_fails_now_and_then_skips_nothing(
     assert await balance_of(database, "1") == 2
 
     fails_at.clear()
-    async with Worker(memory_store, database, [Moody()]) as worker:
+    async with ProjectionWorker(memory_store, database, [Moody()]) as worker:
         await worker.caught_up()
 
     await assert_applied_exactly_once(memory_store, read_path)
@@ -200,7 +192,7 @@ async def test_events_passed_over_before_a_failing_one_are_finished(
     projector = Balances(poison=recorded[-1].id)
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, database, [projector]):
+        async with ProjectionWorker(store, database, [projector]):
             with pytest.raises(ProjectorFailedError):
                 await projector.seen(recorded[-1].id)
 
@@ -228,7 +220,7 @@ async def test_failed_projector_tells_its_state(memory_store: EventStore, databa
     recorded = await memory_store.commit([opened("1"), moved("1", 1)])
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(memory_store, database, [Balances(poison=recorded[1].id)]) as worker:
+        async with ProjectionWorker(memory_store, database, [Balances(poison=recorded[1].id)]) as worker:
             with pytest.raises(ProjectorFailedError) as excinfo:
                 await worker.caught_up()
 

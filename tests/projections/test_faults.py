@@ -16,20 +16,11 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from eventsource import (
-    EventStore,
-    EventStream,
-    InMemoryEventStore,
-    Page,
-    ProjectorFailedError,
-    ReadModelDatabaseError,
-    StoreUnavailableError,
-    Subject,
-    Worker,
-    rebuild,
-)
-from eventsource.projections import RunningProgress
+from eventsource import EventStore, ProjectionWorker, Subject
+from eventsource.errors import ProjectorFailedError, ReadModelDatabaseError, StoreUnavailableError
+from eventsource.projections import RunningProgress, rebuild
 from eventsource.projections.faults import describe, passes
+from eventsource.store import EventStream, InMemoryEventStore, Page
 from tests.postgres import Postgres
 from tests.projections.numbers import Counted, Numbers, catch_up, count, sql
 
@@ -227,7 +218,7 @@ async def test_a_lock_of_another_session(memory_store: EventStore, postgres: Pos
 
     watcher = Watcher()
     lock = _Lock(postgres, table)
-    async with Worker(memory_store, postgres.url, [Numbers()], on_progress=watcher.note) as worker:
+    async with ProjectionWorker(memory_store, postgres.url, [Numbers()], on_progress=watcher.note) as worker:
         await count(memory_store, 6, first=3)
         await watcher.is_retrying.wait()
         lock.let_go()
@@ -269,7 +260,7 @@ async def test_a_database_that_is_not_there_yet(memory_store: EventStore, postgr
     await count(memory_store, 3)
     name = f"{postgres.name}_later"
     watcher = Watcher()
-    async with Worker(memory_store, postgres.url_of(name), [Numbers()], on_progress=watcher.note) as worker:
+    async with ProjectionWorker(memory_store, postgres.url_of(name), [Numbers()], on_progress=watcher.note) as worker:
         await watcher.is_retrying.wait()
         with postgres.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name}")
@@ -289,7 +280,7 @@ async def test_sessions_that_are_ended_again_and_again(memory_store: EventStore,
             postgres.end_sessions()
 
     ending = threading.Thread(target=end_sessions)
-    async with Worker(memory_store, postgres.url, [Numbers()]) as worker:
+    async with ProjectionWorker(memory_store, postgres.url, [Numbers()]) as worker:
         await worker.caught_up()
         ending.start()
         try:
@@ -320,7 +311,7 @@ async def test_postgresql_that_is_killed_and_comes_back(memory_store: EventStore
         url = postgres.url
         watcher = Watcher()
         await count(memory_store, 10)
-        async with Worker(memory_store, url, [Numbers()], on_progress=watcher.note) as worker:
+        async with ProjectionWorker(memory_store, url, [Numbers()], on_progress=watcher.note) as worker:
             await worker.caught_up()
             postgres.kill()
             await count(memory_store, 20, first=10)
@@ -430,7 +421,7 @@ async def test_a_store_that_is_away(url: str, moment: str) -> None:
     async with Unavailable() as store:
         await count(store, 3)
         store.is_away = moment == "start"
-        async with Worker(store, url, [Numbers()], on_progress=watcher.note) as worker:
+        async with ProjectionWorker(store, url, [Numbers()], on_progress=watcher.note) as worker:
             if moment == "live":
                 await worker.caught_up()
                 store.is_away = True
@@ -519,14 +510,14 @@ async def test_several_processes_start_on_an_empty_postgresql(postgres: Postgres
     program = tmp_path / "program.py"
     program.write_text(
         "import asyncio, sys\n"
-        "from eventsource import Worker, connect\n"
+        "from eventsource import ProjectionWorker, connect\n"
         "from tests.projections.numbers import numbers, projector_of, table_of\n"
         "async def main():\n"
         "    async with connect('memory:') as store:\n"
         "        own = projector_of(table_of(f'numbers_{sys.argv[2]}'), name=f'numbers-{sys.argv[2]}')\n"
         "        print('ready', flush=True)\n"
         "        sys.stdin.readline()\n"
-        "        async with Worker(store, sys.argv[1], [own]) as worker:\n"
+        "        async with ProjectionWorker(store, sys.argv[1], [own]) as worker:\n"
         "            await worker.caught_up()\n"
         "asyncio.run(main())\n"
     )

@@ -11,16 +11,8 @@ from sqlalchemy import Connection, RootTransaction, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from eventsource import (
-    DeclarationError,
-    EventStore,
-    HandlerTransactionError,
-    Projector,
-    ProjectorFailedError,
-    RecordedEvent,
-    UnfinishedEffectsError,
-    handles,
-)
+from eventsource import DeclarationError, EventStore, Projector, RecordedEvent, handles
+from eventsource.errors import HandlerTransactionError, ProjectorFailedError, UnfinishedEffectsError
 from tests.projections.numbers import Counted, Numbers, add_number, catch_up, count, numbers, sql
 
 AT = 3

@@ -17,7 +17,8 @@ from typing import Any
 import attrs
 import pytest
 
-from eventsource import EventStore, ReadModelDatabase, Worker, connect, rebuild
+from eventsource import EventStore, ProjectionWorker, ReadModelDatabase, connect
+from eventsource.projections import rebuild
 from eventsource.testing.contract.chance import seeded_random
 from tests.projections.bank import Balances, assert_applied_exactly_once, dump, greeted, letter, moved, opened, query
 from tests.projections.worker_nursery import ANYWHERE, POINTS, SUPERSEDED
@@ -87,7 +88,7 @@ class Scene:
         Let a last worker catch up; then check the read model, and that rebuilding it changes nothing.
         """
         url = f"sqlite:///{self.read_path}"
-        async with Worker(self.store, url, [Balances()]) as worker:
+        async with ProjectionWorker(self.store, url, [Balances()]) as worker:
             await worker.caught_up()
         await assert_applied_exactly_once(self.store, self.read_path)
         incremental = dump(self.read_path)
@@ -196,7 +197,7 @@ async def test_frozen_worker_cannot_go_on_after_another_took_over(scene: Scene, 
     A worker frozen between two transactions, and resumed when another one has gone on, stops and applies nothing.
     """
     await scene.freeze_a_worker(point=point, times=scene.source.randrange(2, 5))
-    async with Worker(scene.store, f"sqlite:///{scene.read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(scene.store, f"sqlite:///{scene.read_path}", [Balances()]) as worker:
         await scene.store.commit([moved("1", 1)])
         await worker.caught_up()
         await scene.store.commit([moved("1", 1)])

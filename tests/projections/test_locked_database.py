@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from eventsource import EventStore, Worker
+from eventsource import EventStore, ProjectionWorker
 from eventsource.projections import RunningProgress
 from tests.projections.bank import Balances, assert_applied_exactly_once, greeted, moved, opened
 
@@ -52,7 +52,7 @@ async def test_short_lock_is_waited_for(memory_store: EventStore, read_path: Pat
     """
     await memory_store.commit([opened("1")])
 
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
         with locked(read_path):
             await memory_store.commit([moved("1", 1)])
@@ -83,7 +83,9 @@ async def test_refused_transaction_is_tried_again(
     await memory_store.commit([opened("1")])
     retries = Retries(5)
 
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()], on_progress=retries.note) as worker:
+    async with ProjectionWorker(
+        memory_store, f"sqlite:///{read_path}", [Balances()], on_progress=retries.note
+    ) as worker:
         await worker.caught_up()
         with locked(read_path):
             await memory_store.commit([moved("1", 1)] * 10)
@@ -108,7 +110,9 @@ async def test_worker_that_waits_for_the_database_can_be_stopped(
     monkeypatch.setattr("eventsource.projections.run._PAUSES_S", (3600.0,))
     retries = Retries(1)
 
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()], on_progress=retries.note) as worker:
+    async with ProjectionWorker(
+        memory_store, f"sqlite:///{read_path}", [Balances()], on_progress=retries.note
+    ) as worker:
         await worker.caught_up()
         with locked(read_path):
             await memory_store.commit([opened("1")])
@@ -122,7 +126,7 @@ async def test_worker_that_waits_for_its_turn_can_be_stopped(memory_store: Event
     """
     Nor is a transaction that waits for another one to end.
     """
-    worker = Worker(memory_store, f"sqlite:///{read_path}", [Balances()])
+    worker = ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances()])
     await worker.__aenter__()
     await worker.caught_up()
     with locked(read_path):
@@ -139,7 +143,7 @@ async def test_worker_with_nothing_to_apply_stops_at_once(memory_store: EventSto
     """
     Nor is it a reason that the checkpoint of what was passed over cannot be saved now.
     """
-    worker = Worker(memory_store, f"sqlite:///{read_path}", [Balances()])
+    worker = ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances()])
     await worker.__aenter__()
     await worker.caught_up()
     with locked(read_path):
@@ -154,7 +158,7 @@ async def test_questions_are_answered_while_somebody_writes(memory_store: EventS
     """
     Readers do not wait for writers.
     """
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
         with locked(read_path):
             async with asyncio.timeout(2):

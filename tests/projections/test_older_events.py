@@ -15,15 +15,15 @@ from eventsource import (
     Event,
     EventStore,
     NewEvent,
+    ProjectionWorker,
     Projector,
-    ProjectorFailedError,
     ReadModelDatabase,
     RecordedEvent,
-    Worker,
     handles,
-    rebuild,
     upcaster,
 )
+from eventsource.errors import ProjectorFailedError
+from eventsource.projections import rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ async def caught_up(store: EventStore, database: ReadModelDatabase, projector: P
     """
     Run a projector over what there is.
     """
-    async with Worker(store, database, [projector]) as worker:
+    async with ProjectionWorker(store, database, [projector]) as worker:
         await worker.caught_up()
 
 
@@ -144,7 +144,7 @@ async def test_a_split_event_is_applied_whole_or_not_at_all(
     """
     await memory_store.commit([ordered("pencil"), ordered("pen", "ink")])
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(memory_store, database, [Lines(fails_at="ink")]) as worker:
+        async with ProjectionWorker(memory_store, database, [Lines(fails_at="ink")]) as worker:
             with pytest.raises(ProjectorFailedError):
                 await worker.caught_up()
     assert await texts(database) == ["pencil"]
@@ -194,7 +194,7 @@ async def test_a_failing_upcaster_stops_the_projector_without_a_word_of_the_data
     )
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(memory_store, database, [Lines()]) as worker:
+        async with ProjectionWorker(memory_store, database, [Lines()]) as worker:
             with pytest.raises(ProjectorFailedError) as excinfo:
                 await worker.caught_up()
 

@@ -7,14 +7,8 @@ import inspect
 import pytest
 from sqlalchemy import Connection
 
-from eventsource import (
-    DeclarationError,
-    InvalidSubjectError,
-    Projector,
-    ProjectorNotRunningError,
-    RecordedEvent,
-    handles,
-)
+from eventsource import DeclarationError, Projector, RecordedEvent, handles
+from eventsource.errors import InvalidSubjectError, ProjectorNotRunningError
 from tests.projections.bank import AccountOpened, Balances, LetterSent, MoneyMoved, applied, balances
 
 

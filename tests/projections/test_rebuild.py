@@ -10,16 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import (
-    EventStore,
-    Projector,
-    ProjectorFailedError,
-    ProjectorSupersededError,
-    ReadModelDatabase,
-    Worker,
-    rebuild,
-)
-from eventsource.projections import RunningProgress
+from eventsource import EventStore, ProjectionWorker, Projector, ReadModelDatabase
+from eventsource.errors import ProjectorFailedError, ProjectorSupersededError
+from eventsource.projections import RunningProgress, rebuild
 from tests.projections.bank import (
     Balances,
     Greetings,
@@ -39,7 +32,7 @@ async def keep_up_to_date(store: EventStore, read_path: Path, *others: Projector
     Some history, taken in as it is written: in pages of every size.
     """
     source = random.Random(7)  # noqa: S311  for repeatable tests
-    async with Worker(store, f"sqlite:///{read_path}", [Balances(), *others]) as worker:
+    async with ProjectionWorker(store, f"sqlite:///{read_path}", [Balances(), *others]) as worker:
         await store.commit([opened(str(account)) for account in range(5)])
         for number in range(30):
             batch = [
@@ -142,7 +135,7 @@ async def test_interrupted_rebuild_is_gone_on_with(memory_store: EventStore, rea
     (applied,) = query(read_path, "SELECT count(*) FROM applied")[0]
     taken: list[int] = []
 
-    async with Worker(
+    async with ProjectionWorker(
         memory_store, url, [Balances()], on_progress=lambda it: taken.append(it.checkpoint.events)
     ) as worker:
         await worker.caught_up()
@@ -172,7 +165,7 @@ async def test_rebuild_while_a_worker_runs(store: EventStore, read_path: Path) -
     await store.commit([opened("1"), *[moved("1", 1)] * 3_000])
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, url, [Balances()]) as worker:
+        async with ProjectionWorker(store, url, [Balances()]) as worker:
             await worker.caught_up()
             rebuilding = asyncio.create_task(rebuild(Balances(), store, url))
             while not rebuilding.done():
@@ -182,7 +175,7 @@ async def test_rebuild_while_a_worker_runs(store: EventStore, read_path: Path) -
 
     errors = [result for result in results if isinstance(result, BaseException)]
     assert [type(error) for error in errors] in ([], [ProjectorSupersededError])
-    async with Worker(store, url, [Balances()]) as worker:
+    async with ProjectionWorker(store, url, [Balances()]) as worker:
         await worker.caught_up()
     await assert_applied_exactly_once(store, read_path)
 

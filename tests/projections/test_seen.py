@@ -11,21 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from eventsource import (
-    Command,
-    Dispatcher,
+from eventsource import Command, Dispatcher, EventStore, ProjectionWorker, ReadModelDatabase
+from eventsource.errors import (
     EventNotFoundError,
-    EventStore,
-    EventStream,
-    InMemoryEventStore,
     NotSeenError,
-    Page,
     ProjectorFailedError,
     ProjectorNotRunningError,
-    ReadModelDatabase,
     ResultNotSeenError,
-    Worker,
 )
+from eventsource.store import EventStream, InMemoryEventStore, Page
 from tests.projections.bank import AccountOpened, Balances, balance_of, greeted, letter, moved, opened
 
 
@@ -36,7 +30,7 @@ async def test_seen_returns_once_the_event_is_in_the_read_model(store: EventStor
     projector = Balances()
     await store.commit([opened("1")])
 
-    async with Worker(store, database, [projector]):
+    async with ProjectionWorker(store, database, [projector]):
         for expected in range(1, 31):
             (recorded,) = await store.commit([moved("1", 1)])
             await projector.seen(recorded.id)
@@ -49,11 +43,11 @@ async def test_event_of_long_ago_is_seen_at_once(store: EventStore, database: Re
     What is in the read model already is not waited for, also in a worker that has just been started again.
     """
     (first, *_) = await store.commit([opened("1"), moved("1", 1)])
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         await worker.caught_up()
     projector = Balances()
 
-    async with Worker(store, database, [projector]):
+    async with ProjectionWorker(store, database, [projector]):
         await projector.seen(first.id)
 
 
@@ -64,7 +58,7 @@ async def test_seen_waits_while_the_projector_is_behind(store: EventStore, datab
     recorded = await store.commit([opened("1"), *[moved("1", 1)] * 3_000])
     projector = Balances()
 
-    async with Worker(store, database, [projector]):
+    async with ProjectionWorker(store, database, [projector]):
         await projector.seen(recorded[-1].id)
 
         assert await balance_of(database, "1") == 3_000
@@ -80,7 +74,7 @@ async def test_event_that_is_passed_over_is_seen(
     projector = Balances()
     await store.commit([opened("1")])
 
-    async with Worker(store, database, [projector]):
+    async with ProjectionWorker(store, database, [projector]):
         for expected in (1, 2, 3):
             *_, recorded = await store.commit([moved("1", 1), passed_over])  # type: ignore[list-item]  # a NewEvent
             await projector.seen(recorded.id)
@@ -100,7 +94,7 @@ async def test_many_may_wait_at_once(memory_store: EventStore, database: ReadMod
         await projector.seen(recorded.id)
         return (await balance_of(database, "1") or 0) >= expected
 
-    async with Worker(memory_store, database, [projector]):
+    async with ProjectionWorker(memory_store, database, [projector]):
         assert all(await asyncio.gather(*map(move, range(1, 51))))
 
 
@@ -129,7 +123,7 @@ async def test_slow_worker_is_an_error_too(memory_store: EventStore, database: R
     await memory_store.commit([opened("1")])
     let_go = threading.Event()
 
-    async with Worker(memory_store, database, [projector]) as worker:
+    async with ProjectionWorker(memory_store, database, [projector]) as worker:
         await worker.caught_up()
         blocking = asyncio.create_task(database.write(lambda _: let_go.wait()))
         (recorded,) = await memory_store.commit([moved("1", 1)])
@@ -147,7 +141,7 @@ async def test_unknown_event_is_an_error_at_once(memory_store: EventStore, datab
     """
     projector = Balances()
 
-    async with Worker(memory_store, database, [projector]):
+    async with ProjectionWorker(memory_store, database, [projector]):
         with pytest.raises(EventNotFoundError):
             await projector.seen("no-such-event")
 
@@ -160,7 +154,7 @@ async def test_waiting_ends_when_the_projector_fails(memory_store: EventStore, d
     projector = Balances(poison=recorded[1].id)
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(memory_store, database, [projector]):
+        async with ProjectionWorker(memory_store, database, [projector]):
             waiting = [asyncio.create_task(projector.seen(event.id)) for event in recorded[1:]]
             results = await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -176,7 +170,7 @@ async def test_failed_projector_still_knows_what_it_has_seen(
     recorded = await memory_store.commit([opened("1"), moved("1", 1), moved("1", 1)])
     projector = Balances(poison=recorded[1].id)
     with contextlib.suppress(ProjectorFailedError):
-        async with Worker(memory_store, database, [projector]) as worker:
+        async with ProjectionWorker(memory_store, database, [projector]) as worker:
             await worker.caught_up()
 
     await projector.seen(recorded[0].id)
@@ -191,7 +185,7 @@ async def test_waiting_ends_when_the_worker_stops(memory_store: EventStore, data
     Those who wait for what a stopped worker has not reached are told so, at once.
     """
     projector = Balances()
-    async with Worker(memory_store, database, [projector]) as worker:
+    async with ProjectionWorker(memory_store, database, [projector]) as worker:
         await worker.caught_up()
     (recorded,) = await memory_store.commit([opened("1")])
 
@@ -264,7 +258,7 @@ async def test_the_time_limit_covers_the_look_into_the_store(
     projector = Balances()
     async with NeverAnswers() as store:
         (recorded,) = await store.commit([opened("1")])
-        async with Worker(store, database, [projector]) as worker:
+        async with ProjectionWorker(store, database, [projector]) as worker:
             await worker.caught_up()
             if way == "watched":
                 projector.watch(store, database)
@@ -320,7 +314,7 @@ async def test_seen_from_another_event_loop(memory_store: EventStore, database: 
     """
     projector = Balances()
     (first,) = await memory_store.commit([opened("1")])
-    async with Worker(memory_store, database, [projector]) as worker:
+    async with ProjectionWorker(memory_store, database, [projector]) as worker:
         await worker.caught_up()
         blocked, go_on = threading.Event(), threading.Event()
 

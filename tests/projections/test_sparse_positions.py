@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eventsource import EventStream, InMemoryEventStore, Page, ReadModelDatabase, Worker
+from eventsource import ProjectionWorker, ReadModelDatabase
+from eventsource.store import EventStream, InMemoryEventStore, Page
 from tests.projections.bank import Balances, balance_of, greeted, moved, opened
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ async def test_it_catches_up(database: ReadModelDatabase) -> None:
     async with SparseStore() as store:
         await store.commit([opened("1"), moved("1", 5), greeted("7")])
 
-        async with Worker(store, database, [Balances()]) as worker:
+        async with ProjectionWorker(store, database, [Balances()]) as worker:
             await worker.caught_up()
             assert await balance_of(database, "1") == 5
             await store.commit([moved("1", 5)] * 3)
@@ -85,7 +86,7 @@ async def test_a_store_without_events_of_its_own_is_caught_up_with(database: Rea
     async with SparseStore() as store:
         await store.commit([greeted("7")])
 
-        async with Worker(store, database, [Balances()]) as worker:
+        async with ProjectionWorker(store, database, [Balances()]) as worker:
             await worker.caught_up()
 
 
@@ -96,11 +97,11 @@ async def test_it_goes_on_where_it_was(database: ReadModelDatabase) -> None:
     async with SparseStore() as store:
         await store.commit([opened("1"), moved("1", 5)])
         for _ in range(3):
-            async with Worker(store, database, [Balances()]) as worker:
+            async with ProjectionWorker(store, database, [Balances()]) as worker:
                 await worker.caught_up()
             await store.commit([moved("1", 5)])
 
-        async with Worker(store, database, [Balances()]) as worker:
+        async with ProjectionWorker(store, database, [Balances()]) as worker:
             await worker.caught_up()
 
         assert await balance_of(database, "1") == 20
@@ -113,7 +114,7 @@ async def test_events_are_seen_also_those_of_other_subjects(database: ReadModelD
     projector, watcher = Balances(), Balances()
     async with SparseStore() as store:
         first, last, other = await store.commit([opened("1"), moved("1", 5), greeted("7")])
-        async with Worker(store, database, [projector]):
+        async with ProjectionWorker(store, database, [projector]):
             watcher.watch(store, database)
             for event in (last, other, first):
                 await projector.seen(event.id)
@@ -127,10 +128,10 @@ async def test_an_event_of_long_ago_is_seen_at_once_by_a_new_worker(database: Re
     """
     async with SparseStore() as store:
         first, _ = await store.commit([opened("1"), moved("1", 5)])
-        async with Worker(store, database, [Balances()]) as worker:
+        async with ProjectionWorker(store, database, [Balances()]) as worker:
             await worker.caught_up()
 
         projector = Balances()
-        async with Worker(store, database, [projector]) as worker:
+        async with ProjectionWorker(store, database, [projector]) as worker:
             await projector.seen(first.id)
             await worker.caught_up()

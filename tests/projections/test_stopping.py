@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from eventsource import EventStore, Worker
+from eventsource import EventStore, ProjectionWorker
 from eventsource.projections.transaction import Work
 from tests.postgres import Postgres
 from tests.projections.numbers import Counted, Numbers, count, sql
@@ -23,7 +23,7 @@ from tests.projections.numbers import Counted, Numbers, count, sql
 PATIENCE_S = 60
 
 
-async def stop(worker: Worker) -> None:
+async def stop(worker: ProjectionWorker) -> None:
     """
     Leave the worker's block.
     """
@@ -67,7 +67,7 @@ async def test_a_batch_under_way_is_rolled_back(
             in_batch.set()
             go_on.wait()
 
-    worker = Worker(memory_store, url, [Numbers(pause)])
+    worker = ProjectionWorker(memory_store, url, [Numbers(pause)])
     await worker.__aenter__()
     await worker.caught_up()
     await count(memory_store, 900)
@@ -94,7 +94,7 @@ async def test_a_statement_that_waits_for_a_lock_is_cancelled(memory_store: Even
         tx.execute(text("SELECT * FROM held"))
 
     postgres.run("CREATE TABLE held (n integer)")
-    worker = Worker(memory_store, postgres.url, [Numbers(wait)])
+    worker = ProjectionWorker(memory_store, postgres.url, [Numbers(wait)])
     await worker.__aenter__()
     await worker.caught_up()
     with postgres.connect() as other:
@@ -118,7 +118,7 @@ async def test_a_commit_that_was_too_late_to_stop_counts(
     """
     committing, go_on = threading.Event(), threading.Event()
     may_commit = Work.may_commit
-    worker = Worker(memory_store, url, [Numbers()])
+    worker = ProjectionWorker(memory_store, url, [Numbers()])
 
     def commit_late(work: Work) -> None:
         may_commit(work)
@@ -145,7 +145,7 @@ async def test_a_worker_that_never_came_to_begin_has_stopped(memory_store: Event
     """
     Left at once, it is stopped and not starting for ever.
     """
-    async with Worker(memory_store, url, [Numbers()]) as worker:
+    async with ProjectionWorker(memory_store, url, [Numbers()]) as worker:
         pass
 
     assert worker.progress["numbers"].state == "stopped"
@@ -155,7 +155,7 @@ async def test_a_worker_whose_database_is_away_stops(memory_store: EventStore) -
     """
     Nothing is waited for.
     """
-    async with Worker(memory_store, "postgresql+psycopg://127.0.0.1:1/db", [Numbers()]) as worker:
+    async with ProjectionWorker(memory_store, "postgresql+psycopg://127.0.0.1:1/db", [Numbers()]) as worker:
         while (progress := worker.progress["numbers"]).state != "retrying":
             await progress.moved()
 
@@ -173,7 +173,7 @@ async def test_a_failure_says_how_far_the_read_model_is(memory_store: EventStore
 
     await count(memory_store, 5)
     with pytest.raises(ExceptionGroup):
-        await (worker := Worker(memory_store, url, [Numbers(fail)])).run()
+        await (worker := ProjectionWorker(memory_store, url, [Numbers(fail)])).run()
 
     progress = worker.progress["numbers"]
     assert (progress.state, progress.checkpoint.events) == ("failed", 2)
@@ -182,7 +182,7 @@ async def test_a_failure_says_how_far_the_read_model_is(memory_store: EventStore
 
 PROGRAM = """
 import asyncio, json, signal, sys, threading
-from eventsource import Worker, connect
+from eventsource import ProjectionWorker, connect
 from tests.projections.numbers import Numbers, count
 
 async def main():
@@ -196,7 +196,7 @@ async def main():
         await count(store, 3000)
         task = asyncio.current_task()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await Worker(store, sys.argv[1], [Numbers(note)], on_progress=told).run()
+        await ProjectionWorker(store, sys.argv[1], [Numbers(note)], on_progress=told).run()
 
 try:
     asyncio.run(main())

@@ -9,15 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from eventsource import (
-    DeclarationError,
-    EventStore,
-    Projector,
-    ProjectorSupersededError,
-    TableTakenError,
-    Worker,
-    rebuild,
-)
+from eventsource import DeclarationError, EventStore, ProjectionWorker, Projector
+from eventsource.errors import ProjectorSupersededError, TableTakenError
+from eventsource.projections import rebuild
 from tests.projections.numbers import Numbers, catch_up, count, numbers, projector_of, sql, table_of
 
 
@@ -33,7 +27,7 @@ async def test_two_projectors_of_one_worker_do_not_share_a_table(memory_store: E
     It is refused before anything is written.
     """
     with pytest.raises(TableTakenError) as refused:
-        Worker(memory_store, url, [named("one"), named("two")])
+        ProjectionWorker(memory_store, url, [named("one"), named("two")])
 
     assert (refused.value.projector, refused.value.table, refused.value.owner) == ("two", "numbers", "one")
 
@@ -100,7 +94,7 @@ async def test_a_table_that_was_dropped_can_be_made_by_another(memory_store: Eve
     old = named("old")
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(memory_store, url, [old]) as worker:
+        async with ProjectionWorker(memory_store, url, [old]) as worker:
             await worker.caught_up()
             sql(url, "DROP TABLE numbers")
             assert await catch_up(memory_store, url, named("new")) == []

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from eventsource import EventStore, ProjectorSupersededError, ReadModelDatabase, RecordedEvent, Worker, handles
+from eventsource import EventStore, ProjectionWorker, ReadModelDatabase, RecordedEvent, handles
+from eventsource.errors import ProjectorSupersededError
 from tests.projections.bank import AccountOpened, Balances, assert_applied_exactly_once, moved, opened
 
 
@@ -20,9 +21,9 @@ async def test_second_to_move_is_superseded(store: EventStore, read_path: Path) 
     await store.commit([opened("1")])
 
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, url, [Balances()]) as first:
+        async with ProjectionWorker(store, url, [Balances()]) as first:
             await first.caught_up()
-            async with Worker(store, url, [Balances()]) as second:
+            async with ProjectionWorker(store, url, [Balances()]) as second:
                 await second.caught_up()
                 await store.commit([moved("1", 1)])
                 results = await asyncio.gather(first.caught_up(), second.caught_up(), return_exceptions=True)
@@ -49,7 +50,10 @@ async def test_superseded_worker_runs_no_handler(store: EventStore, database: Re
 
     with contextlib.suppress(ExceptionGroup):
         # Both find an empty read model.
-        async with Worker(store, database, [Noting()]) as first, Worker(store, database, [Noting()]) as second:
+        async with (
+            ProjectionWorker(store, database, [Noting()]) as first,
+            ProjectionWorker(store, database, [Noting()]) as second,
+        ):
             results = await asyncio.gather(first.caught_up(), second.caught_up(), return_exceptions=True)
 
     assert {type(result) for result in results} == {type(None), ProjectorSupersededError}
@@ -64,14 +68,14 @@ async def test_workers_that_start_together_apply_nothing_twice(store: EventStore
     await store.commit([opened("1"), *[moved("1", 1)] * 3_000])
 
     async def run() -> None:
-        async with Worker(store, url, [Balances()]) as worker:
+        async with ProjectionWorker(store, url, [Balances()]) as worker:
             await worker.caught_up()
 
     results = await asyncio.gather(*(run() for _ in range(4)), return_exceptions=True)
 
     assert None in results
     assert {type(result) for result in results} <= {type(None), ProjectorSupersededError}
-    async with Worker(store, url, [Balances()]) as worker:
+    async with ProjectionWorker(store, url, [Balances()]) as worker:
         await worker.caught_up()
     await assert_applied_exactly_once(store, read_path)
 
@@ -81,9 +85,9 @@ async def test_superseded_error_names_the_projector(store: EventStore, database:
     The error says which projector another worker runs.
     """
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(store, database, [Balances()]) as first:
+        async with ProjectionWorker(store, database, [Balances()]) as first:
             await first.caught_up()
-            async with Worker(store, database, [Balances()]) as second:
+            async with ProjectionWorker(store, database, [Balances()]) as second:
                 await second.caught_up()
                 await store.commit([opened("1")])
                 results = await asyncio.gather(first.caught_up(), second.caught_up(), return_exceptions=True)
@@ -102,7 +106,7 @@ async def test_worker_that_comes_later_takes_over(store: EventStore, read_path: 
     await store.commit([opened("1")])
 
     for _ in range(5):
-        async with Worker(store, url, [Balances()]) as worker:
+        async with ProjectionWorker(store, url, [Balances()]) as worker:
             await store.commit([moved("1", 1)])
             await worker.caught_up()
 

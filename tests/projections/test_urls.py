@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from eventsource import EventStore, ReadModelDatabase, ReadModelDatabaseUrlError, Worker
+from eventsource import EventStore, ProjectionWorker, ReadModelDatabase
+from eventsource.errors import ReadModelDatabaseUrlError
 from tests.projections.numbers import Numbers, catch_up
 
 SECRET = "hunter2"  # noqa: S105  no password of anybody
@@ -40,7 +41,7 @@ async def test_a_url_that_cannot_work_is_refused(memory_store: EventStore, url: 
     The error names what is wrong and a URL that works; a password in the URL is not in it.
     """
     with pytest.raises(ReadModelDatabaseUrlError) as refused:
-        Worker(memory_store, url, [Numbers()])
+        ProjectionWorker(memory_store, url, [Numbers()])
 
     assert REFUSED[url] in str(refused.value)
     assert "sqlite:///" in str(refused.value)
@@ -71,7 +72,7 @@ async def test_a_password_is_shown_nowhere(memory_store: EventStore, caplog: pyt
     """
     caplog.set_level("DEBUG")
     url = f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/db?password={SECRET}"
-    async with Worker(memory_store, url, [Numbers()]) as worker:
+    async with ProjectionWorker(memory_store, url, [Numbers()]) as worker:
         while worker.progress["numbers"].state != "retrying":
             await worker.progress["numbers"].moved()
         assert SECRET not in repr(worker.database)

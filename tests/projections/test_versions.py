@@ -10,18 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, Index, Integer, UniqueConstraint
 
-from eventsource import (
-    DeclarationError,
-    EventStore,
-    Projector,
-    ProjectorChangedError,
-    ProjectorOutdatedError,
-    ProjectorSupersededError,
-    RecordedEvent,
-    Worker,
-    handles,
-    rebuild,
-)
+from eventsource import DeclarationError, EventStore, ProjectionWorker, Projector, RecordedEvent, handles
+from eventsource.errors import ProjectorChangedError, ProjectorOutdatedError, ProjectorSupersededError
+from eventsource.projections import rebuild
 from tests.projections.numbers import (
     Counted,
     Named,
@@ -79,7 +70,7 @@ async def test_an_older_version_that_runs_is_stopped_at_its_next_write(
         await count(memory_store, events)
 
     with pytest.raises(ExceptionGroup) as failures:  # noqa: PT012  raised at the end of the block
-        async with Worker(memory_store, url, [older]) as worker:
+        async with ProjectionWorker(memory_store, url, [older]) as worker:
             await worker.caught_up()
             newer = projector_of(numbers, version=2, row=lambda event: {"n": 10 * event.n})
             await rebuild(newer, memory_store, url)
@@ -226,7 +217,7 @@ async def test_a_rebuild_fences_a_worker_that_has_written_nothing(memory_store: 
     Of a worker and a rebuild that both stand at the start, the rebuild has the read model.
     """
     with contextlib.suppress(ExceptionGroup):
-        async with Worker(memory_store, url, [waiting := Numbers()]) as worker:
+        async with ProjectionWorker(memory_store, url, [waiting := Numbers()]) as worker:
             await worker.caught_up()
             await rebuild(Numbers(), memory_store, url)
             (recorded,) = await count(memory_store, 1)

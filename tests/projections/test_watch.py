@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EventStore, NotSeenError, ReadModelDatabase, Worker, connect
+from eventsource import EventStore, ProjectionWorker, ReadModelDatabase, connect
+from eventsource.errors import NotSeenError
 from tests.projections.bank import Balances, balance_of, greeted, letter, moved, opened
 
 
@@ -18,7 +19,7 @@ async def test_watched_projector_is_seen(store: EventStore, database: ReadModelD
     watched = Balances()
     await store.commit([opened("1")])
 
-    async with Worker(store, database, [Balances()]), ReadModelDatabase(f"sqlite:///{read_path}") as other:
+    async with ProjectionWorker(store, database, [Balances()]), ReadModelDatabase(f"sqlite:///{read_path}") as other:
         watched.watch(store, other)
         for expected in range(1, 11):
             (recorded,) = await store.commit([moved("1", 1)])
@@ -37,7 +38,7 @@ async def test_event_that_is_passed_over_is_seen(
     watched = Balances()
     watched.watch(store, database)
 
-    async with Worker(store, database, [Balances()]):
+    async with ProjectionWorker(store, database, [Balances()]):
         for _ in range(3):
             (recorded,) = await store.commit([passed_over])  # type: ignore[list-item]  # a NewEvent
             await watched.seen(recorded.id)
@@ -54,7 +55,7 @@ async def test_watching_before_the_first_worker_waits(store: EventStore, databas
         await watched.seen(recorded.id, timeout_s=0.05)
 
     waiting = asyncio.create_task(watched.seen(recorded.id))
-    async with Worker(store, database, [Balances()]):
+    async with ProjectionWorker(store, database, [Balances()]):
         await waiting
 
 
@@ -67,7 +68,7 @@ async def test_store_opened_for_reading_can_be_watched(tmp_path: Path, read_path
     async with (
         connect(f"sqlite:{path}") as store,
         connect(f"sqlite:{path}", read_only=True) as reading,
-        Worker(store, url, [Balances()]),
+        ProjectionWorker(store, url, [Balances()]),
         ReadModelDatabase(url) as other,
     ):
         watched.watch(reading, other)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from eventsource import EventStore, ProjectorFailedError, ReadModelDatabase, Worker
+from eventsource import EventStore, ProjectionWorker, ReadModelDatabase
+from eventsource.errors import ProjectorFailedError
 from eventsource.subscriptions.checkpoint import load_checkpoint
 from tests.projections.bank import (
     Balances,
@@ -36,7 +37,7 @@ async def test_history_is_caught_up_with(store: EventStore, database: ReadModelD
     """
     await store.commit([opened("1"), moved("1", 500), moved("1", -200)])
 
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         await worker.caught_up()
 
         assert await balance_of(database, "1") == 300
@@ -49,7 +50,7 @@ async def test_new_events_are_followed(store: EventStore, database: ReadModelDat
     projector = Balances()
     await store.commit([opened("1")])
 
-    async with Worker(store, database, [projector]):
+    async with ProjectionWorker(store, database, [projector]):
         for expected in (1, 2, 3):
             (recorded,) = await store.commit([moved("1", 1)])
             await projector.seen(recorded.id)
@@ -63,7 +64,7 @@ async def test_worker_runs_on_without_a_failed_projector(store: EventStore, data
     """
     recorded = await store.commit([opened("1"), moved("1", 1)])
     working = Greetings()
-    worker = Worker(store, database, [Balances(poison=recorded[1].id), working])
+    worker = ProjectionWorker(store, database, [Balances(poison=recorded[1].id), working])
     running = asyncio.create_task(worker.run())
     while not any(progress.error for progress in worker.progress.values()):  # noqa: ASYNC110  nothing tells
         await asyncio.sleep(0.01)
@@ -81,7 +82,7 @@ async def test_caught_up_means_all_that_is_in_the_store_now(store: EventStore, d
     """
     Asked again after further commits, it waits again.
     """
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         for expected in (1, 2, 3):
             await store.commit([opened("1"), moved("1", 1)] if expected == 1 else [moved("1", 1)])
             await worker.caught_up()
@@ -93,7 +94,7 @@ async def test_empty_store_is_caught_up_with(store: EventStore, database: ReadMo
     """
     With nothing to do the worker is live at once, and the tables are there.
     """
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         await worker.caught_up()
 
         assert worker.progress["balances"].state == "live"
@@ -107,7 +108,7 @@ async def test_commits_while_catching_up_are_not_lost(store: EventStore, read_pa
     await store.commit([opened("1"), *[moved("1", 1)] * 2_500])
     projector = Balances()
 
-    async with Worker(store, f"sqlite:///{read_path}", [projector]) as worker:
+    async with ProjectionWorker(store, f"sqlite:///{read_path}", [projector]) as worker:
         for _ in range(200):
             await store.commit([moved("1", 1), letter("1")])
         await worker.caught_up()
@@ -121,7 +122,7 @@ async def test_projectors_have_their_own_way(store: EventStore, database: ReadMo
     """
     await store.commit([opened("1"), greeted("7"), moved("1", 5), letter("1")])
 
-    async with Worker(store, database, [Balances(), Greetings()]) as worker:
+    async with ProjectionWorker(store, database, [Balances(), Greetings()]) as worker:
         await worker.caught_up()
 
     assert await balance_of(database, "1") == 5
@@ -136,7 +137,7 @@ async def test_database_is_opened_and_closed_for_a_url(memory_store: EventStore,
     """
     A worker given a URL lets go of the file when it ends.
     """
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
         await worker.caught_up()
 
     assert not read_path.with_name("read.db-wal").exists()
@@ -146,7 +147,7 @@ async def test_database_of_the_caller_stays_open(memory_store: EventStore, datab
     """
     A worker given an open database leaves it open.
     """
-    async with Worker(memory_store, database, [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, database, [Balances()]) as worker:
         await worker.caught_up()
 
     assert await balance_of(database, "1") is None
@@ -157,7 +158,7 @@ async def test_two_projectors_of_one_name_are_refused(memory_store: EventStore, 
     They would share a checkpoint.
     """
     with pytest.raises(ValueError, match="same name"):
-        Worker(memory_store, database, [Balances(), Balances()])
+        ProjectionWorker(memory_store, database, [Balances(), Balances()])
 
 
 # --- Transactions ----------------------------------------------------------------------
@@ -172,7 +173,7 @@ async def test_backlog_is_taken_a_page_at_a_time(store: EventStore, database: Re
     taken: list[int] = []
 
     with committed_transactions() as transactions:
-        async with Worker(
+        async with ProjectionWorker(
             store, database, [projector], on_progress=lambda progress: taken.append(progress.checkpoint.events)
         ) as worker:
             await worker.caught_up()
@@ -202,7 +203,7 @@ async def test_rows_and_checkpoint_change_together(memory_store: EventStore, rea
                 )
 
     looking = asyncio.create_task(asyncio.to_thread(look))
-    async with Worker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances()]) as worker:
         for _ in range(50):
             await memory_store.commit([moved("1", 1)])
             await worker.caught_up()
@@ -247,12 +248,12 @@ async def test_worker_goes_on_where_it_stopped(store: EventStore, read_path: Pat
     """
     url = f"sqlite:///{read_path}"
     await store.commit([opened("1"), moved("1", 1)])
-    async with Worker(store, url, [Balances()]) as worker:
+    async with ProjectionWorker(store, url, [Balances()]) as worker:
         await worker.caught_up()
     await store.commit([moved("1", 1), letter("1"), opened("2")])
 
     with committed_transactions() as transactions:
-        async with Worker(store, url, [Balances()]) as worker:
+        async with ProjectionWorker(store, url, [Balances()]) as worker:
             await worker.caught_up()
 
     assert worker.progress["balances"].checkpoint.events == 5
@@ -268,7 +269,7 @@ async def test_worker_started_with_nothing_new_applies_nothing(store: EventStore
     await store.commit([opened("1"), moved("1", 1), letter("1")])
 
     for _ in range(3):
-        async with Worker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
+        async with ProjectionWorker(store, f"sqlite:///{read_path}", [Balances()]) as worker:
             await worker.caught_up()
 
     await assert_applied_exactly_once(store, read_path)
@@ -281,10 +282,10 @@ async def test_stop_is_prompt(store: EventStore, database: ReadModelDatabase) ->
     await store.commit([opened("1"), *[moved("1", 1)] * 5_000])
     has_begun = asyncio.Event()
 
-    async with Worker(store, database, [Balances()], on_progress=lambda _: has_begun.set()) as worker:
+    async with ProjectionWorker(store, database, [Balances()], on_progress=lambda _: has_begun.set()) as worker:
         await has_begun.wait()
     in_the_middle = worker.progress["balances"].checkpoint.events
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         await worker.caught_up()
 
     # What was under way was finished, and no more was begun.
@@ -300,10 +301,10 @@ async def test_worker_stopped_at_once_loses_nothing(store: EventStore, read_path
     await store.commit([opened("1"), *[moved("1", 1)] * 3_000])
 
     for turns in range(20):
-        async with Worker(store, url, [Balances()]):
+        async with ProjectionWorker(store, url, [Balances()]):
             for _ in range(turns):
                 await asyncio.sleep(0.001)
-    async with Worker(store, url, [Balances()]) as worker:
+    async with ProjectionWorker(store, url, [Balances()]) as worker:
         await worker.caught_up()
 
     await assert_applied_exactly_once(store, read_path)
@@ -314,7 +315,7 @@ async def test_run_ends_when_cancelled(memory_store: EventStore, read_path: Path
     A worker that is a program of its own runs until it is cancelled.
     """
     projector = Balances()
-    worker = Worker(memory_store, f"sqlite:///{read_path}", [projector])
+    worker = ProjectionWorker(memory_store, f"sqlite:///{read_path}", [projector])
     running = asyncio.create_task(worker.run())
     recorded = await memory_store.commit([opened("1")])
     await asyncio.sleep(0)
@@ -335,12 +336,12 @@ async def test_progress_tells_how_far_and_of_how_many(memory_store: EventStore, 
     The total counts the events of the projector's own stream, those finished earlier included.
     """
     await memory_store.commit([opened("1"), greeted("7"), *[moved("1", 1)] * 999])
-    async with Worker(memory_store, database, [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, database, [Balances()]) as worker:
         await worker.caught_up()
     await memory_store.commit([letter("1"), *[moved("1", 1)] * 1_999, greeted("8")])
 
     told: list[tuple[str, int, int, int]] = []
-    async with Worker(
+    async with ProjectionWorker(
         memory_store,
         database,
         [Balances()],
@@ -360,7 +361,7 @@ async def test_state_tells_what_a_projector_is_doing(memory_store: EventStore, d
     """
     It starts, is live, and is stopped with its worker.
     """
-    async with Worker(memory_store, database, [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, database, [Balances()]) as worker:
         progress = worker.progress["balances"]
         before = progress.state
         await worker.caught_up()
@@ -373,7 +374,7 @@ async def test_events_passed_over_move_the_checkpoint(store: EventStore, databas
     """
     Events without a handler, and those of other subjects, are finished once they were passed.
     """
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         for event_ in (opened("1"), letter("1"), greeted("7"), letter("1"), greeted("8")):
             recorded = await store.commit([event_])
             await wait_for_checkpoint(database, at_least=recorded[-1].position)
@@ -386,7 +387,7 @@ async def test_events_passed_over_are_saved_on_stopping(store: EventStore, datab
     """
     What was passed over just before the worker stopped is not taken for unread afterwards.
     """
-    async with Worker(store, database, [Balances()]) as worker:
+    async with ProjectionWorker(store, database, [Balances()]) as worker:
         for customer in "12345":
             (recorded,) = await store.commit([greeted(customer)])
             while worker.progress["balances"].checkpoint.position < recorded.position:  # noqa: ASYNC110
@@ -405,7 +406,7 @@ async def test_many_events_passed_over_take_few_transactions(
     """
     # It never is.
     monkeypatch.setattr("eventsource.projections.run._IDLE_CHECKPOINT_S", 10.0**6)
-    async with Worker(memory_store, database, [Balances()]) as worker:
+    async with ProjectionWorker(memory_store, database, [Balances()]) as worker:
         await worker.caught_up()
         with committed_transactions() as transactions:
             for number in range(100):
@@ -420,7 +421,7 @@ async def test_many_events_passed_over_take_few_transactions(
     assert behind <= 1
 
 
-async def failed(worker: Worker) -> None:
+async def failed(worker: ProjectionWorker) -> None:
     """
     Return when the projector has failed.
     """
@@ -449,7 +450,7 @@ async def test_failures_are_raised_on_leaving_the_block(memory_store: EventStore
     recorded = await memory_store.commit([opened("1"), moved("1", 1)])
 
     with pytest.raises(ExceptionGroup) as excinfo:
-        async with Worker(memory_store, database, [Balances(poison=recorded[-1].id), Greetings()]) as worker:
+        async with ProjectionWorker(memory_store, database, [Balances(poison=recorded[-1].id), Greetings()]) as worker:
             await failed(worker)
 
     (failure,) = excinfo.value.exceptions
@@ -466,7 +467,7 @@ async def test_error_of_the_block_itself_is_the_one_raised(
     recorded = await memory_store.commit([opened("1"), moved("1", 1)])
 
     with pytest.raises(KeyError):  # noqa: PT012  raised at the end of the block
-        async with Worker(memory_store, database, [Balances(poison=recorded[-1].id)]) as worker:
+        async with ProjectionWorker(memory_store, database, [Balances(poison=recorded[-1].id)]) as worker:
             await failed(worker)
             raise KeyError
 
@@ -481,7 +482,7 @@ async def test_failure_is_told_to_whoever_watches_the_progress(
     told: list[tuple[str, Exception | None]] = []
 
     with pytest.raises(ExceptionGroup) as excinfo:
-        async with Worker(
+        async with ProjectionWorker(
             memory_store,
             database,
             [Balances(poison=recorded[-1].id)],
@@ -498,7 +499,7 @@ async def test_run_goes_on_while_one_projector_works(memory_store: EventStore, d
     """
     failing, working = Balances(), Greetings()
     failing.poison = (await memory_store.commit([opened("1"), moved("1", 1)]))[-1].id
-    running = asyncio.create_task(Worker(memory_store, database, [failing, working]).run())
+    running = asyncio.create_task(ProjectionWorker(memory_store, database, [failing, working]).run())
     await asyncio.sleep(0)
     with pytest.raises(ProjectorFailedError):
         await failing.seen(failing.poison)
@@ -516,7 +517,7 @@ async def test_run_ends_when_every_projector_has_failed(memory_store: EventStore
     A worker of its own ends with the projectors' errors, not before the last one failed.
     """
     recorded = await memory_store.commit([opened("1"), moved("1", 1)])
-    worker = Worker(memory_store, f"sqlite:///{read_path}", [Balances(poison=recorded[-1].id)])
+    worker = ProjectionWorker(memory_store, f"sqlite:///{read_path}", [Balances(poison=recorded[-1].id)])
 
     with pytest.raises(ExceptionGroup, match="projectors failed"):
         await worker.run()

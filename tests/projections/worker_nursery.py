@@ -22,8 +22,9 @@ from typing import Any, NoReturn
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
-from eventsource import ProjectorSupersededError, Worker, connect, rebuild
-from eventsource.projections import RunningProgress
+from eventsource import ProjectionWorker, connect
+from eventsource.errors import ProjectorSupersededError
+from eventsource.projections import RunningProgress, rebuild
 from tests.projections.bank import Balances
 
 # The exit code of a worker that another one took the place of.
@@ -120,7 +121,7 @@ async def work(order: dict[str, Any], countdown: "Countdown") -> None:
     async with connect(f"sqlite:{order['store']}", read_only=True) as store:
         if order.get("rebuild"):
             await rebuild(Balances(), store, url, on_progress=taken)
-        await Worker(store, url, [Balances()], on_progress=taken).run()
+        await ProjectionWorker(store, url, [Balances()], on_progress=taken).run()
 
 
 class Countdown:

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from eventsource import UnsafeTokenError, connect
+from eventsource import connect
+from eventsource.errors import UnsafeTokenError
 from eventsource.server import Role, ServerSettings, Tokens, make_app, serve
 from eventsource.server.routes import all_routes
 from tests.server.serving import ADMINISTRATOR, READER, TOKENS, WRITER, Served, event, failure, serving

@@ -12,8 +12,9 @@ import attrs
 import httpx
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, EventStream, InMemoryEventStore, NewEvent, Page
+from eventsource import EventStore, NewEvent
 from eventsource.server import ServerSettings, make_app
+from eventsource.store import EmbeddedEventStore, EventStream, InMemoryEventStore, Page
 from eventsource.store.delegating import DelegatingEventStore
 from tests.server.serving import ADMINISTRATOR, TOKENS
 

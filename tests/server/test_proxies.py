@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from eventsource import InMemoryEventStore
+from eventsource.store import InMemoryEventStore
 from tests.server.proxies import certificate_of, proxied
 from tests.server.raw import Raw, request
 from tests.server.serving import ADMINISTRATOR, PATIENCE_S, READER, WRITER, Observed, event, serving

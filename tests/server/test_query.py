@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eventsource import QueryLimits
+from eventsource.store import QueryLimits
 from tests.server.serving import Served, event, failure, lines, serving
 
 KIND = "io.example.opened"

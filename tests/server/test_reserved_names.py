@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from eventsource import (
-    ForbiddenError,
-    NewEvent,
-    ReservedNameError,
-    UnstorableDataError,
-    connect,
-    erase_subject,
-    scoped,
-)
+from eventsource import NewEvent, connect, erase_subject, scoped
+from eventsource.errors import ForbiddenError, ReservedNameError, UnstorableDataError
 from eventsource.store.genesisdb import GenesisDBEventStore
 from eventsource.testing.clock import FixedClock
 from tests.older_logs import erasure, forged

@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from eventsource import AddressUnavailableError, InMemoryEventStore, connect
+from eventsource import connect
+from eventsource.errors import AddressUnavailableError
 from eventsource.server import ServerSettings, serve
+from eventsource.store import InMemoryEventStore
 from tests.server.raw import connected, request
 from tests.server.serving import PATIENCE_S, TOKENS, WRITER, Observed, event, serving
 

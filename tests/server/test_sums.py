@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import InMemoryEventStore
 from eventsource.server import ServerLimits, ServerSettings, make_app
+from eventsource.store import InMemoryEventStore
 from tests.server.raw import connected
 from tests.server.serving import ADMINISTRATOR, READER, TOKENS, serving
 

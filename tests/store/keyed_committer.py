@@ -11,7 +11,8 @@ import asyncio
 import itertools
 import sys
 
-from eventsource import EmbeddedEventStore, EventStore, NewEvent, Precondition, RecordedEvent, SubjectIsNew
+from eventsource import EventStore, NewEvent, Precondition, RecordedEvent, SubjectIsNew
+from eventsource.store import EmbeddedEventStore
 from tests.faults.disk import DeadlyDisk, watched_disk
 
 TASKS = 8

@@ -13,7 +13,9 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from eventsource import EmbeddedEventStore, NewEvent, StoreLockedError
+from eventsource import NewEvent
+from eventsource.errors import StoreLockedError
+from eventsource.store import EmbeddedEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore, NewEvent
+from eventsource import EventStore, NewEvent
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    IdempotencyKeyReusedError,
-    NewEvent,
-    SchemaViolationError,
-    StoreNotEmptyError,
-    connect,
-)
+from eventsource import NewEvent, connect
+from eventsource.errors import IdempotencyKeyReusedError, SchemaViolationError, StoreNotEmptyError
 from eventsource.server import ServerSettings, Tokens, serve
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import EmbeddedEventStore, InMemoryEventStore, Metadata, NewEvent, PreconditionFailedError, Subject
+from eventsource import Metadata, NewEvent, Subject
+from eventsource.errors import PreconditionFailedError
 from eventsource.gdbql import PreparedQuery
 from eventsource.guards.command_guard import NOT_CARRIED_OUT, events_of_command, not_carried_out
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract.chance import seeded_random
 from tests.older_logs import forged
 from tests.store.older_files import make_older

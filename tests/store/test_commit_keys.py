@@ -16,17 +16,14 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import (
-    EmbeddedEventStore,
+from eventsource import QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import (
     IdempotencyKeyReusedError,
     PreconditionFailedError,
-    QueryIsTrue,
     StoreReadOnlyError,
     StoreUnavailableError,
-    SubjectExists,
-    SubjectIsAtVersion,
-    SubjectIsNew,
 )
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.embedded import writer
 from eventsource.store.embedded.commit_keys import forget_request
 from eventsource.store.idempotency import IdempotencyKey
@@ -85,7 +82,7 @@ def test_digests_stay_the_same() -> None:
         SubjectIsNew("/a"),
         SubjectExists("/c"),
         SubjectIsAtVersion("/b", 3),
-        QueryIsTrue("STREAM e FROM events"),
+        QueryHolds("STREAM e FROM events"),
     ]
 
     key = IdempotencyKey.of("k-1", events, rules)
@@ -99,7 +96,7 @@ async def test_keys_are_decided_in_their_turn_within_a_group(path: Path, monkeyp
     """
     # Nobody is decided alone, so all that is sent together is one group.
     monkeypatch.setattr(writer.Writer, "decide_alone", lambda _, __: False)
-    none_of_b = QueryIsTrue("STREAM e FROM events WHERE e.subject == '/b' MAP COUNT() == 0")
+    none_of_b = QueryHolds("STREAM e FROM events WHERE e.subject == '/b' MAP COUNT() == 0")
     async with EmbeddedEventStore(path) as store:
         outcomes = await asyncio.gather(
             store.commit([noted("/a")], [SubjectIsNew("/b")], idempotency_key="k-1"),

@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import (
-    EmbeddedEventStore,
-    InMemoryEventStore,
-    InvalidStoreUrlError,
-    NotAStoreError,
-    StoreReadOnlyError,
-    connect,
-)
+from eventsource import connect
+from eventsource.errors import InvalidStoreUrlError, NotAStoreError, StoreReadOnlyError
 from eventsource.server import ServerSettings, Tokens, serve
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract.samples import commit_each, noted
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, QuerySyntaxError, StoreCorruptedError, connect
+from eventsource import EventStore, connect
+from eventsource.errors import QuerySyntaxError, StoreCorruptedError
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.query import IndexState
 from tests.small_sizes import turn_down
 from tests.store.older_files import make_older
@@ -188,7 +190,7 @@ async def eventually(store: EventStore, condition: Callable[[DataIndex], bool]) 
 
 BUILD_AND_DIE = """
 import asyncio, os, signal, sys
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 
 def die(progress):
     if progress > 0.3:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore, ErasureUnfinishedError, NewEvent, StoreReadOnlyError
+from eventsource import NewEvent
+from eventsource.errors import ErasureUnfinishedError, StoreReadOnlyError
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.embedded import erasure
 from eventsource.testing.contract.chance import rounds, seeded_random
 from eventsource.testing.contract.samples import NOTED, noted, read

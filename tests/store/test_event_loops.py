@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    EmbeddedEventStore,
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    StoreClosedError,
-)
+from eventsource import CommitOutcomeUnknownError, EventStore, NewEvent
+from eventsource.errors import StoreClosedError
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract.samples import noted, read
 from tests.store.programs import run_program
 
@@ -265,7 +260,8 @@ def test_an_interrupted_index_is_finished_though_its_loop_is_gone(tmp_path: Path
     run_program(
         """
         import asyncio, os
-        from eventsource import EmbeddedEventStore, NewEvent
+        from eventsource import NewEvent
+        from eventsource.store import EmbeddedEventStore
         async def main():
             async with EmbeddedEventStore("store.db") as store:
                 events = [NewEvent(subject="/a", type="io.example.noted", data={"n": n}) for n in range(1000)]
@@ -427,7 +423,7 @@ async def test_a_timeout_that_has_nothing_to_do_with_a_commit_is_none() -> None:
 
 FORKED = """
 import asyncio, gc, json, os, signal, sys
-from eventsource import *
+from eventsource import *; from eventsource.errors import *; from eventsource.store import *
 
 event = NewEvent(subject="/a", type="io.example.noted", data={"n": 1})
 
@@ -523,7 +519,7 @@ async def test_a_forked_process_takes_nothing_from_its_parent(tmp_path: Path, en
 in_child(lambda: attempt(store.aclose))
 names = sorted(os.listdir())
 print(json.dumps(names), flush=True)
-code = "import asyncio, sys; from eventsource import *; asyncio.run(EmbeddedEventStore('store.db').__aenter__())"
+code = "import asyncio\nfrom eventsource.store import EmbeddedEventStore as S\nasyncio.run(S('store.db').__aenter__())"
 import subprocess
 second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 print(json.dumps("StoreLockedError" in second.stderr))
@@ -549,7 +545,7 @@ def test_a_forked_process_holds_no_lock_of_its_dead_parent(tmp_path: Path) -> No
     told = run_program(
         """
         import asyncio, json, os, signal
-        from eventsource import EmbeddedEventStore
+        from eventsource.store import EmbeddedEventStore
         ready_read, ready_write = os.pipe()
         hold_read, hold_write = os.pipe()
         middle = os.fork()
@@ -585,7 +581,7 @@ def test_a_store_that_is_opened_after_the_fork_works(tmp_path: Path, store: str)
     told = run_program(
         f"""
         import asyncio, json, os
-        from eventsource import *
+        from eventsource import *; from eventsource.errors import *; from eventsource.store import *
         event = NewEvent(subject="/a", type="io.example.noted", data={{}})
         store = {store}
         async def main():

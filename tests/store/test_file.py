@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore, NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
+from eventsource.errors import NotAStoreError, StoreCorruptedError, StoreFormatError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.embedded.file import FORMAT
 from eventsource.testing.contract.samples import commit_each, noted, read
 

@@ -15,14 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    EmbeddedEventStore,
-    NotAStoreError,
-    StoreFileLostError,
-    StoreLockedError,
-    StoreUnavailableError,
-)
+from eventsource import CommitOutcomeUnknownError
+from eventsource.errors import NotAStoreError, StoreFileLostError, StoreLockedError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import commit_each, noted, read
 from tests.store.programs import run_program
 
@@ -35,6 +30,9 @@ import asyncio, json, os, shutil, signal, sqlite3, sys, threading
 from pathlib import Path
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, insert, text
 from eventsource import *
+from eventsource.aggregates import *
+from eventsource.errors import *
+from eventsource.store import *
 
 class Counted(Event, type="io.example.counted"):
     n: int
@@ -120,7 +118,7 @@ LOOKS = {
     """,
     "a worker on the store's file": """
         try:
-            async with Worker(store, f"sqlite:///{path}", [Seen()]) as worker:
+            async with ProjectionWorker(store, f"sqlite:///{path}", [Seen()]) as worker:
                 await worker.caught_up()
         except NotAReadModelDatabaseError:
             pass
@@ -416,7 +414,8 @@ async def test_a_removed_lock_file_lets_no_second_writer_in(path: Path) -> None:
             run_program,
             """
             import asyncio, json
-            from eventsource import EmbeddedEventStore, StoreLockedError
+            from eventsource.errors import StoreLockedError
+            from eventsource.store import EmbeddedEventStore
             async def main():
                 try:
                     async with EmbeddedEventStore("store.db"):
@@ -469,7 +468,8 @@ async def test_a_database_of_something_else_is_refused_without_opening_it(tmp_pa
     """
     program = """
         import asyncio, json, sqlite3, subprocess, sys
-        from eventsource import EmbeddedEventStore, NotAStoreError
+        from eventsource.errors import NotAStoreError
+        from eventsource.store import EmbeddedEventStore
         other = sqlite3.connect("other.db", isolation_level=None)
         other.execute("CREATE TABLE t (x)")
         other.execute("BEGIN EXCLUSIVE")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore, PreconditionFailedError, StoreUnavailableError, SubjectIsNew
+from eventsource import SubjectIsNew
+from eventsource.errors import PreconditionFailedError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 from eventsource.store.embedded.file import FORMAT
 from eventsource.testing.contract.samples import NOTED, commit_each, noted, read
 from tests.store.older_files import describe, make_older

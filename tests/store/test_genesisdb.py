@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource import (
-    EmbeddedEventStore,
     EventStore,
-    InMemoryEventStore,
-    InvalidStoreUrlError,
     NewEvent,
-    PreconditionFailedError,
-    QueryBudgetError,
-    QueryIsTrue,
-    QueryLimits,
-    QuerySyntaxError,
+    ProjectionWorker,
+    QueryHolds,
     ReadModelDatabase,
     SubjectIsAtVersion,
     SubjectIsNew,
-    UnauthenticatedError,
-    Worker,
     connect,
-    rebuild,
+)
+from eventsource.errors import (
+    InvalidStoreUrlError,
+    PreconditionFailedError,
+    QueryBudgetError,
+    QuerySyntaxError,
+    UnauthenticatedError,
 )
 from eventsource.genesisdb import Limits
+from eventsource.projections import rebuild
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore, QueryLimits
 from eventsource.store.genesisdb import GenesisDBEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
 from tests.projections.bank import Balances, balance_of, moved, opened
@@ -123,7 +123,7 @@ async def test_errors_are_those_of_the_other_stores(store: GenesisDBEventStore) 
     with pytest.raises(PreconditionFailedError) as failure:
         await store.commit([noted("/a")], [SubjectIsNew("/a")])
     assert (failure.value.subject, failure.value.expected, failure.value.found) == ("/a", "no events", "1 event")
-    rule = QueryIsTrue("STREAM e FROM events MAP COUNT() == 0", name="nothing there")
+    rule = QueryHolds("STREAM e FROM events MAP COUNT() == 0", name="nothing there")
     with pytest.raises(PreconditionFailedError) as failure:
         await store.commit([noted("/a")], [rule])
     assert failure.value.name == "nothing there"
@@ -297,7 +297,7 @@ async def test_projectors_run_over_it(store: GenesisDBEventStore, tmp_path: Path
     await store.commit([opened("1"), moved("1", 500)])
     database = ReadModelDatabase(f"sqlite:///{tmp_path / 'read-models.db'}")
 
-    async with Worker(store, database, [projector]) as worker:
+    async with ProjectionWorker(store, database, [projector]) as worker:
         await worker.caught_up()
         assert await balance_of(database, "1") == 500
         for _ in range(5):
@@ -306,7 +306,7 @@ async def test_projectors_run_over_it(store: GenesisDBEventStore, tmp_path: Path
         assert await balance_of(database, "1") == 505
 
     await store.commit([moved("1", 10)])
-    async with Worker(store, database, [projector]) as worker:
+    async with ProjectionWorker(store, database, [projector]) as worker:
         await worker.caught_up()
         assert await balance_of(database, "1") == 515
     await rebuild(projector, store, database)

@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import (
-    EmbeddedEventStore,
-    PreconditionFailedError,
-    StoreUnavailableError,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-)
+from eventsource import SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import PreconditionFailedError, StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import PATIENCE_S, commit_each, noted, read
 from tests.store.wal import transactions
 

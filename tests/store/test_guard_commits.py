@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import Event, EventStore, NewEvent, PreconditionFailedError, all_of, connect, events
+from eventsource import Event, EventStore, NewEvent, connect, select_events
+from eventsource.errors import PreconditionFailedError
+from eventsource.guards import all_of
 
 ACCOUNT = "/accounts/42"
 
@@ -50,7 +52,7 @@ async def test_funds(store: EventStore) -> None:
     """
     A withdrawal is written while the balance covers it, and deposits need no rule.
     """
-    balance = events(Deposited, Withdrawn).at(ACCOUNT).sum(lambda e: e.delta_cents)
+    balance = select_events(Deposited, Withdrawn).at(ACCOUNT).sum(lambda e: e.delta_cents)
     funds = (balance >= 7).named("funds")
     withdrawal = NewEvent.of(Withdrawn(delta_cents=-7), subject=ACCOUNT)
     await store.commit([NewEvent.of(Deposited(delta_cents=10), subject=ACCOUNT)])
@@ -69,7 +71,7 @@ async def test_unique(store: EventStore, email: str) -> None:
     """
     A value that one event has is refused to the next, whatever characters it has.
     """
-    unique = (events(Registered).under("/people").where(email=email).count() == 0).named("unique")
+    unique = (select_events(Registered).under("/people").where(email=email).count() == 0).named("unique")
 
     await store.commit([NewEvent.of(Registered(email=email + "x"), subject="/people/2")], [unique])
     await store.commit([NewEvent.of(Registered(email=email), subject="/people/1")], [unique])
@@ -83,8 +85,8 @@ async def test_each_of_several(store: EventStore) -> None:
     """
     Several guards must all hold; the one that does not is named.
     """
-    there = events(Deposited).at(ACCOUNT).exists().named("there")
-    few = (events(Deposited).at(ACCOUNT).count() < 1).named("few")
+    there = select_events(Deposited).at(ACCOUNT).exists().named("there")
+    few = (select_events(Deposited).at(ACCOUNT).count() < 1).named("few")
     deposit = NewEvent.of(Deposited(delta_cents=1), subject=ACCOUNT)
     await store.commit([deposit], [few])
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventsource import EmbeddedEventStore, InMemoryEventStore, PreconditionFailedError, QueryIsTrue
+from eventsource import QueryHolds
+from eventsource.errors import PreconditionFailedError
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.store.query_stores import STORES, fill, happened
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ async def decisions(store: EventStore, taken: Sequence[Step], *, together: bool)
 
         async def decide(step: Step) -> bool:
             event_type, email, city, cents, number = step
-            rule = QueryIsTrue("STREAM e FROM events " + RULES[number].format(written(email), written(city)))
+            rule = QueryHolds("STREAM e FROM events " + RULES[number].format(written(email), written(city)))
             try:
                 await store.commit([happened("/things/1", event_type, email=email, city=city, cents=cents)], [rule])
             except PreconditionFailedError:
@@ -97,11 +99,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield opened
 
 
-def unique(email: str) -> QueryIsTrue:
+def unique(email: str) -> QueryHolds:
     """
     The rule that nobody has registered with *email*.
     """
-    return QueryIsTrue(
+    return QueryHolds(
         f"STREAM e FROM events WHERE e.type == 'registered' AND e.data.email == '{email}' MAP COUNT() == 0"
     )
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsource import IdempotencyKeyReusedError, InMemoryEventStore, NewEvent, Subject
+from eventsource import NewEvent, Subject
+from eventsource.errors import IdempotencyKeyReusedError
 from eventsource.gdbql import PreparedQuery, parse
+from eventsource.store import InMemoryEventStore
 
 if TYPE_CHECKING:
     from eventsource import RecordedEvent

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import InvalidSchemaError, connect
+from eventsource import connect
+from eventsource.errors import InvalidSchemaError
 from eventsource.testing.contract.schemas import CUSTOMER
 
 if TYPE_CHECKING:

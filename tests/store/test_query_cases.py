@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource import (
-    EmbeddedEventStore,
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    PreconditionFailedError,
-    QueryIsTrue,
-)
+from eventsource import EventStore, NewEvent, QueryHolds
+from eventsource.errors import PreconditionFailedError
 from eventsource.gdbql import to_instant
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.gdbql.case_files import Case, check_rows, check_truth, load_cases
 
 if TYPE_CHECKING:
@@ -98,7 +93,7 @@ async def test_store_decides_the_precondition_of_the_case(kind: str, case: Case,
         await commit_events(store, case.events)
         accepted = True
         try:
-            await store.commit([NewEvent(subject="/last", type="last", data={})], [QueryIsTrue(case.query)])
+            await store.commit([NewEvent(subject="/last", type="last", data={})], [QueryHolds(case.query)])
         except PreconditionFailedError:
             accepted = False
 

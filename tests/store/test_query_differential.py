@@ -14,15 +14,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from eventsource import (
-    EmbeddedEventStore,
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    PreconditionFailedError,
-    QueryIsTrue,
-)
-from eventsource.errors import QueryError
+from eventsource import EventStore, NewEvent, QueryHolds
+from eventsource.errors import PreconditionFailedError, QueryError
 from eventsource.gdbql import (
     Aggregate,
     And,
@@ -43,6 +36,7 @@ from eventsource.gdbql import (
     print_query,
 )
 from eventsource.gdbql import Path as EventPath
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.gdbql.strategies import NAMES, queries, scalars
 from tests.small_sizes import turn_down
 
@@ -239,7 +233,7 @@ async def answers(store: EventStore, log: Sequence[Stored], query: Query, indexe
             # The rule has to see the event before it, of the same group of commits.
             results = await asyncio.gather(
                 store.commit([NewEvent(subject="/a", type="t1", data={"a": 1})]),
-                store.commit([NewEvent(subject="/z", type="t", data={})], [QueryIsTrue(query)]),
+                store.commit([NewEvent(subject="/z", type="t", data={})], [QueryHolds(query)]),
                 return_exceptions=True,
             )
             outcome.append(isinstance(results[1], PreconditionFailedError) or repr(results[1])[:60])

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.store.query_stores import fill, happened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from eventsource import EventStore
 
 SEARCHES = {
     "subject": ("WHERE e.subject == '/a/1' MAP e.data", "events_subject"),

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import (
-    EventStore,
-    PreconditionFailedError,
-    QueryBudgetError,
-    QueryIsTrue,
-    QueryLimits,
-    QuerySyntaxError,
-    connect,
-)
+from eventsource import EventStore, QueryHolds, connect
+from eventsource.errors import PreconditionFailedError, QueryBudgetError, QuerySyntaxError
+from eventsource.store import QueryLimits
 from eventsource.store.query import Spending
 from tests.store.query_stores import STORES, fill, happened, rows
 
@@ -49,7 +43,7 @@ def test_malformed_precondition_is_refused_when_it_is_made() -> None:
     A rule that is no query never comes as far as a commit.
     """
     with pytest.raises(QuerySyntaxError):
-        QueryIsTrue("STREAM e FROM events WHERE")
+        QueryHolds("STREAM e FROM events WHERE")
 
 
 async def test_query_sees_the_events_there_are_at_its_first_step(store: EventStore) -> None:
@@ -294,7 +288,7 @@ async def accepted(store: EventStore, event: object, query: str) -> bool:
     Whether the store commits *event* under the rule *query*.
     """
     try:
-        await store.commit([event], [QueryIsTrue(query)])  # type: ignore[list-item]  # an event of the table above
+        await store.commit([event], [QueryHolds(query)])  # type: ignore[list-item]  # an event of the table above
     except PreconditionFailedError:
         return False
     return True
@@ -307,7 +301,7 @@ async def test_refused_commit_tells_the_rule(store: EventStore) -> None:
     query = "STREAM e FROM events WHERE e.subject == '/accounts/1' MAP SUM(e.data.delta) >= 500"
 
     with pytest.raises(PreconditionFailedError) as excinfo:
-        await store.commit([happened()], [QueryIsTrue(query, name="funds")])
+        await store.commit([happened()], [QueryHolds(query, name="funds")])
 
     error = excinfo.value
     assert (error.name, error.query, error.asked) == ("funds", query, "SUM(e.data.delta) >= 500")
@@ -323,7 +317,7 @@ async def test_precondition_beyond_its_time_is_no_failed_precondition(store: Eve
     slow = " OR ".join(f"REPLACE(e.data.text, 'x', 'yy') LIKE '%y%z_{n}'" for n in range(40))
 
     with pytest.raises(QueryBudgetError) as excinfo:
-        await store.commit([happened()], [QueryIsTrue(f"STREAM e FROM events WHERE {slow} MAP e.data.text == ''")])
+        await store.commit([happened()], [QueryHolds(f"STREAM e FROM events WHERE {slow} MAP e.data.text == ''")])
 
     assert excinfo.value.during == "precondition"
     assert await store.count() == 2000
@@ -335,10 +329,10 @@ async def test_version_guard_as_text_is_a_version_check(store: EventStore) -> No
     """
     query = "STREAM e FROM events WHERE e.subject == '/things/1' MAP COUNT() == 1"
     await store.commit([happened()])
-    await store.commit([happened()], [QueryIsTrue(query)])
+    await store.commit([happened()], [QueryHolds(query)])
 
     with pytest.raises(PreconditionFailedError) as excinfo:
-        await store.commit([happened()], [QueryIsTrue(query)])
+        await store.commit([happened()], [QueryHolds(query)])
 
     assert (excinfo.value.subject, excinfo.value.found) == ("/things/1", "2 events")
 
@@ -347,7 +341,7 @@ async def test_rule_sees_earlier_commits_of_its_group(store: EventStore) -> None
     """
     Of many commits sent at once under a limit, exactly as many pass as it allows.
     """
-    rule = QueryIsTrue("STREAM e FROM events WHERE e.type == 'happened' MAP COUNT() < 7")
+    rule = QueryHolds("STREAM e FROM events WHERE e.type == 'happened' MAP COUNT() < 7")
 
     outcomes = await asyncio.gather(*[store.commit([happened()], [rule]) for _ in range(40)], return_exceptions=True)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EventStore, NewEvent, PreconditionFailedError, QueryIsTrue
+from eventsource import EventStore, NewEvent, QueryHolds
+from eventsource.errors import PreconditionFailedError
 from tests.store.query_stores import STORES, happened
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def attempt(store: EventStore, event: NewEvent, rule: str) -> bool:
     Commit under a rule; whether it held.
     """
     try:
-        await store.commit([event], [QueryIsTrue(rule)])
+        await store.commit([event], [QueryHolds(rule)])
     except PreconditionFailedError:
         return False
     return True

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EmbeddedEventStore, EventNotFoundError, NotAStoreError, StoreReadOnlyError
+from eventsource.errors import EventNotFoundError, NotAStoreError, StoreReadOnlyError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import PATIENCE_S, commit_each, noted, read, take
 from tests.store.other_process import other_writer
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, StoreUnavailableError
+from eventsource.errors import StoreUnavailableError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import commit_each
 from tests.store.programs import run_program
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 # Root may write wherever it likes, so the program becomes nobody before it reads.
 READER = """
     import asyncio, json, os, sys
-    from eventsource import EmbeddedEventStore, EventSourceError, Worker
+    from eventsource import EventSourceError, ProjectionWorker
+    from eventsource.store import EmbeddedEventStore
 
     if os.geteuid() == 0 and sys.argv[2:] != ["as root"]:
         os.setgid(65534)
@@ -144,7 +146,8 @@ async def test_commits_in_the_log_of_a_crash_are_read_without_the_right_to_write
 async def _crashed(path: Path) -> None:
     program = """
         import asyncio, os, sys
-        from eventsource import EmbeddedEventStore, NewEvent
+        from eventsource import NewEvent
+        from eventsource.store import EmbeddedEventStore
         async def main():
             store = EmbeddedEventStore(sys.argv[1])
             await store.__aenter__()
@@ -165,7 +168,8 @@ async def test_a_reader_at_rest_sees_what_a_writer_commits_later(folder: Path) -
     folder.chmod(0o555)
     program = """
         import asyncio, json, os, sys
-        from eventsource import EmbeddedEventStore, EventSourceError, NewEvent
+        from eventsource import EventSourceError, NewEvent
+        from eventsource.store import EmbeddedEventStore
         path, is_root = sys.argv[1], os.geteuid() == 0
 
         async def main():
@@ -180,7 +184,8 @@ async def test_a_reader_at_rest_sees_what_a_writer_commits_later(folder: Path) -
                     os.chmod(os.path.dirname(path), 0o755)
                     os.chmod(path, 0o644)
                 code = (
-                    "import asyncio, sys\\nfrom eventsource import EmbeddedEventStore, NewEvent\\n"
+                    "import asyncio, sys\\nfrom eventsource import NewEvent\\n"
+                    "from eventsource.store import EmbeddedEventStore\\n"
                     "async def main():\\n"
                     "    async with EmbeddedEventStore(sys.argv[1]) as store:\\n"
                     "        await store.commit([NewEvent(subject='/c', type='io.example.noted', data={})])\\n"

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, PreconditionFailedError, SubjectIsAtVersion, SubjectIsNew
+from eventsource import SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import PreconditionFailedError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import commit_each, noted, read
 
 if TYPE_CHECKING:

@@ -13,17 +13,12 @@ import pytest
 from eventsource import (
     Aggregate,
     DeclarationError,
-    EmbeddedEventStore,
     Event,
-    InMemoryEventStore,
     Metadata,
     NewEvent,
     ProcessManager,
     Repository,
-    ReservedNameError,
-    SubjectErased,
     UnitOfWork,
-    UnstorableDataError,
     connect,
     erase_subject,
     handles,
@@ -32,7 +27,10 @@ from eventsource import (
     upcaster,
     with_metadata,
 )
+from eventsource.errors import ReservedNameError, UnstorableDataError
+from eventsource.events import SubjectErased
 from eventsource.processes.process_events import CommandDispatched
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing import event_types_scope
 from tests.older_logs import erasure
 from tests.store.http_server import TOKEN, serving

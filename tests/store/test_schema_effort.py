@@ -10,14 +10,8 @@ from typing import Any
 
 import pytest
 
-from eventsource import (
-    EventStore,
-    InvalidSchemaError,
-    NewEvent,
-    SchemaBudgetError,
-    SchemaViolationError,
-    connect,
-)
+from eventsource import EventStore, NewEvent, connect
+from eventsource.errors import InvalidSchemaError, SchemaBudgetError, SchemaViolationError
 from eventsource.store.schema.validator import DataValidator
 
 TYPE = "io.example.written"

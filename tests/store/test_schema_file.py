@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import (
-    EmbeddedEventStore,
-    InMemoryEventStore,
+from eventsource.errors import (
     InvalidSchemaError,
     MissingExtraError,
     SchemaExistsError,
@@ -22,6 +20,7 @@ from eventsource import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.testing.contract.samples import NOTED, noted
 
 if TYPE_CHECKING:

@@ -14,20 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, NegativeInt, computed_field, create_model
 
-from eventsource import (
-    DeclarationError,
-    Event,
-    InMemoryEventStore,
-    Metadata,
-    NewEvent,
-    SchemaMismatchError,
-    SchemaState,
-    SchemaViolationError,
-    diff_schemas,
-    push_schemas,
-    schema_of,
-)
+from eventsource import DeclarationError, Event, Metadata, NewEvent
+from eventsource.errors import SchemaMismatchError, SchemaViolationError
 from eventsource.events.canonical_json import parse_json
+from eventsource.store import InMemoryEventStore, SchemaState, diff_schemas, push_schemas, schema_of
 from eventsource.store.schema.generated import Allowance, written_schema
 from eventsource.store.schema.inclusion import misfits
 from eventsource.store.schema.native import to_json_schema

@@ -11,34 +11,35 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eventsource import (
-    CheckpointMismatchError,
     Command,
     Dispatcher,
-    EmbeddedEventStore,
-    EventNotFoundError,
     EventSourceError,
-    EventTooLargeError,
-    IdempotencyKeyReusedError,
-    InMemoryEventStore,
-    InvalidSubjectError,
     NewEvent,
-    NotSupportedError,
-    PreconditionFailedError,
-    QueryIsTrue,
+    ProjectionWorker,
+    QueryHolds,
     Repository,
-    SchemaViolationError,
-    StoreClosedError,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
-    SubjectNotFoundError,
     UnitOfWork,
-    Worker,
     connect,
-    events,
     scoped,
+    select_events,
+)
+from eventsource.errors import (
+    CheckpointMismatchError,
+    EventNotFoundError,
+    EventTooLargeError,
+    IdempotencyKeyReusedError,
+    InvalidSubjectError,
+    NotSupportedError,
+    PreconditionFailedError,
+    SchemaViolationError,
+    StoreClosedError,
+    SubjectNotFoundError,
 )
 from eventsource.gdbql import Query
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from tests.aggregates.accounts import Account
 from tests.aggregates.accounts import AccountOpened as Opened
 from tests.projections.bank import AccountOpened, Balances, MoneyMoved
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
-    from eventsource import EventStore, ScopedEventStore
+    from eventsource import EventStore
+    from eventsource.store import ScopedEventStore
 
 NOTED = "io.example.scope.noted"
 
@@ -113,7 +115,7 @@ async def test_a_guard_counts_the_events_of_its_part(acme: EventStore, globex: E
     """
     A name that one tenant has taken is free for the other, and taken for itself.
     """
-    is_unique = (events(Opened).where(owner="Ada").count() == 0).named("one account each")
+    is_unique = (select_events(Opened).where(owner="Ada").count() == 0).named("one account each")
     opened = NewEvent.of(Opened(owner="Ada"), subject="/accounts/1")
 
     await acme.commit([opened], [is_unique])
@@ -227,8 +229,8 @@ async def test_there_is_nothing_at_the_root(whole: EventStore, acme: EventStore)
         await acme.erase("/")
 
 
-def _rule(text: str, name: str | None = None) -> QueryIsTrue:
-    return QueryIsTrue(f"STREAM e FROM events {text}", name)
+def _rule(text: str, name: str | None = None) -> QueryHolds:
+    return QueryHolds(f"STREAM e FROM events {text}", name)
 
 
 _PRICED = {"properties": {"cents": {"type": "integer", "required": True}}}
@@ -297,7 +299,7 @@ async def test_a_broken_rule_is_told_as_it_was_given(acme: EventStore) -> None:
 
     error = refusal.value
     assert (error.name, error.query, error.asked) == ("none", rules[1].query, "COUNT() == 0")
-    assert error.precondition == "QueryIsTrue"
+    assert error.precondition == "QueryHolds"
 
 
 async def test_a_subject_that_is_too_long_with_the_prefix_is_refused(acme: EventStore) -> None:
@@ -447,11 +449,11 @@ async def test_a_projector_reads_one_part(acme: EventStore, globex: EventStore, 
         await store.commit([opened, NewEvent.of(MoneyMoved(cents=cents), subject="/accounts/1")])
     url = f"sqlite:///{tmp_path}/read.db"
 
-    async with Worker(acme, url, [Balances()]) as worker:
+    async with ProjectionWorker(acme, url, [Balances()]) as worker:
         await worker.caught_up()
         assert worker.progress["balances"].checkpoint.events == 2
     with pytest.raises(ExceptionGroup) as failure:
-        await Worker(globex, url, [Balances()]).run()
+        await ProjectionWorker(globex, url, [Balances()]).run()
 
     assert isinstance(failure.value.exceptions[0], CheckpointMismatchError)
 
@@ -527,7 +529,7 @@ async def test_a_rewritten_rule_is_the_same_rule_next_time(acme: ScopedEventStor
 
     one, other = (acme._placement.precondition(rule) for _ in range(2))
 
-    assert isinstance(one, QueryIsTrue)
-    assert isinstance(other, QueryIsTrue)
+    assert isinstance(one, QueryHolds)
+    assert isinstance(other, QueryHolds)
     assert isinstance(one.tree, Query)
     assert one.tree is other.tree

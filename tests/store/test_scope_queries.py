@@ -13,16 +13,8 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from eventsource import (
-    EmbeddedEventStore,
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    PreconditionFailedError,
-    QueryIsTrue,
-    scoped,
-)
-from eventsource.errors import QueryError, QueryLimitError
+from eventsource import EventStore, NewEvent, QueryHolds, scoped
+from eventsource.errors import PreconditionFailedError, QueryError, QueryLimitError
 from eventsource.gdbql import (
     Aggregate,
     Call,
@@ -41,6 +33,7 @@ from eventsource.gdbql import (
     version_guard,
 )
 from eventsource.gdbql import Path as EventPath
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.store.scope.queries import Confinement
 from eventsource.testing.contract.chance import rounds
 from tests.gdbql.case_files import complete_event
@@ -200,7 +193,7 @@ async def answers(store: EventStore, log: Sequence[Stored], query: Query) -> Non
         assert (found if isinstance(found, str) else repr(found)) == as_text(lambda: list(evaluate(query, rows)))
 
         decided = await asyncio.gather(
-            part.commit([NewEvent(subject="/z", type="t", data={})], [QueryIsTrue(query)]), return_exceptions=True
+            part.commit([NewEvent(subject="/z", type="t", data={})], [QueryHolds(query)]), return_exceptions=True
         )
         match decided[0]:
             case PreconditionFailedError() as refusal:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import EmbeddedEventStore, EventStore, InMemoryEventStore
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore
 from eventsource.store.clock import ClockWatch
 from eventsource.testing.contract.samples import noted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from eventsource import EventStore
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND

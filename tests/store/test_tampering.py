@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore
 from eventsource.events.hash_chain import event_hash
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import noted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eventsource import AuditReport
+    from eventsource.store import AuditReport
 
 # More than are checked at opening, so that the audit is what finds the change.
 EVENTS = 300

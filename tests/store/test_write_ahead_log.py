@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import apsw
 import pytest
 
-from eventsource import EmbeddedEventStore
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import noted
 from tests.store.wal import size_bytes
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EmbeddedEventStore, NotAStoreError, StoreClosedError, StoreLockedError
+from eventsource.errors import NotAStoreError, StoreClosedError, StoreLockedError
+from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.samples import commit_each, noted, read
 from tests.store.other_process import other_writer, run_and_tell
 

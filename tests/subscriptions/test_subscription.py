@@ -8,7 +8,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from eventsource import EventNotFoundError, EventStore, NewEvent, RecordedEvent, connect
+from eventsource import EventStore, NewEvent, RecordedEvent, connect
+from eventsource.errors import EventNotFoundError
 from eventsource.subscriptions import Checkpoint, find_event, subscribe
 from eventsource.subscriptions.checkpoint import START
 

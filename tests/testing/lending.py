@@ -7,7 +7,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table
 from sqlalchemy.dialects.sqlite import insert
 
-from eventsource import Aggregate, Event, Projector, RecordedEvent, events, handles
+from eventsource import Aggregate, Event, Projector, RecordedEvent, handles, select_events
 
 
 class BookBought(Event, type="io.example.test.kit.book-bought"):
@@ -64,7 +64,7 @@ class Book(Aggregate, subject="/books/{id}"):
         """
         Lend it to somebody who has no other book: the store decides that.
         """
-        has_none = (events(BookLent).where(reader=reader).count() == 0).named("one book for each reader")
+        has_none = (select_events(BookLent).where(reader=reader).count() == 0).named("one book for each reader")
         self.emit(BookLent(reader=reader), rules=[has_none])
 
     @handles

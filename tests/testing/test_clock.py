@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eventsource import InMemoryEventStore, NewEvent
+from eventsource import NewEvent
+from eventsource.store import InMemoryEventStore
 from eventsource.testing import FixedClock, sequential_ids
 
 

@@ -16,17 +16,17 @@ from eventsource import (
     Command,
     DeclarationError,
     Event,
-    InMemoryEventStore,
     NewEvent,
     ProcessManager,
     Repository,
-    UnknownEventTypeError,
-    event_types,
     handles,
     starts,
     upcaster,
 )
 from eventsource.aggregates.fingerprint import fingerprint_of
+from eventsource.errors import UnknownEventTypeError
+from eventsource.events import event_types
+from eventsource.store import InMemoryEventStore
 from eventsource.testing import event_types_scope
 from eventsource.testing.golden.record import recorded_event
 

@@ -6,16 +6,9 @@ import asyncio
 
 import pytest
 
-from eventsource import (
-    CommitOutcomeUnknownError,
-    ConflictError,
-    InMemoryEventStore,
-    NewEvent,
-    PreconditionFailedError,
-    Repository,
-    StoreUnavailableError,
-    SubjectIsNew,
-)
+from eventsource import CommitOutcomeUnknownError, ConflictError, NewEvent, Repository, SubjectIsNew
+from eventsource.errors import PreconditionFailedError, StoreUnavailableError
+from eventsource.store import InMemoryEventStore
 from eventsource.testing import Fault, FlakyStore
 from tests.testing.lending import Book, BookBought
 

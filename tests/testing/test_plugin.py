@@ -156,7 +156,8 @@ def test_last():
 
 SCOPED = """
 import pytest
-from eventsource import Event, event_types
+from eventsource import Event
+from eventsource.events import event_types
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_one(event_types_scope, n):

@@ -4,8 +4,8 @@ Commands and deciders as type checkers see them.
 
 from typing import assert_type
 
-from eventsource import Command, CommandResult, Decider, Dispatcher, EventStore, RecordedEvent, Subject, UnitOfWork
-from eventsource.commands import Middleware, Proceed
+from eventsource import Command, Decider, Dispatcher, EventStore, RecordedEvent, Subject, UnitOfWork
+from eventsource.commands import CommandResult, Middleware, Proceed
 from tests.typing.bank import Account, AccountOpened
 
 

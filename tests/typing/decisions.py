@@ -4,7 +4,7 @@ Decisions as type checkers see them.
 
 from typing import assert_type
 
-from eventsource import DecisionState, EventStore, RecordedEvent, UnitOfWork, decide, events, handles
+from eventsource import DecisionState, EventStore, RecordedEvent, UnitOfWork, handles, select_events, transact
 from tests.typing.bank import Account, AccountOpened, Customer
 
 
@@ -29,7 +29,7 @@ async def what_is_read_has_its_class(work: UnitOfWork) -> None:
     assert_type(await work.load_or_new(Customer, "1"), Customer)
     assert_type(work.create(Account, "1"), Account)
     assert_type(work.add(Account("1")), Account)
-    assert_type(await work.read(AccountsOpened(events(AccountOpened))), AccountsOpened)
+    assert_type(await work.read(AccountsOpened(select_events(AccountOpened))), AccountsOpened)
     assert_type(await work.commit(), tuple[RecordedEvent, ...])
 
 
@@ -49,12 +49,12 @@ async def deciding_gives_the_functions_result(store: EventStore) -> None:
     """
 
     async def count(work: UnitOfWork) -> int:
-        return (await work.read(AccountsOpened(events(AccountOpened)))).count
+        return (await work.read(AccountsOpened(select_events(AccountOpened)))).count
 
     async def nothing(work: UnitOfWork) -> None:
         work.create(Account, "1").open("Ada")
 
-    assert_type(await decide(store, count), int)
-    assert_type(await decide(store, lambda work: work.create(Account, "1").version), int)
-    await decide(store, nothing)
-    await decide(store, lambda work: work.create(Account, "1").open("Ada"))
+    assert_type(await transact(store, count), int)
+    assert_type(await transact(store, lambda work: work.create(Account, "1").version), int)
+    await transact(store, nothing)
+    await transact(store, lambda work: work.create(Account, "1").open("Ada"))

@@ -16,7 +16,8 @@ from typing import assert_type
 
 from pydantic import BaseModel
 
-from eventsource import Event, Guard, Precondition, all_of, events, one_of
+from eventsource import Event, Guard, Precondition, select_events
+from eventsource.guards import all_of, one_of
 from eventsource.guards.guard import Computed, EventSelection, Figure
 
 
@@ -73,14 +74,14 @@ def what_is_right() -> None:
     """
     Each step has a type of its own.
     """
-    placed = events(OrderPlaced)
+    placed = select_events(OrderPlaced)
     assert_type(placed, EventSelection[OrderPlaced])
     assert_type(placed.at("/orders/1").since(datetime.now(UTC)), EventSelection[OrderPlaced])
-    assert_type(events(OrderPlaced, OrderCancelled), EventSelection[OrderPlaced | OrderCancelled])
+    assert_type(select_events(OrderPlaced, OrderCancelled), EventSelection[OrderPlaced | OrderCancelled])
 
     assert_type(placed.count(), Figure)
     assert_type(placed.sum(lambda e: e.cents), Figure)
-    assert_type(events(OrderPlaced, OrderCancelled).sum(lambda e: e.cents), Figure)
+    assert_type(select_events(OrderPlaced, OrderCancelled).sum(lambda e: e.cents), Figure)
     assert_type(100 - placed.sum("cents") / 2, Figure)
     assert_type(placed.max(lambda e: e.cents), Computed[int])
     assert_type(placed.max(lambda e: e.day), Computed[date])
@@ -104,29 +105,29 @@ def fields_that_are_not_there() -> None:
     """
     Names are those of the event class, also inside, also in each of several classes.
     """
-    events(OrderPlaced).sum(lambda e: e.cent)  # type: ignore[attr-defined]
-    events(OrderPlaced).where(lambda e: e.address.town == "Wien")  # type: ignore[attr-defined]
-    events(OrderPlaced).where(lambda e: e.lines[0].town == "Wien")  # type: ignore[attr-defined]
-    events(OrderPlaced).where(lambda e: e.second_address.city == "Wien")  # type: ignore[union-attr]
-    events(OrderPlaced, OrderCancelled).where(lambda e: e.reason == "late")  # type: ignore[union-attr]
+    select_events(OrderPlaced).sum(lambda e: e.cent)  # type: ignore[attr-defined]
+    select_events(OrderPlaced).where(lambda e: e.address.town == "Wien")  # type: ignore[attr-defined]
+    select_events(OrderPlaced).where(lambda e: e.lines[0].town == "Wien")  # type: ignore[attr-defined]
+    select_events(OrderPlaced).where(lambda e: e.second_address.city == "Wien")  # type: ignore[union-attr]
+    select_events(OrderPlaced, OrderCancelled).where(lambda e: e.reason == "late")  # type: ignore[union-attr]
 
 
 def unlike_comparisons() -> None:
     """
     Fields compare with values of their own types.
     """
-    events(OrderPlaced).where(lambda e: e.owner == 5)  # type: ignore[comparison-overlap]
-    events(OrderPlaced).where(lambda e: e.owner < 5)  # type: ignore[operator]
-    events(OrderPlaced).where(lambda e: e.cents > "5")  # type: ignore[operator]
-    events(OrderPlaced).where(lambda e: e.note > "a")  # type: ignore[operator]
-    events(OrderPlaced).where(lambda e: e.owner)  # type: ignore[arg-type, return-value]
+    select_events(OrderPlaced).where(lambda e: e.owner == 5)  # type: ignore[comparison-overlap]
+    select_events(OrderPlaced).where(lambda e: e.owner < 5)  # type: ignore[operator]
+    select_events(OrderPlaced).where(lambda e: e.cents > "5")  # type: ignore[operator]
+    select_events(OrderPlaced).where(lambda e: e.note > "a")  # type: ignore[operator]
+    select_events(OrderPlaced).where(lambda e: e.owner)  # type: ignore[arg-type, return-value]
 
 
 def unlike_results() -> None:
     """
     So does what is computed over the events.
     """
-    placed = events(OrderPlaced)
+    placed = select_events(OrderPlaced)
     placed.sum(lambda e: e.owner)  # type: ignore[arg-type, return-value]
     placed.sum(lambda e: e.price)  # type: ignore[arg-type, return-value]
     take(placed.count() >= "5")  # type: ignore[operator]
@@ -140,9 +141,9 @@ def what_is_no_selection() -> None:
     """
     Selections are made of event classes, subjects and times.
     """
-    events(str)  # type: ignore[type-var]
-    events(OrderPlaced).at(5)  # type: ignore[arg-type]
-    events(OrderPlaced).since("2026-05-31")  # type: ignore[arg-type]
+    select_events(str)  # type: ignore[type-var]
+    select_events(OrderPlaced).at(5)  # type: ignore[arg-type]
+    select_events(OrderPlaced).since("2026-05-31")  # type: ignore[arg-type]
 
 
 def what_python_would_decide(guard: Guard) -> bool:

@@ -6,22 +6,16 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import assert_type
 
-from eventsource import (
+from eventsource import Event, EventStore, PeriodAggregate, ReadModelDatabase, RecordedEvent, Repository, Snapshots
+from eventsource.aggregates import (
+    AfterEvent,
     AggregateCache,
-    At,
     Difference,
-    Event,
-    EventStore,
     EveryEvents,
     HistoryEntry,
     InMemorySnapshotStore,
     Loader,
-    PeriodAggregate,
-    ReadModelDatabase,
-    RecordedEvent,
-    Repository,
     SlowerThan,
-    Snapshots,
     SnapshotStore,
     SqlSnapshotStore,
 )
@@ -90,6 +84,6 @@ def configure(store: EventStore, database: ReadModelDatabase) -> None:
     """
     kept: SnapshotStore = InMemorySnapshotStore()
     kept = SqlSnapshotStore(database)
-    snapshots = Snapshots(kept, {Account: EveryEvents(100) | SlowerThan(0.05) & At(AccountOpened)})
+    snapshots = Snapshots(kept, {Account: EveryEvents(100) | SlowerThan(0.05) & AfterEvent(AccountOpened)})
     Repository(Account, store, snapshots=snapshots, cache=AggregateCache(10))
     Loader(store, snapshots=snapshots, cache=AggregateCache())

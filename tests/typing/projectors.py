@@ -6,8 +6,8 @@ from typing import assert_type
 
 from sqlalchemy import Connection, text
 
-from eventsource import EventStore, Projector, ReadModelDatabase, RecordedEvent, Worker, handles, rebuild
-from eventsource.projections import RunningProgress
+from eventsource import EventStore, ProjectionWorker, Projector, ReadModelDatabase, RecordedEvent, handles
+from eventsource.projections import RunningProgress, rebuild
 from tests.typing.bank import Account, AccountOpened
 
 
@@ -25,12 +25,12 @@ async def workers_take_projectors(store: EventStore, database: ReadModelDatabase
     """
     A worker takes projectors, and a URL or an open database.
     """
-    async with Worker(store, "sqlite:///read.db", [Owners()]) as worker:
-        assert_type(worker, Worker)
+    async with ProjectionWorker(store, "sqlite:///read.db", [Owners()]) as worker:
+        assert_type(worker, ProjectionWorker)
         assert_type(worker.progress["typing-owners"], RunningProgress)
-    Worker(store, database, [Owners])  # type: ignore[list-item]
-    Worker(store, database, [Account("1")])  # type: ignore[list-item]
-    Worker(database, store, [Owners()])  # type: ignore[arg-type]
+    ProjectionWorker(store, database, [Owners])  # type: ignore[list-item]
+    ProjectionWorker(store, database, [Account("1")])  # type: ignore[list-item]
+    ProjectionWorker(database, store, [Owners()])  # type: ignore[arg-type]
     assert_type(await rebuild(Owners(), store, database), RunningProgress)
     Owners().watch(store, "sqlite:///read.db")  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ The repository as type checkers see it.
 
 from typing import assert_type
 
-from eventsource import EventStore, Precondition, RecordedEvent, Repository, SubjectExists, events
+from eventsource import EventStore, Precondition, RecordedEvent, Repository, SubjectExists, select_events
 from tests.typing.bank import Account, AccountOpened, Customer, transfer
 
 
@@ -69,8 +69,8 @@ def rules_of_an_event_are_preconditions(account: Account) -> None:
     What guards an event is any number of preconditions, guards among them.
     """
     opened = AccountOpened(owner="Ada")
-    account.emit(opened, rules=[SubjectExists("/customers/1"), events(AccountOpened).count() == 0])
+    account.emit(opened, rules=[SubjectExists("/customers/1"), select_events(AccountOpened).count() == 0])
     account.emit(opened, unversioned=True)
     assert_type(account.preconditions, tuple[Precondition, ...])
-    account.emit(opened, rules=events(AccountOpened).exists())  # type: ignore[arg-type]
+    account.emit(opened, rules=select_events(AccountOpened).exists())  # type: ignore[arg-type]
     account.emit(opened, rules=["funds"])  # type: ignore[list-item]

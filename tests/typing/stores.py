@@ -4,18 +4,8 @@ Stores as type checkers see them: each kind is an `EventStore`.
 
 from typing import Any, assert_type
 
-from eventsource import (
-    EmbeddedEventStore,
-    EventStore,
-    InMemoryEventStore,
-    NewEvent,
-    Page,
-    RecordedEvent,
-    StoreStatus,
-    SubjectIsNew,
-    connect,
-    scoped,
-)
+from eventsource import EventStore, NewEvent, RecordedEvent, SubjectIsNew, connect, scoped
+from eventsource.store import EmbeddedEventStore, InMemoryEventStore, Page, StoreStatus
 
 
 def every_kind_is_an_event_store() -> list[EventStore]:

@@ -5,7 +5,8 @@ Upcasters and erased events, as type checkers see them.
 from collections.abc import Iterator
 from typing import Any, assert_type
 
-from eventsource import Aggregate, Erased, Event, RecordedEvent, handles, stored_types_of, upcaster
+from eventsource import Aggregate, Erased, Event, RecordedEvent, handles, upcaster
+from eventsource.events import stored_types_of
 
 Data = dict[str, Any]
 

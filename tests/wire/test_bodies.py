@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eventsource import NewEvent, Precondition, QueryIsTrue, Subject, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource import NewEvent, Precondition, QueryHolds, Subject, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.errors import (
     InvalidJsonError,
     InvalidRequestError,
@@ -174,7 +174,7 @@ def test_preconditions_become_ours() -> None:
     assert body.to_preconditions() == [
         SubjectIsNew("/a"),
         SubjectExists("/b"),
-        QueryIsTrue("STREAM e FROM events MAP COUNT() == 0"),
+        QueryHolds("STREAM e FROM events MAP COUNT() == 0"),
     ]
 
 
@@ -286,7 +286,7 @@ def test_printed_commit_is_read_back() -> None:
         SubjectIsNew("/a/1"),
         SubjectExists("/b"),
         SubjectIsAtVersion("/c'", 3),
-        QueryIsTrue("STREAM e FROM events WHERE e.data.a == 'ü' MAP COUNT() == 0", name="unique"),
+        QueryHolds("STREAM e FROM events WHERE e.data.a == 'ü' MAP COUNT() == 0", name="unique"),
     ]
 
     body = read_body(CommitBody, print_commit(events, preconditions, source="io.example"))
@@ -298,8 +298,8 @@ def test_printed_commit_is_read_back() -> None:
     assert body.to_preconditions() == [
         SubjectIsNew("/a/1"),
         SubjectExists("/b"),
-        QueryIsTrue(SubjectIsAtVersion("/c'", 3).query),
-        QueryIsTrue("STREAM e FROM events WHERE e.data.a == 'ü' MAP COUNT() == 0"),
+        QueryHolds(SubjectIsAtVersion("/c'", 3).query),
+        QueryHolds("STREAM e FROM events WHERE e.data.a == 'ü' MAP COUNT() == 0"),
     ]
     assert [precondition.type for precondition in body.preconditions or ()] == list(
         map(precondition_type, preconditions)

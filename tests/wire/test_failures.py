@@ -10,7 +10,7 @@ import pytest
 from eventsource import (
     NewEvent,
     Precondition,
-    QueryIsTrue,
+    QueryHolds,
     SubjectExists,
     SubjectIsAtVersion,
     SubjectIsNew,
@@ -118,8 +118,8 @@ PRECONDITIONS: list[Precondition] = [
     SubjectExists("/b"),
     SubjectIsAtVersion("/a", 2),
     SubjectIsAtVersion("/a", 1),
-    QueryIsTrue(COUNT),
-    QueryIsTrue(COUNT, name="none yet"),
+    QueryHolds(COUNT),
+    QueryHolds(COUNT, name="none yet"),
 ]
 
 
@@ -133,8 +133,8 @@ async def test_failed_precondition_is_the_same_on_the_other_side(precondition: P
         event = NewEvent(subject="/c", type="t", data={})
         sent: list[Precondition] = [SubjectIsNew("/new"), precondition]
         received: list[Precondition] = [SubjectIsNew("/new"), precondition]
-        if isinstance(precondition, SubjectIsAtVersion | QueryIsTrue):
-            received[1] = QueryIsTrue(precondition.query)
+        if isinstance(precondition, SubjectIsAtVersion | QueryHolds):
+            received[1] = QueryHolds(precondition.query)
         with pytest.raises(PreconditionFailedError) as local:
             await store.commit([event], sent)
         with pytest.raises(PreconditionFailedError) as remote:

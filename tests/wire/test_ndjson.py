@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eventsource import DamagedLineError
+from eventsource.errors import DamagedLineError
 from eventsource.wire.ndjson import LineSplitter, is_heartbeat, read_value
 
 TEXTS = [

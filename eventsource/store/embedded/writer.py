@@ -26,7 +26,7 @@ import attrs
 from eventsource.events.data_reference import DataReference
 from eventsource.events.hash_chain import GENESIS_HASH
 from eventsource.gdbql.errors import QueryError
-from eventsource.guards.preconditions import QueryIsTrue
+from eventsource.guards.preconditions import QueryHolds
 from eventsource.log import get_logger
 from eventsource.root_error import StoreError
 from eventsource.store.callers import call_in
@@ -646,7 +646,7 @@ class Writer:
         Whether no precondition needs the log to be read.
         """
         return all(
-            not isinstance(each, QueryIsTrue) or self._guards.is_quick(each.tree) for each in request.preconditions
+            not isinstance(each, QueryHolds) or self._guards.is_quick(each.tree) for each in request.preconditions
         )
 
     def _do(self, work: _Work) -> None:

@@ -14,7 +14,7 @@ from eventsource.events.subject import Subject
 from eventsource.gdbql import print_expression
 from eventsource.gdbql.errors import QueryLimitError
 from eventsource.guards.errors import PreconditionFailedError
-from eventsource.guards.preconditions import QueryIsTrue, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.guards.preconditions import QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
 from eventsource.root_error import InvalidSubjectError
 from eventsource.store.commit import ByTree
 from eventsource.store.idempotency import check_idempotency_key
@@ -91,8 +91,8 @@ class Placement:
                 return SubjectExists(self.exact(subject))
             case SubjectIsAtVersion(subject, version):
                 return SubjectIsAtVersion(self.exact(subject), version)
-            case QueryIsTrue(tree, name):
-                return QueryIsTrue(self.query(tree), name)
+            case QueryHolds(tree, name):
+                return QueryHolds(self.query(tree), name)
             case _:
                 assert_never(precondition)
 
@@ -190,15 +190,15 @@ class Placement:
             else print_expression(projection, alias=failed.tree.alias),
         )
 
-    def _failed_rule(self, error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> QueryIsTrue | None:
+    def _failed_rule(self, error: PreconditionFailedError, preconditions: Sequence[Precondition]) -> QueryHolds | None:
         if error.query is None:
             return None
         for precondition in preconditions:
             # An equal one before it would have failed before it.
             if (
-                isinstance(precondition, QueryIsTrue)
+                isinstance(precondition, QueryHolds)
                 and precondition.name == error.name
-                and QueryIsTrue(self.query(precondition.tree)).query == error.query
+                and QueryHolds(self.query(precondition.tree)).query == error.query
             ):
                 return precondition
         return None

@@ -10,19 +10,17 @@ import pytest
 
 from eventsource import (
     Aggregate,
-    AggregateCache,
     AggregateNotFoundError,
     ConflictError,
     Event,
-    EventNotFoundError,
-    EveryEvents,
-    InMemorySnapshotStore,
     NewEvent,
     PeriodAggregate,
     Repository,
     Snapshots,
     handles,
 )
+from eventsource.aggregates import AggregateCache, EveryEvents, InMemorySnapshotStore
+from eventsource.errors import EventNotFoundError
 from eventsource.testing.contract.chance import rounds
 
 if TYPE_CHECKING:

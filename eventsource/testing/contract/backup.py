@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import BackupInvalidError, StoreClosedError, StoreNotEmptyError, SubjectIsAtVersion
+from eventsource import SubjectIsAtVersion
+from eventsource.errors import BackupInvalidError, StoreClosedError, StoreNotEmptyError
 from eventsource.events.hash_chain import GENESIS_HASH
 from eventsource.testing.contract.erasure import personal, rows
 from eventsource.testing.contract.kinds import Capability, needs

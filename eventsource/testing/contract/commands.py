@@ -11,8 +11,6 @@ import pytest
 
 from eventsource import (
     Command,
-    CommandIdReusedError,
-    CommandLeavesNoTraceError,
     Decider,
     Dispatcher,
     Guard,
@@ -20,14 +18,16 @@ from eventsource import (
     RetryPolicy,
     RuleBrokenError,
     UnitOfWork,
-    events,
     rule,
+    select_events,
 )
+from eventsource.errors import CommandIdReusedError, CommandLeavesNoTraceError
 from eventsource.testing.contract.racers import PATIENT, RACERS, CoinsPassed, Hand, NothingLeftError, repeat
 from eventsource.testing.contract.samples import read
 
 if TYPE_CHECKING:
-    from eventsource import CommandResult, EventStore
+    from eventsource import EventStore
+    from eventsource.commands import CommandResult
     from eventsource.testing.contract.kinds import OpenStore, StoreKind
 
 
@@ -49,7 +49,7 @@ class Receive(Command, subject="/hands/{hand}"):
 
     @rule("the hand is there")
     def _is_there(self) -> Guard:
-        return events(CoinsPassed).at(self.subject).exists()
+        return select_events(CoinsPassed).at(self.subject).exists()
 
 
 class Give(Command, subject="/hands/{hand}"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EventNotFoundError, InvalidSubjectError
+from eventsource.errors import EventNotFoundError, InvalidSubjectError
 from eventsource.testing.contract.samples import commit_each, noted, read
 
 if TYPE_CHECKING:

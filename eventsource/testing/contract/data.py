@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    EventTooLargeError,
-    InvalidSubjectError,
-    NewEvent,
-    PreconditionFailedError,
-    SubjectIsNew,
-    UnstorableDataError,
-)
+from eventsource import NewEvent, SubjectIsNew
+from eventsource.errors import EventTooLargeError, InvalidSubjectError, PreconditionFailedError, UnstorableDataError
 from eventsource.events.canonical_json import MAX_DEPTH
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, commit_each, is_intact, noted, read

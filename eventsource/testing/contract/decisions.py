@@ -20,10 +20,10 @@ from eventsource import (
     NewEvent,
     RuleBrokenError,
     UnitOfWork,
-    decide,
-    events,
     handles,
     rule,
+    select_events,
+    transact,
 )
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.samples import read
@@ -81,7 +81,7 @@ class Chest(Aggregate, subject="/chests/{id}", unknown_events="ignore"):
 
     @rule("enough coins")
     def _enough(self, event: CoinsMoved) -> Guard:
-        return events(CoinsMoved).at(self.subject).sum("coins") >= -event.coins
+        return select_events(CoinsMoved).at(self.subject).sum("coins") >= -event.coins
 
     @handles
     def _moved(self, event: CoinsMoved) -> None:
@@ -124,14 +124,14 @@ class SeatsSold(DecisionState):
         """
         Those of one show, wherever they are written.
         """
-        return cls(events(SeatSold).where(show=show))
+        return cls(select_events(SeatSold).where(show=show))
 
     @classmethod
     def below(cls, subject: str) -> Self:
         """
         Those written at a subject or below it.
         """
-        return cls(events(SeatSold).under(subject))
+        return cls(select_events(SeatSold).under(subject))
 
     @handles
     def _sold(self, event: SeatSold) -> None:
@@ -189,7 +189,7 @@ async def test_what_changed_since_it_was_read_is_a_conflict(store: EventStore) -
     In an aggregate that is read only, or in a state: nothing of the decision is written, and the error tells by what.
     """
     show = new_show()
-    await decide(store, lambda work: work.create(Chest, "1").put(5))
+    await transact(store, lambda work: work.create(Chest, "1").put(5))
 
     for rival in (NewEvent.of(CoinsMoved(coins=1), subject="/chests/1"), sold(show, "A1")):
         work = UnitOfWork(store)
@@ -209,7 +209,7 @@ async def test_what_was_not_read_is_no_conflict(store: EventStore) -> None:
     Other types at the same subject, and other events of the same type, are in nobody's way.
     """
     show = new_show()
-    await decide(store, lambda work: work.create(Chest, "1").put(5))
+    await transact(store, lambda work: work.create(Chest, "1").put(5))
     work = UnitOfWork(store)
     chest = await work.load(Chest, "1")
     await work.read(SeatsSold.of(show))
@@ -252,19 +252,19 @@ async def test_decision_is_made_again_over_what_is_there_now(store: EventStore) 
         sell(work, show, seat)
         return seat
 
-    assert await decide(store, buy) == "A3"
+    assert await transact(store, buy) == "A3"
 
 
 async def test_rule_decides_without_a_read(store: EventStore) -> None:
     """
     It holds or it is broken, and says so by its name; nobody reads, and nobody is run again.
     """
-    await decide(store, lambda work: work.create(Chest, "1").put(5))
+    await transact(store, lambda work: work.create(Chest, "1").put(5))
 
-    await decide(store, lambda work: work.add(Chest("1")).take(3))
-    await decide(store, lambda work: work.add(Chest("1")).take(2))
+    await transact(store, lambda work: work.add(Chest("1")).take(3))
+    await transact(store, lambda work: work.add(Chest("1")).take(2))
     with pytest.raises(RuleBrokenError) as failure:
-        await decide(store, lambda work: work.add(Chest("1")).take(1))
+        await transact(store, lambda work: work.add(Chest("1")).take(1))
 
     assert failure.value.name == "enough coins"
 
@@ -273,11 +273,11 @@ async def test_rule_is_added_to_what_was_read(store: EventStore) -> None:
     """
     Where both could be named it is the conflict: the rule is broken only for who has read all there is.
     """
-    await decide(store, lambda work: work.create(Chest, "1").put(5))
+    await transact(store, lambda work: work.create(Chest, "1").put(5))
     stale, fresh = UnitOfWork(store), UnitOfWork(store)
     (await stale.load(Chest, "1")).put(-5)
 
-    await decide(store, lambda work: work.add(Chest("1")).take(5))
+    await transact(store, lambda work: work.add(Chest("1")).take(5))
     (await fresh.load(Chest, "1")).put(-5)
 
     with pytest.raises(ConflictError):
@@ -293,10 +293,10 @@ async def test_what_is_there_is_not_created(store: EventStore) -> None:
     absent = UnitOfWork(store)
     with pytest.raises(AggregateNotFoundError):
         await absent.load(Chest, "1")
-    await decide(store, lambda work: work.create(Chest, "1").put(5))
+    await transact(store, lambda work: work.create(Chest, "1").put(5))
 
     with pytest.raises(AggregateExistsError):
-        await decide(store, lambda work: work.create(Chest, "1").put(5))
+        await transact(store, lambda work: work.create(Chest, "1").put(5))
     absent.create(Chest, "2").put(1)
     with pytest.raises(ConflictError):
         await absent.commit()

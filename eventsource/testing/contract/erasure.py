@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    Erased,
-    Event,
+from eventsource import Erased, Event, NewEvent, QueryHolds, SubjectIsAtVersion
+from eventsource.errors import (
     IdempotencyKeyReusedError,
     InvalidSubjectError,
-    NewEvent,
     NotSupportedError,
     PreconditionFailedError,
-    QueryIsTrue,
     StoreClosedError,
-    SubjectIsAtVersion,
     SubjectNotFoundError,
 )
 from eventsource.testing.contract.kinds import Capability, needs
@@ -244,8 +240,8 @@ async def test_guards_see_what_is_left(store: EventStore) -> None:
     """
     await store.commit([personal("/people/1", {"cents": 500}), personal("/people/2", {"cents": 70})])
 
-    def at_least(cents: int) -> QueryIsTrue:
-        return QueryIsTrue(f"STREAM e FROM events WHERE e.type == '{NOTED}' MAP SUM(e.data.cents) >= {cents}")
+    def at_least(cents: int) -> QueryHolds:
+        return QueryHolds(f"STREAM e FROM events WHERE e.type == '{NOTED}' MAP SUM(e.data.cents) >= {cents}")
 
     await store.commit([noted("/a")], [at_least(570)])
     await store.erase("/people/1")

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
-    IdempotencyKeyReusedError,
-    NewEvent,
-    PreconditionFailedError,
-    QueryIsTrue,
-    SchemaViolationError,
-    SubjectExists,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-)
+from eventsource import NewEvent, QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import IdempotencyKeyReusedError, PreconditionFailedError, SchemaViolationError
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, is_intact, noted, read
@@ -52,7 +44,7 @@ async def test_a_repeat_is_answered_though_its_preconditions_fail_now(store: Eve
     conditions: list[Precondition] = [
         SubjectIsNew("/a"),
         SubjectIsAtVersion("/a", 0),
-        QueryIsTrue("STREAM e FROM events MAP COUNT() == 0"),
+        QueryHolds("STREAM e FROM events MAP COUNT() == 0"),
     ]
 
     first = await store.commit([noted("/a")], conditions, idempotency_key="k-1")
@@ -112,7 +104,7 @@ async def test_each_rule_of_a_request_counts(store: EventStore) -> None:
         SubjectIsNew("/b"),
         SubjectIsNew("/c"),
         SubjectIsAtVersion("/b", 0),
-        QueryIsTrue("STREAM e FROM events WHERE e.subject == '/b' MAP COUNT() == 0.5 - 0.5"),
+        QueryHolds("STREAM e FROM events WHERE e.subject == '/b' MAP COUNT() == 0.5 - 0.5"),
     ]
     for number, rule in enumerate(rules):
         await store.commit([noted("/a")], [rule], idempotency_key=f"k-{number}")
@@ -129,13 +121,13 @@ async def test_the_same_request_may_be_spelt_differently(store: EventStore) -> N
     """
     first = await store.commit(
         [noted("/a", data={"a": 1, "b": 2})],
-        [QueryIsTrue("STREAM e FROM events WHERE e.subject == '/a' MAP COUNT() == 0", name="one")],
+        [QueryHolds("STREAM e FROM events WHERE e.subject == '/a' MAP COUNT() == 0", name="one")],
         idempotency_key="k-1",
     )
 
     again = await store.commit(
         [noted("/a", data={"b": 2, "a": 1})],
-        [QueryIsTrue("from e in events where e.subject = '/a' project into count() = 0", name="two")],
+        [QueryHolds("from e in events where e.subject = '/a' project into count() = 0", name="two")],
         idempotency_key="k-1",
     )
     as_version = await store.commit(

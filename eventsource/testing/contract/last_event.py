@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import InvalidSubjectError
+from eventsource.errors import InvalidSubjectError
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.samples import commit_each, noted, read
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import StoreClosedError
+from eventsource.errors import StoreClosedError
 from eventsource.testing.contract.samples import commit_each, noted, read, take
 
 if TYPE_CHECKING:

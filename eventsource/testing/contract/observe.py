@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EventNotFoundError, InvalidSubjectError, PreconditionFailedError, StoreClosedError, SubjectIsNew
+from eventsource import SubjectIsNew
+from eventsource.errors import EventNotFoundError, InvalidSubjectError, PreconditionFailedError, StoreClosedError
 from eventsource.testing.contract.chance import rounds
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, OTHER, PATIENCE_S, commit_each, noted, read, take
@@ -17,7 +18,8 @@ from eventsource.testing.contract.samples import NOTED, OTHER, PATIENCE_S, commi
 if TYPE_CHECKING:
     import random
 
-    from eventsource import EventStore, EventStream, RecordedEvent
+    from eventsource import EventStore, RecordedEvent
+    from eventsource.store import EventStream
     from eventsource.testing.contract.kinds import OpenStore, StoreKind
 
 

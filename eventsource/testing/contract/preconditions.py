@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from eventsource import (
-    Precondition,
-    PreconditionFailedError,
-    QueryIsTrue,
-    SubjectExists,
-    SubjectIsAtVersion,
-    SubjectIsNew,
-)
+from eventsource import Precondition, QueryHolds, SubjectExists, SubjectIsAtVersion, SubjectIsNew
+from eventsource.errors import PreconditionFailedError
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import commit_each, noted, place_of, read
 
@@ -227,7 +221,7 @@ async def test_a_query_decides_at_its_place_in_the_log(store: EventStore) -> Non
     """
     A query that holds lets the commit pass, and the same query after it refuses the next one.
     """
-    nobody = QueryIsTrue("STREAM e FROM events MAP COUNT() == 0", name="nobody")
+    nobody = QueryHolds("STREAM e FROM events MAP COUNT() == 0", name="nobody")
     await store.commit([noted("/accounts/1")], [nobody])
 
     with pytest.raises(PreconditionFailedError, match="nobody"):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import QueryBudgetError, QueryLimits, QuerySyntaxError
+from eventsource.errors import QueryBudgetError, QuerySyntaxError
+from eventsource.store import QueryLimits
 from eventsource.testing.contract.kinds import Capability, needs
 from eventsource.testing.contract.samples import NOTED, OTHER, commit_each, noted
 

@@ -12,9 +12,9 @@ from eventsource import (
     DecisionState,
     Event,
     RetryPolicy,
-    decide,
-    events,
     handles,
+    select_events,
+    transact,
 )
 from eventsource.testing.contract.chance import IS_LONG
 from eventsource.testing.contract.samples import read
@@ -102,7 +102,7 @@ class ChairsTaken(DecisionState):
         """
         Those of one room.
         """
-        return cls(events(ChairTaken).under(f"/rooms/{room}"))
+        return cls(select_events(ChairTaken).under(f"/rooms/{room}"))
 
     @handles
     def _taken(self, event: ChairTaken) -> None:
@@ -160,7 +160,7 @@ async def fill(store: EventStore, hand: str, coins: int) -> None:
     """
     Put coins into a new hand.
     """
-    await decide(store, lambda work: work.create(Hand, hand).take_up(coins))
+    await transact(store, lambda work: work.create(Hand, hand).take_up(coins))
 
 
 async def coins_of(store: EventStore, hand: str) -> list[int]:
@@ -179,7 +179,7 @@ def attempt(store: EventStore, function: Callable[[UnitOfWork], Awaitable[None]]
     """
     A racer.
     """
-    return lambda: decide(store, function, retry=PATIENT)
+    return lambda: transact(store, function, retry=PATIENT)
 
 
 def giving(hand: str) -> Callable[[UnitOfWork], Awaitable[None]]:
@@ -312,7 +312,7 @@ def first_attempt(
     """
     A racer who gives up at the first conflict.
     """
-    return lambda: decide(store, function, retry=RetryPolicy(attempts=1))
+    return lambda: transact(store, function, retry=RetryPolicy(attempts=1))
 
 
 def counting(room: str) -> Callable[[UnitOfWork], Awaitable[None]]:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import (
+from eventsource import NewEvent, Subject, SubjectIsNew
+from eventsource.errors import (
     BackupInvalidError,
     IdempotencyKeyReusedError,
-    NewEvent,
     PreconditionFailedError,
     SchemaExistsError,
     SchemaViolationError,
-    Subject,
-    SubjectIsNew,
 )
 from eventsource.guards.command_guard import not_carried_out
 from eventsource.testing.contract.backup import MEMBERS, backup_of, foreign

@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from eventsource import NewEvent, NotSupportedError
+from eventsource import NewEvent
+from eventsource.errors import NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from eventsource import EventStore, EventStream, RecordedEvent
+    from eventsource import EventStore, RecordedEvent
+    from eventsource.store import EventStream
 
 NOTED = "io.example.contract.noted"
 OTHER = "io.example.contract.other"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eventsource import InvalidSchemaError, SchemaExistsError, SchemaViolationError
+from eventsource.errors import InvalidSchemaError, SchemaExistsError, SchemaViolationError
 from eventsource.testing.contract.samples import NOTED, noted, read
 
 if TYPE_CHECKING:

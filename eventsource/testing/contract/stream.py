@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource import EventNotFoundError, InvalidSubjectError, Subject
+from eventsource import Subject
+from eventsource.errors import EventNotFoundError, InvalidSubjectError
 from eventsource.testing.contract.samples import NOTED, OTHER, commit_each, noted, read
 
 if TYPE_CHECKING:

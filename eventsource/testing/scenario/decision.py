@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
-from eventsource.aggregates.transacting import decide
+from eventsource.aggregates.transacting import transact
 from eventsource.testing.clock import FixedClock
 from eventsource.testing.scenario.acting import act
 from eventsource.testing.scenario.outcome import Outcome
@@ -27,7 +27,7 @@ Arguments = ParamSpec("Arguments")
 
 class DecisionScenario:
     """
-    Functions that decide with a `UnitOfWork`, run by `decide` as in production, with a store in memory.
+    Functions that decide with a `UnitOfWork`, run by `transact` as in production, with a store in memory.
 
     It reads as ``given(events).when(decision).then(events)``::
 
@@ -75,7 +75,7 @@ class GivenDecision:
                 last[:] = [work]
                 return decision(work, *args, **kwargs)
 
-            result = await decide(store, run_once)
+            result = await transact(store, run_once)
             return result, last[0].aggregates
 
         return Outcome(run(lambda: act(self._history, self._clock, decided)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import select
 
 from eventsource.projections.database import ReadModelDatabase
-from eventsource.projections.worker import Worker, rebuild
+from eventsource.projections.worker import ProjectionWorker, rebuild
 from eventsource.store.memory import InMemoryEventStore
 from eventsource.testing.clock import FixedClock, sequential_ids
 from eventsource.testing.scenario.placing import place
@@ -32,7 +32,7 @@ Rows = list[dict[str, Any]]
 
 class ProjectorScenario:
     """
-    A projector, run by a `Worker` as in production, with a store in memory and a SQLite file.
+    A projector, run by a `ProjectionWorker` as in production, with a store in memory and a SQLite file.
 
     It reads as ``given(events).then_rows(table, rows)``::
 
@@ -73,7 +73,7 @@ class GivenProjector(Checkable):
         """
         Hand each event over twice, as a read model without a checkpoint of its own would get it.
 
-        Tables in a database that a `Worker` fills need not stand this: their checkpoint is written with
+        Tables in a database that a `ProjectionWorker` fills need not stand this: their checkpoint is written with
         them. Tables that are filled by other means, or may be one day, do.
         """
         self._is_checked()
@@ -113,7 +113,7 @@ class GivenProjector(Checkable):
             ):
                 if self._twice:
                     return [("with each event applied twice", await self._apply_twice(store, database, read))]
-                async with Worker(store, database, [self._make()]) as worker:
+                async with ProjectionWorker(store, database, [self._make()]) as worker:
                     await worker.caught_up()
                     # One by one, so that each is a page and a transaction of its own.
                     for event in self._history:

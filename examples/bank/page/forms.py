@@ -9,7 +9,8 @@ from typing import Literal
 import attrs
 from nicegui import ui
 
-from eventsource import CommandResult, EventSourceError
+from eventsource import EventSourceError
+from eventsource.commands import CommandResult
 from examples.bank.bank import Bank
 from examples.bank.money import format_cents, parse_cents
 from examples.bank.refusals import RefusedError, RuleBrokenError

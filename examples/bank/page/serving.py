@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 from nicegui import ui
 
-from eventsource import EventNotFoundError, NotNotarisedError
+from eventsource.errors import EventNotFoundError, NotNotarisedError
 from examples.bank.bank import Bank
 from examples.bank.evidence import Evidence
 from examples.bank.page.accounts import AccountList

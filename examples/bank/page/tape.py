@@ -9,7 +9,9 @@ from contextlib import suppress
 
 from nicegui import app, ui
 
-from eventsource import EventError, RecordedEvent, SubjectErased
+from eventsource import RecordedEvent
+from eventsource.errors import EventError
+from eventsource.events import SubjectErased
 from examples.bank.bank import Bank
 
 Listener = Callable[[Sequence[RecordedEvent]], Awaitable[None]]

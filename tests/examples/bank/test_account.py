@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from eventsource import AggregateNotFoundError, EventStore, PreconditionFailedError, Repository, RuleBrokenError
+from eventsource import AggregateNotFoundError, EventStore, Repository, RuleBrokenError
+from eventsource.errors import PreconditionFailedError
 from examples.bank import rules
 from examples.bank.account import MOST_CENTS, Account, account_of, transfer
 from examples.bank.events import (

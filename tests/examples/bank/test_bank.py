@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EventStore, Projector, Repository, StoreLockedError, connect, rebuild
+from eventsource import EventStore, Projector, Repository, connect
+from eventsource.errors import StoreLockedError
+from eventsource.projections import rebuild
 from examples.bank import ledger, rules
 from examples.bank.account import Account
 from examples.bank.balances import Balance

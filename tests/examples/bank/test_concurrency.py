@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from eventsource import AggregateNotFoundError, EventStore, PreconditionFailedError, RecordedEvent, Repository, connect
+from eventsource import AggregateNotFoundError, EventStore, RecordedEvent, Repository, connect
+from eventsource.errors import PreconditionFailedError
 from examples.bank import rules
 from examples.bank.account import Account, account_of, transfer
 from examples.bank.bank import Bank

@@ -4,7 +4,8 @@ Customers, and their names apart.
 
 import pytest
 
-from eventsource import AggregateExistsError, Erased, EventStore, PreconditionFailedError, Repository
+from eventsource import AggregateExistsError, Erased, EventStore, Repository
+from eventsource.errors import PreconditionFailedError
 from examples.bank import rules
 from examples.bank.customer import LONGEST_NAME, Customer
 from examples.bank.email_address import email_key

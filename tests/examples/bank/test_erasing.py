@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import SubjectErased
+from eventsource.events import SubjectErased
 from examples.bank.balances import ERASED
 from examples.bank.bank import Bank
 from examples.bank.folder import open_bank

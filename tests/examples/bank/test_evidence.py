@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource import EventNotFoundError
+from eventsource.errors import EventNotFoundError
 from eventsource.notary import SigningKey, check_receipt
 from examples.bank.bank import Bank
 from examples.bank.evidence import Evidence, open_evidence

@@ -18,7 +18,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from eventsource import connect, rebuild
+from eventsource import connect
+from eventsource.projections import rebuild
 from examples.bank.folder import make_projectors, read_model_url, store_url
 from tests.examples.bank.commands import ROOT, run_bank, start_bank
 from tests.examples.bank.databases import dump, query

@@ -4,7 +4,8 @@ Scenarios of commands.
 
 import pytest
 
-from eventsource import Command, Dispatcher, EventStore, InMemoryEventStore, UnitOfWork
+from eventsource import Command, Dispatcher, EventStore, UnitOfWork
+from eventsource.store import InMemoryEventStore
 from eventsource.testing import CommandScenario, at
 from tests.testing.lending import AlreadyLentError, Book, BookBought, BookLent
 

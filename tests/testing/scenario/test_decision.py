@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from eventsource import DecisionState, UnitOfWork, events, handles
+from eventsource import DecisionState, UnitOfWork, handles, select_events
 from eventsource.testing import DecisionScenario, at
 from tests.testing.lending import AlreadyLentError, Book, BookLent, BookReturned
 
@@ -29,7 +29,7 @@ async def swap(work: UnitOfWork, one: str, other: str) -> str:
     """
     first, second = await work.load_all(Book, [one, other])
     readers = first.reader, second.reader
-    if None in readers or (await work.read(LentTo(events(BookLent).where(reader=readers[0])))).count > 1:
+    if None in readers or (await work.read(LentTo(select_events(BookLent).where(reader=readers[0])))).count > 1:
         raise AlreadyLentError
     work.emit(BookReturned(), at=first.subject)
     work.emit(BookReturned(), at=second.subject)

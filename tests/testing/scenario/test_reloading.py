@@ -14,16 +14,16 @@ from eventsource import (
     Command,
     Dispatcher,
     Event,
-    InMemoryEventStore,
     ProcessManager,
     RecordedEvent,
     Repository,
     UnitOfWork,
-    UnstorableEventError,
     handles,
     starts,
 )
+from eventsource.errors import UnstorableEventError
 from eventsource.projections import Projector
+from eventsource.store import InMemoryEventStore
 from eventsource.testing import (
     AggregateScenario,
     CommandScenario,
