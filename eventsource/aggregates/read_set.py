@@ -24,7 +24,7 @@ AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
 AnyState = TypeVar("AnyState", bound=DecisionState)
 
 
-class Readings:
+class ReadSet:
     """
     Reads aggregates and decision states, each time only what is new.
 

@@ -13,7 +13,7 @@ import attrs
 
 from eventsource.aggregates.errors import ConflictError, UnitOfWorkClosedError
 from eventsource.aggregates.loader import Loader
-from eventsource.aggregates.read_set import Readings
+from eventsource.aggregates.read_set import ReadSet
 from eventsource.aggregates.unit_of_work import UnitOfWork
 from eventsource.events.plain_call import check_has_run, check_is_plain
 
@@ -109,7 +109,7 @@ async def transact(
     """
     check_is_plain(function, may_await=True)
     policy = retry or RetryPolicy()
-    readings = Readings(store, loader or Loader(store), are_kept=policy.attempts > 1)
+    readings = ReadSet(store, loader or Loader(store), are_kept=policy.attempts > 1)
     failures = 0
     while True:
         work = LentUnitOfWork(store, metadata=metadata, readings=readings)

@@ -18,7 +18,7 @@ from eventsource.aggregates.context import current_metadata
 from eventsource.aggregates.decision_state import DecisionState
 from eventsource.aggregates.errors import AggregateNotFoundError, UnitOfWorkClosedError
 from eventsource.aggregates.loader import Loader
-from eventsource.aggregates.read_set import Readings
+from eventsource.aggregates.read_set import ReadSet
 from eventsource.events.content import EventContent
 from eventsource.events.event import NewEvent, check_event_subject, check_is_event
 from eventsource.events.reserved import written_by_library
@@ -79,11 +79,11 @@ class UnitOfWork:
         *,
         metadata: Metadata | None = None,
         loader: Loader | None = None,
-        readings: Readings | None = None,
+        readings: ReadSet | None = None,
     ) -> None:
         self._store = store
         self._metadata = metadata
-        self._readings = readings or Readings(store, loader or Loader(store), are_kept=False)
+        self._readings = readings or ReadSet(store, loader or Loader(store), are_kept=False)
         # Several reads can run at once; of the same thing the second one waits.
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._aggregates: dict[str, Aggregate] = {}

@@ -20,7 +20,7 @@ from eventsource.cli.process_states import follow_processes
 from eventsource.cli.signals import run as run_async
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.cli.table import format_table
-from eventsource.processes.overview import ProcessOverview, ProcessState, list_processes, retry_process
+from eventsource.processes.overview import ProcessOverview, ProcessStatus, list_processes, retry_process
 from eventsource.processes.process_manager import ProcessManager
 from eventsource.processes.worker import ProcessWorker
 from eventsource.store.interface import EventStore
@@ -269,12 +269,12 @@ async def _retry(process: type[ProcessManager], ids: Sequence[str], store_url: s
     return ExitCode.DONE
 
 
-def _counts(process: type[ProcessManager], states: Sequence[ProcessState]) -> ProcessCounts:
+def _counts(process: type[ProcessManager], states: Sequence[ProcessStatus]) -> ProcessCounts:
     overview = ProcessOverview.of(process.process_name, states)
     return ProcessCounts.model_validate(overview, from_attributes=True)
 
 
-def _parked_among(process: type[ProcessManager], states: Sequence[ProcessState]) -> list[ParkedProcess]:
+def _parked_among(process: type[ProcessManager], states: Sequence[ProcessStatus]) -> list[ParkedProcess]:
     return [
         ParkedProcess(
             process=process.process_name,

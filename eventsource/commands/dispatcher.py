@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Union, get_args,
 from eventsource.aggregates.transacting import RetryPolicy
 from eventsource.commands.command import Command
 from eventsource.commands.errors import CommandNotHandledError, ResultNotSeenError
-from eventsource.commands.execution import CarryingOut
+from eventsource.commands.execution import CommandExecution
 from eventsource.commands.handlers import handling_of, name_of, parameters_of
 from eventsource.commands.middleware import chained
 from eventsource.guards.errors import PreconditionFailedError
@@ -102,7 +102,7 @@ class Dispatcher:
         self._dependencies = dict(dependencies or {})
         self._handlings: dict[type[Command], Callable[[Any, UnitOfWork], Awaitable[Any]]] = {}
         self._names: dict[type[Command], str] = {}
-        self._carrying_out = CarryingOut(store, retry or RetryPolicy(), loader)
+        self._carrying_out = CommandExecution(store, retry or RetryPolicy(), loader)
         self._run = chained(self._middleware, self._carry_out)
 
     def on(self, store: EventStore, *, loader: Loader | None = None) -> Self:

@@ -62,7 +62,7 @@ def metadata_within(command: Command) -> Metadata:
 
 
 @attrs.frozen
-class CarryingOut:
+class CommandExecution:
     """
     How commands are carried out on one store.
     """

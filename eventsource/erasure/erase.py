@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 
 from eventsource.aggregates.context import current_metadata
-from eventsource.erasure.traces import read_traces, stored_types
+from eventsource.erasure.erasable_events import read_erasable_events, stored_types
 from eventsource.events.event import NewEvent
 from eventsource.events.reserved import written_by_library
 from eventsource.events.subject import Subject
@@ -26,7 +26,7 @@ from eventsource.wire.errors import ErasureUnfinishedError, NotSupportedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping, Sequence
 
-    from eventsource.erasure.traces import Traces
+    from eventsource.erasure.erasable_events import ErasableEvents
     from eventsource.events.event import Event, RecordedEvent
     from eventsource.projections.projector import Projector
     from eventsource.store.interface import EventStore
@@ -143,7 +143,7 @@ async def erase_subject(
     place = erasures_of(subject)
     types = stored_types(including)
     # A record that names an event which still holds its data is a lie, and must not stand in for ours.
-    before = await read_traces(store, subject)
+    before = await read_erasable_events(store, subject)
     unfinished: ErasureUnfinishedError | NotSupportedError | None = None
     try:
         emptied = await (store.erase(subject, including=types) if types else store.erase(subject))
@@ -188,7 +188,7 @@ async def purge_one(holder: Purgeable, store: EventStore, subject: Subject) -> i
 
 
 async def _record(
-    store: EventStore, subject: Subject, purged: int, before: Traces
+    store: EventStore, subject: Subject, purged: int, before: ErasableEvents
 ) -> tuple[tuple[RecordedEvent, ...], Mapping[str, int]]:
     """
     Record which events were emptied.
@@ -199,7 +199,7 @@ async def _record(
     place = erasures_of(subject)
     metadata = current_metadata()
     while True:
-        traces = await read_traces(store, subject, before=before)
+        traces = await read_erasable_events(store, subject, before=before)
         remaining = dict(sorted(Counter(event.type for event in traces.personal).items()))
         ids = traces.unrecorded
         if not ids:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from eventsource.erasure.traces import is_personal, read_traces, stored_types
+from eventsource.erasure.erasable_events import is_personal, read_erasable_events, stored_types
 from eventsource.events.data_reference import emptied
 from eventsource.events.personal_data import is_held
 from eventsource.events.subject import Subject
@@ -109,7 +109,7 @@ async def plan_erasure(
         InvalidSubjectError: *subject* is none.
     """
     subject = Subject(subject)
-    traces = await read_traces(store, subject)
+    traces = await read_erasable_events(store, subject)
     if not traces.count:
         raise SubjectNotFoundError(subject)
     below = {

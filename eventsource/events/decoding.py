@@ -21,7 +21,7 @@ from eventsource.events.validation import validate
 
 if TYPE_CHECKING:
     from eventsource.events.event import Event, RecordedEvent
-    from eventsource.events.upcast_plan import Data, Reading
+    from eventsource.events.upcast_plan import Data, UpcastPlan
 
 # Stored only with events whose class has been through versions. Looking for it is what a plain event pays, so that
 # one written by a newer program is never read as if it were of today.
@@ -69,7 +69,7 @@ def is_surely_plain(data_json: str) -> bool:
     return "_" not in data_json or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
 
 
-def _is_surely_current(data_json: str, reading: Reading) -> bool:
+def _is_surely_current(data_json: str, reading: UpcastPlan) -> bool:
     """
     Whether the text alone tells that there is nothing to do but to validate.
     """
@@ -82,7 +82,7 @@ def _is_surely_current(data_json: str, reading: Reading) -> bool:
     )
 
 
-def _decode(recorded: RecordedEvent, reading: Reading) -> tuple[Event | Erased[Any], ...]:
+def _decode(recorded: RecordedEvent, reading: UpcastPlan) -> tuple[Event | Erased[Any], ...]:
     data: Any = parse_json(recorded.data_json)
     if is_erased(data, is_personal=reading.is_personal) and not has_committed_values(recorded):
         return _as_erased(reading)
@@ -110,7 +110,7 @@ def _decode(recorded: RecordedEvent, reading: Reading) -> tuple[Event | Erased[A
     return (validate(recorded, reading.event_class, recorded.data_json),)
 
 
-def _as_erased(reading: Reading) -> tuple[Erased[Any], ...]:
+def _as_erased(reading: UpcastPlan) -> tuple[Erased[Any], ...]:
     return tuple(Erased(event_class) for event_class in reading.classes)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventsource.events.process_note import NOTE_PREFIX, is_note
 from eventsource.events.reserved import RESERVED_TYPES, is_library_class, is_reserved_type
-from eventsource.events.upcast_plan import Reading, find_problems, older_forms
+from eventsource.events.upcast_plan import UpcastPlan, find_problems, older_forms
 from eventsource.root_error import DeclarationError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Declared:
         self.classes: dict[str, type[Event]] = {}
         self.upcasters: dict[str, dict[int, Upcaster]] = {}
         # Found when they are first asked for.
-        self.readings: dict[str, Reading] = {}
+        self.readings: dict[str, UpcastPlan] = {}
         self.older_forms: dict[str, tuple[OlderForm, ...]] = {}
 
     def update(self, edition: int) -> None:
@@ -168,7 +168,7 @@ class EventTypes:
             and name not in here.upcasters
         )
 
-    def reading(self, name: str) -> Reading | None:
+    def reading(self, name: str) -> UpcastPlan | None:
         """
         How events stored with *name* are read; None if nobody declared it.
 
@@ -183,7 +183,7 @@ class EventTypes:
             return None
         if problems := find_problems(name, here.classes, here.upcasters):
             raise DeclarationError("; ".join(problems))
-        found = here.readings[name] = Reading.of(name, here.classes, here.upcasters)
+        found = here.readings[name] = UpcastPlan.of(name, here.classes, here.upcasters)
         return found
 
     def stored_types_of(self, event_class: type[Event]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 @final
 @attrs.frozen
-class Reading:
+class UpcastPlan:
     """
     How events stored with one type name are read.
 

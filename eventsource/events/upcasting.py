@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eventsource.events.event import Event, RecordedEvent
-    from eventsource.events.upcast_plan import Data, Reading, Upcaster
+    from eventsource.events.upcast_plan import Data, Upcaster, UpcastPlan
 
 
-def upcast(recorded: RecordedEvent, reading: Reading, version: int, data: Data) -> Iterator[Event]:
+def upcast(recorded: RecordedEvent, reading: UpcastPlan, version: int, data: Data) -> Iterator[Event]:
     """
     What *data* of that version of the stored type becomes: one event, several or none.
 
@@ -33,7 +33,7 @@ def upcast(recorded: RecordedEvent, reading: Reading, version: int, data: Data) 
     for (stored_type, next_version), made in _run(recorded, upcaster, data):
         next_reading = reading if stored_type == reading.stored_type else event_types.reading(stored_type)
         # The reading was checked: each place that upcasters lead to has a further upcaster or a class.
-        next_reading = cast("Reading", next_reading)
+        next_reading = cast("UpcastPlan", next_reading)
         if next_version in next_reading.upcasters:
             yield from upcast(recorded, next_reading, next_version, made)
         else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from eventsource.gdbql import And, Or
 from eventsource.guards.errors import GuardError
-from eventsource.guards.operand import Operand, event_data, number
+from eventsource.guards.typed_expression import TypedExpression, event_data, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eventsource.events.event import Event
     from eventsource.gdbql import Expression
     from eventsource.gdbql.tree import ComparisonOperator
-    from eventsource.guards.operand import ArithmeticOperator
+    from eventsource.guards.typed_expression import ArithmeticOperator
 
 Value = TypeVar("Value")
 
@@ -42,7 +42,7 @@ def record_condition(event_classes: tuple[type[Event], ...], condition: Callable
     return _condition(condition(FieldProxy(event_data(event_classes))))
 
 
-def record_operand(event_classes: tuple[type[Event], ...], field: Callable[[Any], object]) -> Operand:
+def record_operand(event_classes: tuple[type[Event], ...], field: Callable[[Any], object]) -> TypedExpression:
     """
     What *field* reads from an event of these classes, or calculates.
 
@@ -88,7 +88,7 @@ class FieldProxy:
 
     __slots__ = ("_operand",)
 
-    def __init__(self, operand: Operand) -> None:
+    def __init__(self, operand: TypedExpression) -> None:
         self._operand = operand
 
     def __repr__(self) -> str:
@@ -220,4 +220,4 @@ def _calculated(operator: ArithmeticOperator, left: object, right: object) -> Fi
 
 # Fields have every name without an underscore, so these are read from outside in one place.
 _node: Final[Callable[[ConditionProxy], Expression]] = attrgetter("_node")
-_operand: Final[Callable[[FieldProxy], Operand]] = attrgetter("_operand")
+_operand: Final[Callable[[FieldProxy], TypedExpression]] = attrgetter("_operand")

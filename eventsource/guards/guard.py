@@ -54,16 +54,16 @@ from eventsource.gdbql import (
 )
 from eventsource.guards.errors import GuardError
 from eventsource.guards.event_proxy import record_condition, record_operand
-from eventsource.guards.operand import Operand, count_of_events, event_data, number
 from eventsource.guards.preconditions import QueryHolds
 from eventsource.guards.stored_field import check_each_is_one, check_members, stored_types
+from eventsource.guards.typed_expression import TypedExpression, count_of_events, event_data, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from eventsource.gdbql import Expression
     from eventsource.gdbql.tree import ComparisonOperator
-    from eventsource.guards.operand import ArithmeticOperator
+    from eventsource.guards.typed_expression import ArithmeticOperator
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 A = TypeVar("A", bound=Event)
@@ -292,7 +292,7 @@ class EventSelection(Generic[AnyEvent]):
         """
         return self.count() > 0
 
-    def count(self) -> Figure:
+    def count(self) -> NumericValue:
         """
         How many there are. Events that are stored in an older form count.
 
@@ -303,16 +303,16 @@ class EventSelection(Generic[AnyEvent]):
             check_each_is_one(self._classes)
         return self.count_recorded()
 
-    def count_recorded(self) -> Figure:
+    def count_recorded(self) -> NumericValue:
         """
         How many recorded events there are of which at least one may be read.
 
         It is what `count` gives, but where one recorded event was split into several, or is some other
         event today, it is one here. "No more than I have read" is a rule about recorded events.
         """
-        return Figure(self, count_of_events())
+        return NumericValue(self, count_of_events())
 
-    def sum(self, field: str | Callable[[AnyEvent], float | None]) -> Figure:
+    def sum(self, field: str | Callable[[AnyEvent], float | None]) -> NumericValue:
         """
         The sum of a field, or of something calculated from fields; 0 over no events.
 
@@ -321,7 +321,7 @@ class EventSelection(Generic[AnyEvent]):
         """
         return self._figure("SUM", field)
 
-    def avg(self, field: str | Callable[[AnyEvent], float | None]) -> Figure:
+    def avg(self, field: str | Callable[[AnyEvent], float | None]) -> NumericValue:
         """
         The sum of a field divided by the number of events that have it; none over no events.
 
@@ -331,10 +331,10 @@ class EventSelection(Generic[AnyEvent]):
         return self._figure("AVG", field)
 
     @overload
-    def min(self, field: Callable[[AnyEvent], Value | None]) -> Computed[Value]: ...
+    def min(self, field: Callable[[AnyEvent], Value | None]) -> AggregateValue[Value]: ...
     @overload
-    def min(self, field: str) -> Computed[Any]: ...
-    def min(self, field: str | Callable[[AnyEvent], object]) -> Computed[Any]:
+    def min(self, field: str) -> AggregateValue[Any]: ...
+    def min(self, field: str | Callable[[AnyEvent], object]) -> AggregateValue[Any]:
         """
         The lowest value of a field: a number, a text or a date; none over no events.
 
@@ -344,10 +344,10 @@ class EventSelection(Generic[AnyEvent]):
         return self._extreme("MIN", field)
 
     @overload
-    def max(self, field: Callable[[AnyEvent], Value | None]) -> Computed[Value]: ...
+    def max(self, field: Callable[[AnyEvent], Value | None]) -> AggregateValue[Value]: ...
     @overload
-    def max(self, field: str) -> Computed[Any]: ...
-    def max(self, field: str | Callable[[AnyEvent], object]) -> Computed[Any]:
+    def max(self, field: str) -> AggregateValue[Any]: ...
+    def max(self, field: str | Callable[[AnyEvent], object]) -> AggregateValue[Any]:
         """
         The highest value of a field: a number, a text or a date; none over no events.
 
@@ -359,13 +359,13 @@ class EventSelection(Generic[AnyEvent]):
         """
         return self._extreme("MAX", field)
 
-    def _figure(self, function: Literal["SUM", "AVG"], field: str | Callable[[Any], object]) -> Figure:
-        return Figure(self, self._operand(field).aggregated(function))
+    def _figure(self, function: Literal["SUM", "AVG"], field: str | Callable[[Any], object]) -> NumericValue:
+        return NumericValue(self, self._operand(field).aggregated(function))
 
-    def _extreme(self, function: Literal["MIN", "MAX"], field: str | Callable[[Any], object]) -> Computed[Any]:
-        return Computed(self, self._operand(field).aggregated(function))
+    def _extreme(self, function: Literal["MIN", "MAX"], field: str | Callable[[Any], object]) -> AggregateValue[Any]:
+        return AggregateValue(self, self._operand(field).aggregated(function))
 
-    def _operand(self, field: object) -> Operand:
+    def _operand(self, field: object) -> TypedExpression:
         if callable(field):
             operand = record_operand(self._classes, field)
         elif isinstance(field, str):
@@ -426,14 +426,14 @@ class EventSelection(Generic[AnyEvent]):
         return Query(where=conjunction(tuple(self._clauses())), projection=projection)
 
 
-class Computed(Generic[Value]):
+class AggregateValue(Generic[Value]):
     """
     A value computed over a selection of events. Compared with another value it gives a `Guard`.
     """
 
     __slots__ = ("_operand", "_selection")
 
-    def __init__(self, selection: EventSelection[Any], operand: Operand) -> None:
+    def __init__(self, selection: EventSelection[Any], operand: TypedExpression) -> None:
         """
         Made by the methods of `EventSelection`.
         """
@@ -443,24 +443,24 @@ class Computed(Generic[Value]):
     def __repr__(self) -> str:
         return f"<{self._operand.label}>"
 
-    def __eq__(self, other: Value | Computed[Value]) -> Guard:  # type: ignore[override] # a rule, not its truth
+    def __eq__(self, other: Value | AggregateValue[Value]) -> Guard:  # type: ignore[override] # a rule, not its truth
         return self._compared("==", other)
 
-    def __ne__(self, other: Value | Computed[Value]) -> Guard:  # type: ignore[override] # likewise
+    def __ne__(self, other: Value | AggregateValue[Value]) -> Guard:  # type: ignore[override] # likewise
         return self._compared("!=", other)
 
     __hash__ = None  # type: ignore[assignment] # what compares like this can be no key
 
-    def __lt__(self, other: Value | Computed[Value]) -> Guard:
+    def __lt__(self, other: Value | AggregateValue[Value]) -> Guard:
         return self._compared("<", other)
 
-    def __le__(self, other: Value | Computed[Value]) -> Guard:
+    def __le__(self, other: Value | AggregateValue[Value]) -> Guard:
         return self._compared("<=", other)
 
-    def __gt__(self, other: Value | Computed[Value]) -> Guard:
+    def __gt__(self, other: Value | AggregateValue[Value]) -> Guard:
         return self._compared(">", other)
 
-    def __ge__(self, other: Value | Computed[Value]) -> Guard:
+    def __ge__(self, other: Value | AggregateValue[Value]) -> Guard:
         return self._compared(">=", other)
 
     def __bool__(self) -> NoReturn:
@@ -468,10 +468,10 @@ class Computed(Generic[Value]):
         raise GuardError(msg)
 
     def _compared(self, operator: ComparisonOperator, other: object) -> Guard:
-        right = self._same_source(other) if isinstance(other, Computed) else other  # pyright: ignore[reportUnknownArgumentType] # of whatever value
+        right = self._same_source(other) if isinstance(other, AggregateValue) else other  # pyright: ignore[reportUnknownArgumentType] # of whatever value
         return Guard(self._selection.query(self._operand.compared(operator, right)))
 
-    def _same_source(self, other: Computed[Any]) -> Operand:
+    def _same_source(self, other: AggregateValue[Any]) -> TypedExpression:
         if self._selection != other._selection:
             raise GuardError(_TWO_SOURCES)
         return other._operand
@@ -486,40 +486,42 @@ _TWO_SOURCES: Final = (
 
 
 @final
-class Figure(Computed[float]):
+class NumericValue(AggregateValue[float]):
     """
     A number computed over a selection of events, to calculate with and to compare.
     """
 
     __slots__ = ()
 
-    def __add__(self, other: float | Figure) -> Figure:
+    def __add__(self, other: float | NumericValue) -> NumericValue:
         return self._calculated("+", self, other)
 
-    def __radd__(self, other: float) -> Figure:
+    def __radd__(self, other: float) -> NumericValue:
         return self._calculated("+", other, self)
 
-    def __sub__(self, other: float | Figure) -> Figure:
+    def __sub__(self, other: float | NumericValue) -> NumericValue:
         return self._calculated("-", self, other)
 
-    def __rsub__(self, other: float) -> Figure:
+    def __rsub__(self, other: float) -> NumericValue:
         return self._calculated("-", other, self)
 
-    def __mul__(self, other: float | Figure) -> Figure:
+    def __mul__(self, other: float | NumericValue) -> NumericValue:
         return self._calculated("*", self, other)
 
-    def __rmul__(self, other: float) -> Figure:
+    def __rmul__(self, other: float) -> NumericValue:
         return self._calculated("*", other, self)
 
-    def __truediv__(self, other: float | Figure) -> Figure:
+    def __truediv__(self, other: float | NumericValue) -> NumericValue:
         return self._calculated("/", self, other)
 
-    def __rtruediv__(self, other: float) -> Figure:
+    def __rtruediv__(self, other: float) -> NumericValue:
         return self._calculated("/", other, self)
 
-    def _calculated(self, operator: ArithmeticOperator, left: object, right: object) -> Figure:
-        one, other = (self._same_source(side) if isinstance(side, Figure) else number(side) for side in (left, right))
-        return Figure(self._selection, one.calculated(operator, other))
+    def _calculated(self, operator: ArithmeticOperator, left: object, right: object) -> NumericValue:
+        one, other = (
+            self._same_source(side) if isinstance(side, NumericValue) else number(side) for side in (left, right)
+        )
+        return NumericValue(self._selection, one.calculated(operator, other))
 
 
 @functools.lru_cache(maxsize=1024)

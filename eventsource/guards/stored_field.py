@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from eventsource.gdbql import Expression
 
 
-class Form(Enum):
+class JsonKind(Enum):
     """
     What a value is stored as.
     """
@@ -66,7 +66,7 @@ class StoredField:
 
     label: str
     annotation: Any
-    forms: frozenset[Form]
+    forms: frozenset[JsonKind]
     encode: Callable[[object], object] = attrs.field(repr=False)
 
     @functools.cached_property
@@ -113,7 +113,7 @@ def root(model: type[BaseModel]) -> StoredField:
     """
     The data of an event as a whole.
     """
-    return StoredField(model.__name__, model, frozenset({Form.OBJECT}), _refuse)
+    return StoredField(model.__name__, model, frozenset({JsonKind.OBJECT}), _refuse)
 
 
 @functools.cache
@@ -214,14 +214,14 @@ def _refuse(value: object) -> object:  # noqa: ARG001 - the signature of `encode
 # --- Forms, read from the JSON schema of what is written ---
 
 
-def _checked_forms(label: str, annotation: Any, schema: CoreSchema) -> frozenset[Form]:
+def _checked_forms(label: str, annotation: Any, schema: CoreSchema) -> frozenset[JsonKind]:
     try:
         described = GenerateJsonSchema(by_alias=True).generate(cast("Any", schema), mode="serialization")
     except PydanticUserError:
         raise GuardError(_without_form(label)) from None
     forms = frozenset(_forms(described, described.get("$defs", {})))
     # A union with a number stores it as text all the same; a serializer that writes numbers leaves no text.
-    if forms - {Form.NUMBER, Form.NULL} and any(
+    if forms - {JsonKind.NUMBER, JsonKind.NULL} and any(
         isinstance(kind, type) and issubclass(kind, Decimal) for kind in _alternatives(annotation)
     ):
         msg = (
@@ -232,7 +232,7 @@ def _checked_forms(label: str, annotation: Any, schema: CoreSchema) -> frozenset
     return forms
 
 
-def _forms(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Form]:
+def _forms(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[JsonKind]:
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
     for several in ("anyOf", "oneOf", "allOf"):
@@ -248,37 +248,37 @@ def _forms(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterato
     elif "const" in schema or "enum" in schema:
         yield from {_form_of_constant(value) for value in schema.get("enum", [schema.get("const")])}
     else:
-        yield Form.ANY
+        yield JsonKind.ANY
 
 
-_FORMS: Final[Mapping[Any, Form]] = {
-    "null": Form.NULL,
-    "boolean": Form.BOOLEAN,
-    "integer": Form.NUMBER,
-    "number": Form.NUMBER,
-    "array": Form.LIST,
-    "object": Form.OBJECT,
+_FORMS: Final[Mapping[Any, JsonKind]] = {
+    "null": JsonKind.NULL,
+    "boolean": JsonKind.BOOLEAN,
+    "integer": JsonKind.NUMBER,
+    "number": JsonKind.NUMBER,
+    "array": JsonKind.LIST,
+    "object": JsonKind.OBJECT,
 }
 
 
-def _form_of_text(schema: Mapping[str, Any]) -> Form:
+def _form_of_text(schema: Mapping[str, Any]) -> JsonKind:
     if schema.get("format") == "password":
         msg = "a secret is stored as asterisks, so there is nothing to compare"
         raise GuardError(msg)
     if schema.get("format") == "date":
-        return Form.DATE
+        return JsonKind.DATE
     if schema.get("format") in {"date-time", "time"}:
-        return Form.TIME
+        return JsonKind.TIME
     has_order = not {"format", "enum", "const", "contentMediaType", "contentEncoding"} & schema.keys()
-    return Form.TEXT if has_order else Form.CODE
+    return JsonKind.TEXT if has_order else JsonKind.CODE
 
 
-def _form_of_constant(value: object) -> Form:
+def _form_of_constant(value: object) -> JsonKind:
     if value is None:
-        return Form.NULL
+        return JsonKind.NULL
     if isinstance(value, bool):
-        return Form.BOOLEAN
-    return Form.NUMBER if isinstance(value, (int, float)) else Form.CODE
+        return JsonKind.BOOLEAN
+    return JsonKind.NUMBER if isinstance(value, (int, float)) else JsonKind.CODE
 
 
 # --- Types in Python ---

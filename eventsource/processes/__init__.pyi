@@ -2,7 +2,7 @@ from .overview import (
     ProcessOverview as ProcessOverview,
 )
 from .overview import (
-    ProcessState as ProcessState,
+    ProcessStatus as ProcessStatus,
 )
 from .overview import (
     list_processes as list_processes,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventsource.log import get_logger
 from eventsource.processes.process_events import ProcessParked, SentCommand, SetTimer
-from eventsource.processes.process_state import ProcessBook
+from eventsource.processes.process_state import ProcessState
 from eventsource.subscriptions.checkpoint import (
     START,
     Checkpoint,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from eventsource.events.event import RecordedEvent
-    from eventsource.processes.pending_work import OpenWork
+    from eventsource.processes.pending_work import PendingWork
     from eventsource.projections.database import ReadModelDatabase
     from eventsource.store.interface import EventStore
 
@@ -56,7 +56,7 @@ _OF_ALL: Final = ""
 _IDS_AT_A_TIME: Final = 500
 
 
-class Place:
+class CheckpointStore:
     """
     What is kept for the process manager *listener*.
 
@@ -70,7 +70,7 @@ class Place:
         self._saved = START
         self._read_up_to = 0
 
-    async def load(self, store: EventStore, work: OpenWork) -> Checkpoint:
+    async def load(self, store: EventStore, work: PendingWork) -> Checkpoint:
         """
         What was saved last; the start if nothing was, or if the store does not have that event.
 
@@ -85,7 +85,7 @@ class Place:
             await work.read(store)
             return START
 
-        def load(tx: Connection) -> tuple[Checkpoint, Checkpoint | None, dict[str, ProcessBook]]:
+        def load(tx: Connection) -> tuple[Checkpoint, Checkpoint | None, dict[str, ProcessState]]:
             create_checkpoint_table(tx)
             _METADATA.create_all(tx)
             mark, books = _load_rows(tx, self._listener)
@@ -113,7 +113,7 @@ class Place:
             self._saved = attrs.evolve(saved, position=place.position)
         return self._saved
 
-    async def save(self, finished: Checkpoint, *, read: Checkpoint, work: OpenWork) -> None:
+    async def save(self, finished: Checkpoint, *, read: Checkpoint, work: PendingWork) -> None:
         """
         Save that everything up to *finished* is finished, and what is open once all up to *read* is counted in.
 
@@ -157,9 +157,9 @@ def _position(checkpoint: Checkpoint) -> int:
     return checkpoint.position
 
 
-def _load_rows(tx: Connection, listener: str) -> tuple[Checkpoint | None, dict[str, ProcessBook]]:
+def _load_rows(tx: Connection, listener: str) -> tuple[Checkpoint | None, dict[str, ProcessState]]:
     mark: Checkpoint | None = None
-    books: dict[str, ProcessBook] = {}
+    books: dict[str, ProcessState] = {}
     for row in tx.execute(select(_table).where(_table.c.listener == listener)):
         if row.process_id == _OF_ALL:
             event_id, event_hash = json.loads(row.open_work)
@@ -199,7 +199,7 @@ def _forget(tx: Connection, listener: str) -> None:
     _forget_rows(tx, listener)
 
 
-def _to_text(book: ProcessBook) -> str:
+def _to_text(book: ProcessState) -> str:
     parked = book.parked
     members: dict[str, Any] = {
         "unsent": list(book.unsent),
@@ -210,9 +210,9 @@ def _to_text(book: ProcessBook) -> str:
     return json.dumps({name: value for name, value in members.items() if value})
 
 
-def _from_text(text: str) -> ProcessBook:
+def _from_text(text: str) -> ProcessState:
     members = json.loads(text)
-    book = ProcessBook()
+    book = ProcessState()
     nothing = SentCommand(name="", data={})
     book.unsent = dict.fromkeys(((cause, index) for cause, index in members.get("unsent", ())), nothing)
     book.timers = {
@@ -243,7 +243,7 @@ class Entry:
         return self.left == 0
 
 
-class Passage:
+class AckWindow:
     """
     Tells up to where every event is finished, while later ones may be finished already.
 

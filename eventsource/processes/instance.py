@@ -59,7 +59,7 @@ _KEPT_EVENTS: Final = 100_000
 _KEPT_AT_LEAST: Final = 32
 
 
-class KeptProcesses:
+class InstanceCache:
     """
     Processes as they were read last, so that going on with one reads only what was added.
 
@@ -109,7 +109,7 @@ class KeptProcesses:
         self.take(id)
 
 
-class Instances:
+class ProcessInstances:
     """
     All processes of one process manager, to be led on one step after the other.
 
@@ -141,7 +141,7 @@ class Instances:
         self._retry = retry
         self._pause = pause
         self._loader = Loader(store)
-        self._kept = KeptProcesses()
+        self._kept = InstanceCache()
         self._is_stopping = False
 
     def stop(self) -> None:

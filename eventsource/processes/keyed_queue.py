@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Work = Callable[[], Awaitable[None]]
 
 
-class Lanes:
+class KeyedQueue:
     """
     Runs work in the order it was given for each key.
 

@@ -13,7 +13,7 @@ from eventsource.aggregates.loader import Loader
 from eventsource.aggregates.unit_of_work import UnitOfWork
 from eventsource.processes.errors import ProcessNotFoundError, ProcessNotParkedError
 from eventsource.processes.process_events import PROCESS_EVENTS, ProcessRetried, fits
-from eventsource.processes.process_state import ProcessBook
+from eventsource.processes.process_state import ProcessState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ Standing = Literal["running", "completed", "parked"]
 
 
 @attrs.frozen
-class ProcessState:
+class ProcessStatus:
     """
     Where one process stands.
 
@@ -69,7 +69,7 @@ class ProcessOverview:
 
         running, completed, parked: How many processes run, are over, are parked.
 
-        unsent, timers, held: As of `ProcessState`, of all of them together.
+        unsent, timers, held: As of `ProcessStatus`, of all of them together.
 
         next_due: When the first timer is due.
     """
@@ -84,7 +84,7 @@ class ProcessOverview:
     next_due: datetime | None
 
     @classmethod
-    def of(cls, process: str, states: Iterable[ProcessState]) -> ProcessOverview:
+    def of(cls, process: str, states: Iterable[ProcessStatus]) -> ProcessOverview:
         """
         Count.
         """
@@ -101,19 +101,19 @@ class ProcessOverview:
         )
 
 
-async def list_processes(process: type[ProcessManager], store: EventStore) -> list[ProcessState]:
+async def list_processes(process: type[ProcessManager], store: EventStore) -> list[ProcessStatus]:
     """
     Where each process of a process manager stands, in the order they began.
 
     It reads all of their events.
     """
-    books: dict[str, ProcessBook] = {}
+    books: dict[str, ProcessState] = {}
     prefix = f"/process/{process.process_name}/"
     async for recorded in store.stream(f"/process/{process.process_name}"):
         id = recorded.subject.removeprefix(prefix)
         event_class = PROCESS_EVENTS.get(recorded.type)
         if event_class is not None and "/" not in id and fits(recorded):
-            books.setdefault(id, ProcessBook()).enter(event_class.from_recorded(recorded))
+            books.setdefault(id, ProcessState()).enter(event_class.from_recorded(recorded))
     return [_state(id, book) for id, book in books.items()]
 
 
@@ -146,8 +146,8 @@ async def retry_process(process: type[ProcessManager], store: EventStore, id: st
         return
 
 
-def _state(id: str, book: ProcessBook) -> ProcessState:
-    return ProcessState(
+def _state(id: str, book: ProcessState) -> ProcessStatus:
+    return ProcessStatus(
         id=id,
         standing="parked" if book.parked else "completed" if book.is_completed else "running",
         answered=len(book.answered),

@@ -13,7 +13,7 @@ import attrs
 from eventsource.events.errors import EventError
 from eventsource.log import get_logger
 from eventsource.processes.process_events import PROCESS_EVENTS, ProcessReacted, ProcessRetried
-from eventsource.processes.process_state import ProcessBook, timer_id
+from eventsource.processes.process_state import ProcessState, timer_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 
 
 @attrs.define(eq=False)
-class OpenWork:
+class PendingWork:
     """
     The books of those processes that have something open: a timer, a command, an event, a reason to be parked.
 
@@ -42,7 +42,7 @@ class OpenWork:
 
     subject: str
     position: int = 0
-    books: dict[str, ProcessBook] = attrs.field(factory=dict[str, ProcessBook])
+    books: dict[str, ProcessState] = attrs.field(factory=dict[str, ProcessState])
     # By the id of a process that has changed since `take_changes`: the position of its last event.
     _changes: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     _due: list[tuple[datetime, str, str]] = attrs.field(factory=list["tuple[datetime, str, str]"], init=False)
@@ -67,7 +67,7 @@ class OpenWork:
         heapq.heapify(self._due)
         self._changed.set()
 
-    def take_changes(self) -> dict[str, tuple[int, ProcessBook | None]]:
+    def take_changes(self) -> dict[str, tuple[int, ProcessState | None]]:
         """
         The processes that have changed since the last call: the position of the last event, and the book.
 
@@ -77,7 +77,7 @@ class OpenWork:
         self._changes.clear()
         return changes
 
-    def give_back(self, changes: Mapping[str, tuple[int, ProcessBook | None]]) -> None:
+    def give_back(self, changes: Mapping[str, tuple[int, ProcessState | None]]) -> None:
         """
         Have these processes among the next changes, too: they could not be saved.
         """
@@ -103,7 +103,7 @@ class OpenWork:
                 "process.record_ignored", record=recorded.id, subject=recorded.subject, error=type(error).__name__
             )
             return None
-        book = self.books.setdefault(id, ProcessBook())
+        book = self.books.setdefault(id, ProcessState())
         self._changes[id] = recorded.position
         book.enter(event)
         # Nobody asks here what was answered, and it grows for ever.

@@ -45,7 +45,7 @@ from eventsource.processes.process_events import (
     TimerFired,
     fits,
 )
-from eventsource.processes.process_state import ProcessBook
+from eventsource.processes.process_state import ProcessState
 from eventsource.processes.reaction import Reactions, Refusal, collect_reactions
 from eventsource.root_error import DeclarationError
 
@@ -189,7 +189,7 @@ class ProcessManager(Aggregate, abstract=True):
         A process of which nothing is read.
         """
         super().__init__(id)
-        self._book = ProcessBook()
+        self._book = ProcessState()
         self._deciding: Deciding | None = None
 
     # --- As an aggregate ---
@@ -370,7 +370,7 @@ class ProcessManager(Aggregate, abstract=True):
         return ids
 
     @property
-    def book(self) -> ProcessBook:
+    def book(self) -> ProcessState:
         """
         What is left to do.
         """

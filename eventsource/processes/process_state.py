@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class ProcessBook:
+class ProcessState:
     """
     What is left to do, and what is done for good.
 
@@ -83,7 +83,7 @@ class ProcessBook:
         """
         return event_id in self.answered or event_id in self.held
 
-    def __deepcopy__(self, _: object) -> ProcessBook:
+    def __deepcopy__(self, _: object) -> ProcessState:
         # A process is copied for each step. What is inside does not change, only the collections do.
         return attrs.evolve(
             self,

@@ -14,11 +14,11 @@ from eventsource.aggregates.transacting import RetryPolicy
 from eventsource.events.subject_erased import is_erasure, read_erasure
 from eventsource.events.timestamp import to_datetime
 from eventsource.log import get_logger
-from eventsource.processes.checkpoints import Entry, Passage, Place
+from eventsource.processes.checkpoints import AckWindow, CheckpointStore, Entry
 from eventsource.processes.errors import ProcessManagerFailedError, ProcessManagerNotRunningError
-from eventsource.processes.instance import Instances
-from eventsource.processes.keyed_queue import Lanes
-from eventsource.processes.pending_work import OpenWork
+from eventsource.processes.instance import ProcessInstances
+from eventsource.processes.keyed_queue import KeyedQueue
+from eventsource.processes.pending_work import PendingWork
 from eventsource.wire.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class ProcessRun:
         self._clock = clock
         self._retry = retry
         self._width = width
-        self._place = Place(f"process:{process.process_name}", database)
-        self._passage = Passage()
-        self._work = OpenWork(f"/process/{process.process_name}")
-        self._lanes = Lanes(_spawn_nothing, width=width)
-        self._instances = Instances(process, store, dispatcher, retry=retry)
+        self._place = CheckpointStore(f"process:{process.process_name}", database)
+        self._passage = AckWindow()
+        self._work = PendingWork(f"/process/{process.process_name}")
+        self._lanes = KeyedQueue(_spawn_nothing, width=width)
+        self._instances = ProcessInstances(process, store, dispatcher, retry=retry)
         self._has_moved = asyncio.Event()
         self._facts = {"process_manager": process.process_name}
         self.progress = ProcessProgress(process.process_name)
@@ -196,15 +196,15 @@ class ProcessRun:
             self._work.position = max(self._work.position, self._passage.read.position)
             self._work.resume()
         else:
-            self._work = OpenWork(f"/process/{self._class.process_name}")
+            self._work = PendingWork(f"/process/{self._class.process_name}")
             start = await self._place.load(self._store, self._work)
         stream = self._store.observe(lower_bound=start.event_id or None)
-        self._passage = Passage(start)
+        self._passage = AckWindow(start)
         try:
             log.info("process.started", **self._facts, finished=start.events, open=len(self._work.books))
             async with asyncio.TaskGroup() as tasks:
-                self._lanes = Lanes(tasks.create_task, width=self._width)
-                self._instances = Instances(
+                self._lanes = KeyedQueue(tasks.create_task, width=self._width)
+                self._instances = ProcessInstances(
                     self._class, self._store, self._dispatcher, retry=self._retry, pause=self._lanes.pause
                 )
                 for id in self._work.unfinished():

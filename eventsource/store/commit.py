@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from eventsource.events.data_reference import DataReference
     from eventsource.events.event import NewEvent
     from eventsource.guards.preconditions import Precondition
-    from eventsource.store.schema import SchemaBook
-    from eventsource.store.schema.book import CheckedBefore
+    from eventsource.store.schema import SchemaRegistry
+    from eventsource.store.schema.registry import CheckedBefore
 
 Value = TypeVar("Value")
 
@@ -63,14 +63,14 @@ class CommitRequest:
         *,
         source: str,
         key: str | None,
-        schemas: SchemaBook,
+        schemas: SchemaRegistry,
         before: CheckedBefore | None = None,
     ) -> CommitRequest:
         """
         Check what does not depend on the log.
 
         Args:
-            before: What `SchemaBook.check_large` returned.
+            before: What `SchemaRegistry.check_large` returned.
 
         Raises:
             ValueError: There are no events, or *key* is no idempotency key.

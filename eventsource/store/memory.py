@@ -45,7 +45,7 @@ from eventsource.store.query import (
     work_clock,
 )
 from eventsource.store.restoring import BackupReader, each
-from eventsource.store.schema import SchemaBook
+from eventsource.store.schema import SchemaRegistry
 from eventsource.wire.backup import CommitKey, Declarations
 from eventsource.wire.errors import (
     EventNotFoundError,
@@ -112,7 +112,7 @@ class InMemoryEventStore:
         # Of the ids that several events have, restored from another kind of store: where the first stands.
         self._first_positions: dict[str, int] = {}
         self._index = LogIndex()
-        self._schemas = SchemaBook()
+        self._schemas = SchemaRegistry()
         # By command id the positions of the events that were committed with it, as a number of a list.
         self._of_command: dict[str, list[int]] = {}
         # By idempotency key: the digest of the request, and where in the list its events begin and end. The second

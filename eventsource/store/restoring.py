@@ -21,7 +21,7 @@ from eventsource.store.audit import own_hash
 from eventsource.store.idempotency import check_idempotency_key
 from eventsource.store.log_entry import DIGEST_MEMBER, SALT_MEMBER, LogEntry
 from eventsource.store.query import print_data_path, read_data_path
-from eventsource.store.schema import SchemaBook
+from eventsource.store.schema import SchemaRegistry
 from eventsource.wire.backup import (
     BACKUP_FORMAT,
     BEGIN,
@@ -101,7 +101,7 @@ class BackupReader:
 
     def __init__(self) -> None:
         self.events = self.imported = self.repeated_ids = 0
-        self.schemas = SchemaBook()
+        self.schemas = SchemaRegistry()
         self.indexes: list[tuple[str, str]] = []
         self._items = 0
         self._unknown: set[str] = set()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource.errors import LedgerUnavailableError, NotALedgerError
-from eventsource.notary import EmbeddedLedger, NotaryBook
+from eventsource.notary import EmbeddedLedger, NotarySecrets
 from eventsource.notary.ledger import Entry
 from eventsource.store import EmbeddedEventStore
 from tests.store.programs import run_program
@@ -69,7 +69,7 @@ async def test_an_event_store_is_no_file_of_the_notary(tmp_path: Path) -> None:
     The file of an open store is refused as a log and as a book, and the store goes on.
     """
     async with EmbeddedEventStore(tmp_path / "store.db") as store:
-        for wrong in (EmbeddedLedger(tmp_path / "store.db"), NotaryBook(tmp_path / "store.db")):
+        for wrong in (EmbeddedLedger(tmp_path / "store.db"), NotarySecrets(tmp_path / "store.db")):
             with pytest.raises(NotALedgerError, match="it is an event store"):
                 async with wrong:
                     pass

@@ -4,7 +4,7 @@ Process managers at work: loans, standing orders, on each kind of store.
 
 from eventsource.aggregates.loader import Loader
 from eventsource.processes import list_processes
-from eventsource.processes.instance import Instances
+from eventsource.processes.instance import ProcessInstances
 from tests.processes.bank import AT_ONCE, Bank, assert_exactly_once
 from tests.processes.lending import (
     LoanApplication,
@@ -120,7 +120,7 @@ async def test_timer_that_is_cancelled_when_it_has_just_fired_is_not_answered(me
     await memory_bank.sign("7")
     (state,) = await list_processes(LoanApplication, memory_bank.store)
     assert state.next_due is not None
-    instances = Instances(LoanApplication, memory_bank.store, make_dispatcher(memory_bank.store), retry=AT_ONCE)
+    instances = ProcessInstances(LoanApplication, memory_bank.store, make_dispatcher(memory_bank.store), retry=AT_ONCE)
     process = LoanApplication("7")
     await Loader(memory_bank.store).catch_up(process)
     await instances.fire("7", next(iter(process.book.timers)))

@@ -21,7 +21,7 @@ async def test_the_number_of_schemas_is_bounded(url: str, tmp_path: Path, monkey
     """
     One more than the most is refused.
     """
-    monkeypatch.setattr("eventsource.store.schema.book.MAX_SCHEMAS", 2)
+    monkeypatch.setattr("eventsource.store.schema.registry.MAX_SCHEMAS", 2)
     async with connect(url.format(tmp_path)) as store:
         for number in range(2):
             await store.register_schema(f"io.example.{number}", CUSTOMER)

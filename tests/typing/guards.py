@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from eventsource import Event, Guard, Precondition, select_events
 from eventsource.guards import all_of, one_of
-from eventsource.guards.guard import Computed, EventSelection, Figure
+from eventsource.guards.guard import AggregateValue, EventSelection, NumericValue
 
 
 class Priority(IntEnum):
@@ -79,13 +79,13 @@ def what_is_right() -> None:
     assert_type(placed.at("/orders/1").since(datetime.now(UTC)), EventSelection[OrderPlaced])
     assert_type(select_events(OrderPlaced, OrderCancelled), EventSelection[OrderPlaced | OrderCancelled])
 
-    assert_type(placed.count(), Figure)
-    assert_type(placed.sum(lambda e: e.cents), Figure)
-    assert_type(select_events(OrderPlaced, OrderCancelled).sum(lambda e: e.cents), Figure)
-    assert_type(100 - placed.sum("cents") / 2, Figure)
-    assert_type(placed.max(lambda e: e.cents), Computed[int])
-    assert_type(placed.max(lambda e: e.day), Computed[date])
-    assert_type(placed.min(lambda e: e.note), Computed[str])
+    assert_type(placed.count(), NumericValue)
+    assert_type(placed.sum(lambda e: e.cents), NumericValue)
+    assert_type(select_events(OrderPlaced, OrderCancelled).sum(lambda e: e.cents), NumericValue)
+    assert_type(100 - placed.sum("cents") / 2, NumericValue)
+    assert_type(placed.max(lambda e: e.cents), AggregateValue[int])
+    assert_type(placed.max(lambda e: e.day), AggregateValue[date])
+    assert_type(placed.min(lambda e: e.note), AggregateValue[str])
 
     assert_type(placed.exists(), Guard)
     assert_type(placed.count() == 0, Guard)

@@ -15,7 +15,7 @@ from eventsource.store.embedded import commit_keys
 from eventsource.store.embedded.entries import write_imported_times, write_references
 from eventsource.store.embedded.schema_rows import insert_schema, read_schema_texts
 from eventsource.store.restoring import BackupReader, each
-from eventsource.store.schema import SchemaBook
+from eventsource.store.schema import SchemaRegistry
 from eventsource.wire.errors import StoreNotEmptyError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def restore_all(
     reader.complete()
     if not _has_unique_ids(connection):
         reader.repeated_ids = connection.execute("SELECT count(*) - count(DISTINCT id) FROM events").get
-    for event_type, schema in SchemaBook(read_schema_texts(connection)).lacking(reader.schemas).items():
+    for event_type, schema in SchemaRegistry(read_schema_texts(connection)).lacking(reader.schemas).items():
         insert_schema(connection, event_type, schema)
     for event_type, path in reader.indexes:
         declare(event_type, path, reader.events)

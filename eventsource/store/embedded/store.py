@@ -49,7 +49,7 @@ from eventsource.store.interface import DEFAULT_LIMITS
 from eventsource.store.log_entry import backup_items
 from eventsource.store.paging import PAGE_BYTES, PAGE_EVENTS, Selection, observe_log, stream_log
 from eventsource.store.query import QueryLimits, QueryRows, Spending
-from eventsource.store.schema import SchemaBook, read_schemas
+from eventsource.store.schema import SchemaRegistry, read_schemas
 from eventsource.wire.backup import Declarations
 from eventsource.wire.errors import (
     CommitOutcomeUnknownError,
@@ -150,7 +150,7 @@ class EmbeddedEventStore:
         self._reader: Reader | None = None
         self._writer: Writer | None = None
         self._process = OwnProcess()
-        self._schemas = SchemaBook()
+        self._schemas = SchemaRegistry()
         # Commits of this turn of each event loop, not sent to the writer yet.
         self._arrived: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
         self._growth = Growth()
@@ -553,7 +553,7 @@ class EmbeddedEventStore:
         connection = open_for_writing(files)
         try:
             with translated(self._path):
-                self._schemas = SchemaBook(read_schema_texts(connection))
+                self._schemas = SchemaRegistry(read_schema_texts(connection))
                 return Writer(
                     connection,
                     files,

@@ -42,7 +42,7 @@ class CheckedBefore:
     error: SchemaViolationError | SchemaBudgetError | None = None
 
 
-class SchemaBook:
+class SchemaRegistry:
     """
     Schemas by event type, and what checks data against them.
 
@@ -93,7 +93,7 @@ class SchemaBook:
         """
         return self._texts
 
-    def lacking(self, other: SchemaBook) -> dict[str, str]:
+    def lacking(self, other: SchemaRegistry) -> dict[str, str]:
         """
         The schemas of *other* that are not here, as canonical JSON by event type.
 

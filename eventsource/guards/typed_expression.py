@@ -19,7 +19,7 @@ from pydantic import NaiveDatetime, ValidationError
 
 from eventsource.gdbql import Aggregate, Arithmetic, Comparison, Constant, In, IsNull, ListOf, Not, Path
 from eventsource.guards.errors import GuardError
-from eventsource.guards.stored_field import Form, StoredField, root
+from eventsource.guards.stored_field import JsonKind, StoredField, root
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     ArithmeticOperator: TypeAlias = Literal["+", "-", "*", "/"]
 
 # What `<` means something for; whatever else can be compared is equal or not.
-_ORDERED: Final = frozenset({Form.NUMBER, Form.TEXT, Form.DATE})
-_NULL: Final = frozenset({Form.NULL})
-_BOOLEAN: Final = frozenset({Form.BOOLEAN})
-_NUMBER: Final = frozenset({Form.NUMBER})
-_WHOLE: Final = frozenset({Form.LIST, Form.OBJECT})
-_TEXTS: Final = frozenset({Form.TEXT, Form.DATE, Form.TIME, Form.CODE})
+_ORDERED: Final = frozenset({JsonKind.NUMBER, JsonKind.TEXT, JsonKind.DATE})
+_NULL: Final = frozenset({JsonKind.NULL})
+_BOOLEAN: Final = frozenset({JsonKind.BOOLEAN})
+_NUMBER: Final = frozenset({JsonKind.NUMBER})
+_WHOLE: Final = frozenset({JsonKind.LIST, JsonKind.OBJECT})
+_TEXTS: Final = frozenset({JsonKind.TEXT, JsonKind.DATE, JsonKind.TIME, JsonKind.CODE})
 _EQUALITY: Final = frozenset({"==", "!="})
 
 
 @attrs.frozen(eq=False)
-class Operand:
+class TypedExpression:
     """
     A value that the store will have; in Python it has none.
 
@@ -58,7 +58,7 @@ class Operand:
     """
 
     node: Expression
-    forms: frozenset[Form]
+    forms: frozenset[JsonKind]
     label: str
     fields: tuple[StoredField, ...] = ()
 
@@ -78,7 +78,7 @@ class Operand:
 
     # --- Places in the data ---
 
-    def member(self, name: str) -> Operand:
+    def member(self, name: str) -> TypedExpression:
         """
         The field *name* of the model that stands here; of each, where one of several can stand.
 
@@ -87,7 +87,7 @@ class Operand:
         """
         return _member(self, name)
 
-    def element(self, key: object) -> Operand:
+    def element(self, key: object) -> TypedExpression:
         """
         The element of a list at an index, the first at 0, or of a mapping under a text.
 
@@ -103,7 +103,7 @@ class Operand:
             raise GuardError(msg)
         return _below(self, key, found, is_optional=True)
 
-    def at_path(self, path: str) -> Operand:
+    def at_path(self, path: str) -> TypedExpression:
         """
         What stands at a path such as ``cents``, ``address.city`` or ``lines[0].cents``.
 
@@ -131,7 +131,7 @@ class Operand:
         if other is None:
             return self._compared_with_null(operator)
         self.check_comparable(operator)
-        if isinstance(other, Operand):
+        if isinstance(other, TypedExpression):
             other.check_comparable(operator)
             if not self._can_equal(other):
                 msg = f"{self.label} is {self.described}, {other.label} is {other.described}: they never compare"
@@ -193,7 +193,7 @@ class Operand:
         if operator not in _EQUALITY:
             msg = f"{self.label} is neither less nor more than None"
             raise GuardError(msg)
-        if not self.forms & {Form.NULL, Form.ANY}:
+        if not self.forms & {JsonKind.NULL, JsonKind.ANY}:
             msg = f"{self.label} is never None"
             raise GuardError(msg)
         is_null = IsNull(self.node)
@@ -204,8 +204,8 @@ class Operand:
         forms = self.forms - _NULL
         return len(forms) == 1 and forms <= _ORDERED
 
-    def _can_equal(self, other: Operand) -> bool:
-        return Form.ANY in self.forms | other.forms or bool(_families(self.forms) & _families(other.forms))
+    def _can_equal(self, other: TypedExpression) -> bool:
+        return JsonKind.ANY in self.forms | other.forms or bool(_families(self.forms) & _families(other.forms))
 
     # --- Constants ---
 
@@ -215,9 +215,9 @@ class Operand:
         """
         if not self.fields:
             return self._ordered_constant(value)
-        if isinstance(value, (datetime, time)) and value.tzinfo is not None and Form.TIME in self.forms:
+        if isinstance(value, (datetime, time)) and value.tzinfo is not None and JsonKind.TIME in self.forms:
             raise self._many_texts()
-        if isinstance(value, Decimal) or (Form.ANY in self.forms and type(value) not in _SCALARS):
+        if isinstance(value, Decimal) or (JsonKind.ANY in self.forms and type(value) not in _SCALARS):
             raise self._unlike(value)
         stored: list[object] = []
         refusals: list[str] = []
@@ -247,10 +247,10 @@ class Operand:
         A value that the field need not be able to have: one that is above 0 can be compared with 0.
         """
         if not isinstance(value, Enum):
-            if Form.NUMBER in self.forms:
+            if JsonKind.NUMBER in self.forms:
                 if isinstance(value, (int, float)) and not isinstance(value, bool):
                     return Constant(value)
-            elif Form.DATE in self.forms:
+            elif JsonKind.DATE in self.forms:
                 if isinstance(value, date) and not isinstance(value, datetime):
                     return Constant(value.isoformat())
             elif isinstance(value, str):
@@ -271,7 +271,7 @@ class Operand:
 
     # --- Calculations ---
 
-    def calculated(self, operator: ArithmeticOperator, right: Operand) -> Operand:
+    def calculated(self, operator: ArithmeticOperator, right: TypedExpression) -> TypedExpression:
         """
         The result of calculating with two numbers.
 
@@ -286,9 +286,9 @@ class Operand:
             msg = f"{self.label} is divided by 0"
             raise GuardError(msg)
         node = Arithmetic(operator, self.node, right.node)
-        return Operand(node, self.forms | right.forms, f"{self.label} {operator} {right.label}")
+        return TypedExpression(node, self.forms | right.forms, f"{self.label} {operator} {right.label}")
 
-    def aggregated(self, function: Literal["SUM", "AVG", "MIN", "MAX"]) -> Operand:
+    def aggregated(self, function: Literal["SUM", "AVG", "MIN", "MAX"]) -> TypedExpression:
         """
         The sum, average, lowest or highest over many events.
 
@@ -301,16 +301,16 @@ class Operand:
             if not self._has_order:
                 msg = f"{self.label} is {self.described}, of which none is the {_FUNCTIONS[function]}"
                 raise GuardError(msg)
-            return Operand(node, self.forms - _NULL, label, self.fields)
+            return TypedExpression(node, self.forms - _NULL, label, self.fields)
         if not self.is_number:
             msg = f"{self.label} is {self.described}, which has no {_FUNCTIONS[function]}; .count() counts events"
             raise GuardError(msg)
-        return Operand(node, _NUMBER, label)
+        return TypedExpression(node, _NUMBER, label)
 
 
 # A guard is made for each command, of the same few fields.
 @functools.lru_cache(maxsize=4096)
-def _member(place: Operand, name: str) -> Operand:
+def _member(place: TypedExpression, name: str) -> TypedExpression:
     found = [pair for field in place.fields for pair in field.member(name)]
     if not found:
         msg = f"{place.label} is computed and has no field {name!r}"
@@ -321,11 +321,13 @@ def _member(place: Operand, name: str) -> Operand:
         msg = f"{places} are stored under different names; write one guard for each"
         raise GuardError(msg)
     # A member of what is null is not there.
-    is_optional = any(Form.NULL in field.forms for field in place.fields)
+    is_optional = any(JsonKind.NULL in field.forms for field in place.fields)
     return _below(place, found[0][0], tuple(field for _, field in found), is_optional=is_optional)
 
 
-def _below(place: Operand, step: str | int, fields: tuple[StoredField, ...], *, is_optional: bool) -> Operand:
+def _below(
+    place: TypedExpression, step: str | int, fields: tuple[StoredField, ...], *, is_optional: bool
+) -> TypedExpression:
     if len({_families(field.forms) for field in fields}) > 1:
         places = " and ".join(f"{field.label} ({_describe(field.forms)})" for field in fields)
         msg = f"{places} are stored in unlike forms; write one guard for each"
@@ -333,26 +335,26 @@ def _below(place: Operand, step: str | int, fields: tuple[StoredField, ...], *, 
     forms = frozenset(form for field in fields for form in field.forms)
     steps = place.node.steps if isinstance(place.node, Path) else ()
     label = " and ".join(dict.fromkeys(field.label for field in fields))
-    return Operand(Path((*steps, step)), forms | _NULL if is_optional else forms, label, fields)
+    return TypedExpression(Path((*steps, step)), forms | _NULL if is_optional else forms, label, fields)
 
 
 @functools.lru_cache(maxsize=1024)
-def event_data(event_classes: tuple[type[BaseModel], ...]) -> Operand:
+def event_data(event_classes: tuple[type[BaseModel], ...]) -> TypedExpression:
     """
     The data of an event of one of these classes.
     """
     label = " and ".join(event_class.__name__ for event_class in event_classes)
-    return Operand(Path(("data",)), frozenset({Form.OBJECT}), label, tuple(map(root, event_classes)))
+    return TypedExpression(Path(("data",)), frozenset({JsonKind.OBJECT}), label, tuple(map(root, event_classes)))
 
 
-def count_of_events() -> Operand:
+def count_of_events() -> TypedExpression:
     """
     How many events there are.
     """
-    return Operand(Aggregate("COUNT"), _NUMBER, "the count")
+    return TypedExpression(Aggregate("COUNT"), _NUMBER, "the count")
 
 
-def number(value: object) -> Operand:
+def number(value: object) -> TypedExpression:
     """
     A number to calculate with.
 
@@ -360,7 +362,7 @@ def number(value: object) -> Operand:
         GuardError: It is none.
     """
     if isinstance(value, (int, float)) and not isinstance(value, (bool, Enum)):
-        return Operand(Constant(value), _NUMBER, "a number")
+        return TypedExpression(Constant(value), _NUMBER, "a number")
     msg = f"expected a number to calculate with, found a value of type {_kind(value)}{_hint_at_cents(value)}"
     raise GuardError(msg)
 
@@ -372,8 +374,8 @@ _ZEROS: Final = frozenset({Constant(0), Constant(0.0)})
 _FUNCTIONS: Final = {"SUM": "sum", "AVG": "average", "MIN": "lowest", "MAX": "highest"}
 
 
-def _may_have_offset(operand: Operand) -> bool:
-    if Form.TIME not in operand.forms:
+def _may_have_offset(operand: TypedExpression) -> bool:
+    if JsonKind.TIME not in operand.forms:
         return False
     return any(kind is not NaiveDatetime for field in operand.fields for kind in field.types if kind is not None)
 
@@ -382,14 +384,14 @@ def _place(constant: Constant) -> tuple[str, Any]:
     return type(constant.value).__name__, constant.value
 
 
-def _families(forms: frozenset[Form]) -> frozenset[Form]:
+def _families(forms: frozenset[JsonKind]) -> frozenset[JsonKind]:
     """
     The kinds of JSON: all texts are one; null is left out.
     """
-    return frozenset(Form.TEXT if form in _TEXTS else form for form in forms - _NULL)
+    return frozenset(JsonKind.TEXT if form in _TEXTS else form for form in forms - _NULL)
 
 
-def _describe(forms: frozenset[Form]) -> str:
+def _describe(forms: frozenset[JsonKind]) -> str:
     return " or ".join(sorted(form.value for form in forms))
 
 

@@ -63,7 +63,7 @@ class Seen(NamedTuple):
     batches: int
 
 
-class NotaryBook:
+class NotarySecrets:
     """
     The book, opened by ``async with``.
 

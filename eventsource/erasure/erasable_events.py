@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Traces:
+class ErasableEvents:
     """
     The events of one subject, as far as erasing is concerned.
 
@@ -65,7 +65,9 @@ class Traces:
         return tuple(event_id for event_id in self.gone if event_id not in self.recorded)
 
 
-async def read_traces(store: EventStore, subject: str, *, before: Traces | None = None) -> Traces:
+async def read_erasable_events(
+    store: EventStore, subject: str, *, before: ErasableEvents | None = None
+) -> ErasableEvents:
     """
     Read a subject and what is recorded below it.
 
@@ -96,7 +98,7 @@ async def read_traces(store: EventStore, subject: str, *, before: Traces | None 
             unknown.add(event.type)
         if is_personal(event):
             personal.append(event)
-    return Traces(
+    return ErasableEvents(
         count, tuple(held), tuple(gone), tuple(personal), frozenset(unknown), frozenset(named), len(records), unfit
     )
 
