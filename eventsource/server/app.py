@@ -133,6 +133,10 @@ class Application:
         return None
 
     def _check_role(self, route: Route, exchange: Exchange) -> None:
+        if sum(name.lower() == b"authorization" for name, _ in exchange.scope["headers"]) > 1:
+            # Which of them counts, a proxy and the server could see differently.
+            text = "a request has one Authorization header"
+            raise RequestRefusedError(text, status=400, refusal="invalid-request")
         role = self._service.settings.tokens.role_of(exchange.headers.get(b"authorization"))
         if role is None:
             raise UnauthenticatedError

@@ -286,3 +286,18 @@ async def test_tokens_in_the_clear_are_warned_of(host: str, caplog: pytest.LogCa
         pass
 
     assert ("server.tokens_in_the_clear" in caplog.text) == warns
+
+
+@pytest.mark.parametrize("tokens", [(READER, ADMINISTRATOR), (ADMINISTRATOR, READER), (ADMINISTRATOR, ADMINISTRATOR)])
+async def test_two_authorizations_are_refused_under_any_server(served: Served, tokens: tuple[str, str]) -> None:
+    """
+    The application itself refuses a request with two Authorization headers, whatever serves it.
+    """
+    transport = httpx.ASGITransport(app=make_app(served.store, ServerSettings(TOKENS)))
+    headers = [("authorization", f"Bearer {token}") for token in tokens]
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as http:
+        answer = await http.get("/api/v1/status", headers=headers)
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid-request"
