@@ -13,7 +13,7 @@ from eventsource.wire.request_errors import InvalidJsonError
 from eventsource.wire.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
 _SPACES = re.compile(r"[ \t\n\r]*")
 # An item is no larger than an event with all that may stand around its data.
@@ -33,7 +33,7 @@ async def read_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
         yield item
 
 
-async def read_numbered_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[tuple[int, Any]]:  # noqa: C901  one loop over what may come next
+async def read_numbered_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[tuple[int, Any]]:
     """
     The same with the line that each item begins on, counted from 1.
 
@@ -41,44 +41,75 @@ async def read_numbered_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[tup
         InvalidJsonError: As from `read_array`; its reason names the line.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    text = ""
-    # What may come next: the opening bracket, an item, or what stands between two items.
-    awaited = "["
-    line = 1
+    reader = _ArrayReader()
     try:
         async for block in blocks:
-            text += _decoded(decoder, block)
-            start = 0
-            while True:
-                before, start = start, _skip_spaces(text, start)
-                line += text.count("\n", before, start)
-                if start == len(text):
-                    break
-                if awaited == "[":
-                    _expect(text[start], "[")
-                    start, awaited = start + 1, "first item"
-                elif awaited == "end":
-                    _refuse("more after its end")
-                elif awaited == "first item" and text[start] == "]":
-                    start, awaited = start + 1, "end"
-                elif awaited == ",":
-                    _expect(text[start], ",]")
-                    awaited = "item" if text[start] == "," else "end"
-                    start += 1
-                else:
-                    end = _item_end(text, start)
-                    if end is None:
-                        break
-                    yield line, read_json(text[start:end].encode())
-                    line += text.count("\n", start, end)
-                    start, awaited = end, ","
-            text = text[start:]
-        _decoded(decoder, b"", final=True)
-        if awaited != "end":
-            _refuse("it ends too early")
+            for item in reader.read(_decoded(decoder, block)):
+                yield item
+        for item in reader.read(_decoded(decoder, b"", final=True), is_last=True):
+            yield item
     except InvalidJsonError as error:
-        reason = f"{error.reason} (line {line})"
+        reason = f"{error.reason} (line {reader.line})"
         raise InvalidJsonError(reason) from None
+
+
+class _ArrayReader:
+    """
+    Reads an array from its parts.
+
+    Attributes:
+        line: The line that is read, counted from 1.
+    """
+
+    def __init__(self) -> None:
+        self.line = 1
+        self._text = ""
+        # What may come next: the opening bracket, an item, or what stands between two items.
+        self._awaited = "["
+        # An item that was not complete is tried again when half as much has come once more: tiny parts cost no more.
+        self._worth_trying = 0
+
+    def read(self, part: str, *, is_last: bool = False) -> Iterator[tuple[int, Any]]:
+        """
+        Read the items that end in the text that has come, the last part of it now.
+        """
+        text, start = self._text + part, 0
+        if is_last:
+            self._worth_trying = 0
+        while True:
+            before, start = start, _skip_spaces(text, start)
+            self.line += text.count("\n", before, start)
+            if start == len(text):
+                break
+            if self._awaited in {"item", "first item"} and text[start] != "]":
+                end = None if len(text) - start < self._worth_trying else _item_end(text, start)
+                if end is None:
+                    self._worth_trying = max(self._worth_trying, (len(text) - start) * 3 // 2)
+                    break
+                self._worth_trying = 0
+                yield self.line, read_json(text[start:end].encode())
+                self.line += text.count("\n", start, end)
+                start, self._awaited = end, ","
+            else:
+                start, self._awaited = start + 1, self._behind(text[start])
+        self._text = text[start:]
+        if is_last and self._awaited != "end":
+            _refuse("it ends too early")
+
+    def _behind(self, sign: str) -> str:
+        """
+        What may come behind a bracket or a comma.
+        """
+        if self._awaited == "end":
+            _refuse("more after its end")
+        if self._awaited == "item":
+            _refuse("an item is neither an object, nor a list, nor a text")
+        if self._awaited == "[":
+            _expect(sign, "[")
+            return "first item"
+        if self._awaited == ",":
+            _expect(sign, ",]")
+        return "item" if sign == "," else "end"
 
 
 def _item_end(text: str, start: int) -> int | None:
