@@ -84,8 +84,8 @@ def test_a_forked_process_is_refused(tmp_path: Path) -> None:
         """
         import asyncio, json, os
         from eventsource.errors import StoreForkedError
-        from eventsource.notary import EmbeddedLedger, NotaryBook
-        ledger, book = EmbeddedLedger("notary.db"), NotaryBook("book.db")
+        from eventsource.notary import EmbeddedLedger, NotarySecrets
+        ledger, book = EmbeddedLedger("notary.db"), NotarySecrets("book.db")
         def attempt(call):
             async def main():
                 try:
