@@ -27,7 +27,7 @@ from eventsource.cli.signals import run as run_async
 from eventsource.notary import (
     EmbeddedLedger,
     Notary,
-    NotarySecrets,
+    NotaryBook,
     SignedHead,
     make_receipt,
     verify,
@@ -128,7 +128,7 @@ def run(
     async def work() -> ExitCode:
         async with (
             connect(store, read_only=True) as opened,
-            NotarySecrets(book_path(book, ledger)) as its_book,
+            NotaryBook(book_path(book, ledger)) as its_book,
             await choice.find(its_book, name, origin=origin) as chosen,
         ):
             running = Notary(opened, chosen, its_book, name=name, signing_key=signing, head_file=head)
@@ -204,7 +204,7 @@ def verify_(
     async def work() -> VerifyResult:
         async with (
             connect(store, read_only=True) as opened,
-            nullcontext() if without_book else NotarySecrets(book_path(book, ledger), read_only=True) as its_book,
+            nullcontext() if without_book else NotaryBook(book_path(book, ledger), read_only=True) as its_book,
             await choice.find(its_book, name, heads=heads, read_only=True) as chosen,
         ):
             verdict = await verify(opened, chosen, its_book, name=name, heads=heads, keys=keys)
@@ -300,7 +300,7 @@ def receipt(
     async def work() -> str:
         async with (
             connect(store, read_only=True) as opened,
-            NotarySecrets(book_path(book, ledger), read_only=True) as its_book,
+            NotaryBook(book_path(book, ledger), read_only=True) as its_book,
             await choice.find(its_book, name, read_only=True) as chosen,
         ):
             made = await make_receipt(

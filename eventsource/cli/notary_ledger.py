@@ -11,7 +11,7 @@ import attrs
 import typer
 
 from eventsource.cli.failures import CommandError
-from eventsource.notary import Head, Ledger, NotarySecrets, SignedHead, open_ledger
+from eventsource.notary import Head, Ledger, NotaryBook, SignedHead, open_ledger
 from eventsource.root_error import EventSourceError
 
 CertificateAuthority = Annotated[
@@ -80,7 +80,7 @@ class LedgerChoice:
 
     async def find(
         self,
-        book: NotarySecrets | None,
+        book: NotaryBook | None,
         name: str,
         *,
         heads: Sequence[SignedHead] = (),

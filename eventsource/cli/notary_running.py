@@ -14,7 +14,7 @@ from eventsource.cli.notary_output import HeadResult, NotaryState
 from eventsource.cli.output import write_json
 from eventsource.cli.signals import stopped_by_signals
 from eventsource.log import get_logger
-from eventsource.notary import EmbeddedLedger, NotarySecrets, open_ledger
+from eventsource.notary import EmbeddedLedger, NotaryBook, open_ledger
 from eventsource.notary.standing import find_standing
 from eventsource.wire.errors import EventNotFoundError
 
@@ -118,14 +118,14 @@ def book_path(book: Path | None, ledger: str) -> Path:
 
 
 @asynccontextmanager
-async def book_if_known(book: Path | None) -> AsyncGenerator[NotarySecrets | None]:
+async def book_if_known(book: Path | None) -> AsyncGenerator[NotaryBook | None]:
     """
     The notary's book, for those who can do without.
     """
     if book is None:
         yield None
         return
-    async with NotarySecrets(book, read_only=True) as opened:
+    async with NotaryBook(book, read_only=True) as opened:
         yield opened
 
 

@@ -2,6 +2,7 @@
 The notary: tamper evidence for an event store, from outside of it.
 """
 
+from eventsource.notary.book import NotaryBook
 from eventsource.notary.embedded_ledger import EmbeddedLedger
 from eventsource.notary.event_receipt import EventReceipt, make_receipt
 from eventsource.notary.findings import Finding, Verdict
@@ -10,7 +11,6 @@ from eventsource.notary.keys import KeyKind, SigningKey, VerifyingKey
 from eventsource.notary.ledger import Entry, Head, Ledger, Proved, Receipt
 from eventsource.notary.notary import Notary
 from eventsource.notary.open import open_ledger
-from eventsource.notary.secrets import NotarySecrets
 from eventsource.notary.signed_head import SignedHead
 from eventsource.notary.status import NotaryStatus
 from eventsource.notary.verification import verify
@@ -25,7 +25,7 @@ __all__ = [
     "KeyKind",
     "Ledger",
     "Notary",
-    "NotarySecrets",
+    "NotaryBook",
     "NotaryStatus",
     "Proved",
     "Receipt",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eventsource.events.event import RecordedEvent
-    from eventsource.notary.secrets import NotarySecrets
+    from eventsource.notary.book import NotaryBook
     from eventsource.store.interface import EventStore
 
 
@@ -75,7 +75,7 @@ class BatchMaker:
     Makes the batches of one store.
     """
 
-    def __init__(self, store: EventStore, book: NotarySecrets, name: str) -> None:
+    def __init__(self, store: EventStore, book: NotaryBook, name: str) -> None:
         self._store = store
         self._book = book
         self._name = name

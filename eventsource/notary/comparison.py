@@ -22,8 +22,8 @@ from eventsource.wire.errors import EventNotFoundError, StoreCorruptedError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
+    from eventsource.notary.book import NotaryBook
     from eventsource.notary.notarised import NotarisedEvent
-    from eventsource.notary.secrets import NotarySecrets
     from eventsource.store.interface import EventStore
 
 Item = TypeVar("Item")
@@ -92,7 +92,7 @@ class Comparison:
         book: What opens the records; None compares ids and order alone.
     """
 
-    def __init__(self, store: EventStore, book: NotarySecrets | None) -> None:
+    def __init__(self, store: EventStore, book: NotaryBook | None) -> None:
         self._store = store
         self._book = book
         self._tells_references = isinstance(store, KeepsEntries)

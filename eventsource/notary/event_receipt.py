@@ -22,9 +22,9 @@ from eventsource.notary.standing import check_charter, find_standing, read_batch
 from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
+    from eventsource.notary.book import NotaryBook
     from eventsource.notary.keys import SigningKey
     from eventsource.notary.ledger import Ledger, Proved
-    from eventsource.notary.secrets import NotarySecrets
     from eventsource.notary.signed_head import SignedHead
     from eventsource.store.interface import EventStore
     from eventsource.store.log_entry import LogEntry
@@ -117,7 +117,7 @@ class EventReceipt(BaseModel):
 async def make_receipt(
     store: EventStore,
     ledger: Ledger,
-    book: NotarySecrets,
+    book: NotaryBook,
     event_id: str,
     *,
     name: str = "events",
@@ -182,7 +182,7 @@ async def make_receipt(
     )
 
 
-async def _open_data(entry: LogEntry, record: EventRecord, book: NotarySecrets) -> tuple[str, str] | None:
+async def _open_data(entry: LogEntry, record: EventRecord, book: NotaryBook) -> tuple[str, str] | None:
     """
     The data and the salt that opens the commitment to it; None once it is erased.
 

@@ -21,8 +21,8 @@ from eventsource.notary.records import VERSION, check_name, framed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from eventsource.notary.book import NotaryBook
     from eventsource.notary.ledger import Ledger, Proved, Receipt
-    from eventsource.notary.secrets import NotarySecrets
 
 log = get_logger(__name__)
 
@@ -51,7 +51,7 @@ class KeptStates:
     def __init__(
         self,
         ledger: Ledger,
-        book: NotarySecrets,
+        book: NotaryBook,
         *,
         name: str = "events",
         on_finding: Callable[[Finding], None] | None = None,

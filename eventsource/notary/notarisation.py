@@ -13,6 +13,7 @@ from eventsource.events.personal_data import is_empty
 from eventsource.events.subject_erased import is_erasure, read_erasure
 from eventsource.log import get_logger
 from eventsource.notary.batching import BatchMaker, Standing
+from eventsource.notary.book import Seen
 from eventsource.notary.errors import (
     AlreadyNotarisedError,
     LedgerUnavailableError,
@@ -22,7 +23,6 @@ from eventsource.notary.errors import (
 from eventsource.notary.fingerprint import DataForm, Salts, fingerprint, secret_digest
 from eventsource.notary.ledger import Entry
 from eventsource.notary.records import Charter, EventRecord, charter_key, event_key
-from eventsource.notary.secrets import Seen
 from eventsource.notary.standing import check_charter, find_standing
 from eventsource.notary.status import NotaryStatus
 from eventsource.notary.waiting import WaitingRoom
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from eventsource.events.event import RecordedEvent
     from eventsource.notary.batching import Batch
+    from eventsource.notary.book import NotaryBook
     from eventsource.notary.ledger import Head, Ledger
     from eventsource.notary.publishing import Publisher
-    from eventsource.notary.secrets import NotarySecrets
     from eventsource.notary.status import State
     from eventsource.store.interface import EventStore, Page
 
@@ -72,7 +72,7 @@ class Notarisation:
         self,
         store: EventStore,
         ledger: Ledger,
-        book: NotarySecrets,
+        book: NotaryBook,
         name: str,
         *,
         publisher: Publisher,

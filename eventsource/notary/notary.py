@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
+    from eventsource.notary.book import NotaryBook
     from eventsource.notary.keys import SigningKey
     from eventsource.notary.ledger import Ledger, Proved
-    from eventsource.notary.secrets import NotarySecrets
     from eventsource.notary.signed_head import SignedHead
     from eventsource.notary.status import NotaryStatus
     from eventsource.store.interface import EventStore
@@ -82,7 +82,7 @@ class Notary:
         self,
         store: EventStore,
         ledger: Ledger,
-        book: NotarySecrets,
+        book: NotaryBook,
         *,
         name: str = "events",
         signing_key: SigningKey | None = None,

@@ -12,11 +12,11 @@ from eventsource.notary.fingerprint import secret_digest
 from eventsource.notary.records import BatchRecord, Charter, batch_key, charter_key
 
 if TYPE_CHECKING:
+    from eventsource.notary.book import NotaryBook, Seen
     from eventsource.notary.ledger import Ledger
-    from eventsource.notary.secrets import NotarySecrets, Seen
 
 
-async def check_charter(ledger: Ledger, book: NotarySecrets, name: str) -> bool:
+async def check_charter(ledger: Ledger, book: NotaryBook, name: str) -> bool:
     """
     Check that the book is the one which the notarisation of *name* was begun with.
 

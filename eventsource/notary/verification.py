@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eventsource.notary.batching import Standing
+    from eventsource.notary.book import NotaryBook
     from eventsource.notary.keys import VerifyingKey
     from eventsource.notary.ledger import Head, Ledger
-    from eventsource.notary.secrets import NotarySecrets
     from eventsource.notary.signed_head import SignedHead
     from eventsource.store.interface import EventStore
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 async def verify(
     store: EventStore | None,
     ledger: Ledger,
-    book: NotarySecrets | None,
+    book: NotaryBook | None,
     *,
     name: str = "events",
     heads: Sequence[SignedHead] = (),

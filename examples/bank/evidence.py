@@ -19,7 +19,7 @@ from eventsource import EventStore, connect
 from eventsource.notary import (
     Ledger,
     Notary,
-    NotarySecrets,
+    NotaryBook,
     NotaryStatus,
     SignedHead,
     SigningKey,
@@ -59,7 +59,7 @@ class Evidence:
 
     _store: EventStore
     _ledger: Ledger
-    _book: NotarySecrets
+    _book: NotaryBook
     _notary: Notary
     _key: SigningKey
     _head_file: Path
@@ -143,7 +143,7 @@ async def open_evidence(folder: Path, store: EventStore, *, store_file: Path | N
     head_file = folder / "notary.head"
     async with (
         open_ledger(f"sqlite:{folder / 'notary.db'}") as ledger,
-        NotarySecrets(folder / "notary-book.db") as book,
+        NotaryBook(folder / "notary-book.db") as book,
         Notary(store, ledger, book, name=_NAME, signing_key=key, head_file=head_file) as notary,
     ):
         yield Evidence(store, ledger, book, notary, key, head_file, store_file)

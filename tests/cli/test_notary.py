@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsource.notary import NotarySecrets, SignedHead, SigningKey
+from eventsource.notary import NotaryBook, SignedHead, SigningKey
 from eventsource.notary.check_receipt import check_receipt
 from tests.cli.shop import Command, Shop, paid, wait_until
 
@@ -241,7 +241,7 @@ def test_another_book_is_told(shop: Shop, command: Command) -> None:
     command(*RUN)
 
     async def make_book() -> None:
-        async with NotarySecrets(shop.directory / "other-book"):
+        async with NotaryBook(shop.directory / "other-book"):
             pass
 
     asyncio.run(make_book())

@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from eventsource.notary import EmbeddedLedger, Notary, NotarySecrets, publishing
+from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, publishing
 from eventsource.notary.merkle_log import MerkleLog
 from eventsource.store import EmbeddedEventStore
 from tests.faults.disk import DeadlyDisk, watched_disk
@@ -35,13 +35,13 @@ class OpaqueStore(EmbeddedEventStore):
 
 # Each step of a batch: what is called, and whether to die before or after it.
 POINTS: dict[str, tuple[Any, str, str]] = {
-    "before sealing": (NotarySecrets, "seal", "before"),
-    "after sealing": (NotarySecrets, "seal", "after"),
+    "before sealing": (NotaryBook, "seal", "before"),
+    "after sealing": (NotaryBook, "seal", "after"),
     "before the ledger": (EmbeddedLedger, "append", "before"),
     "before the commit": (MerkleLog, "append", "commit"),
     "after the commit": (MerkleLog, "append", "after"),
     "after the ledger": (EmbeddedLedger, "append", "after"),
-    "after noting the head": (NotarySecrets, "remember", "after"),
+    "after noting the head": (NotaryBook, "remember", "after"),
     "before the head file": (publishing, "write_head", "before"),
     "after the head file": (publishing, "write_head", "after"),
     "while it looks where it was": (EmbeddedLedger, "get", "after"),
@@ -95,7 +95,7 @@ async def _notarise(order: dict[str, Any]) -> None:
     async with (
         OpaqueStore(order["store"], read_only=True) as store,
         EmbeddedLedger(order["log"]) as ledger,
-        NotarySecrets(order["book"]) as book,
+        NotaryBook(order["book"]) as book,
         Notary(
             store,
             ledger,

@@ -13,7 +13,7 @@ from eventsource import NewEvent
 from eventsource.notary import (
     EmbeddedLedger,
     Notary,
-    NotarySecrets,
+    NotaryBook,
     SignedHead,
     SigningKey,
     Verdict,
@@ -109,7 +109,7 @@ class Scene:
         async with (
             EmbeddedEventStore(self.store, read_only=True) as store,
             EmbeddedLedger(self.log, origin=ORIGIN) as ledger,
-            NotarySecrets(self.book) as book,
+            NotaryBook(self.book) as book,
             Notary(
                 store,
                 ledger,
@@ -136,7 +136,7 @@ class Scene:
         async with (
             EmbeddedEventStore(self.store, read_only=True) as store,
             EmbeddedLedger(self.log, read_only=True) as ledger,
-            NotarySecrets(self.book, read_only=True) as book,
+            NotaryBook(self.book, read_only=True) as book,
         ):
             held = [SignedHead.parse(self.head.read_text())] if heads is None else heads
             return await verify(store, ledger, book if with_book else None, name=NAME, heads=held, keys=keys)

@@ -21,7 +21,7 @@ from eventsource.errors import (
     SignedHeadError,
     TamperedError,
 )
-from eventsource.notary import EmbeddedLedger, Entry, Notary, NotarySecrets, Receipt, SignedHead, verify
+from eventsource.notary import EmbeddedLedger, Entry, Notary, NotaryBook, Receipt, SignedHead, verify
 from eventsource.notary.records import BatchRecord
 from eventsource.store import InMemoryEventStore
 from eventsource.store.scope import scoped
@@ -63,7 +63,7 @@ async def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     """
     Log and book are readable by nobody else.
     """
-    async with EmbeddedLedger(tmp_path / "notary.db"), NotarySecrets(tmp_path / "book"):
+    async with EmbeddedLedger(tmp_path / "notary.db"), NotaryBook(tmp_path / "book"):
         for name in ("notary.db", "notary.db-wal", "book", "book-wal"):
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600, name
 
@@ -82,8 +82,8 @@ async def test_a_log_keeps_its_name(tmp_path: Path) -> None:
         await EmbeddedLedger(path, origin="other").__aenter__()
 
 
-@pytest.mark.parametrize("kind", [EmbeddedLedger, NotarySecrets])
-async def test_what_is_something_else_is_told(tmp_path: Path, kind: type[EmbeddedLedger | NotarySecrets]) -> None:
+@pytest.mark.parametrize("kind", [EmbeddedLedger, NotaryBook])
+async def test_what_is_something_else_is_told(tmp_path: Path, kind: type[EmbeddedLedger | NotaryBook]) -> None:
     """
     No file, a directory, a text, another database, a newer format: each is told in words.
     """
@@ -110,7 +110,7 @@ async def test_a_book_is_closed_or_open(tmp_path: Path) -> None:
     """
     The secret is there while the book is open, the same each time; a book without one is none.
     """
-    book = NotarySecrets(tmp_path / "book")
+    book = NotaryBook(tmp_path / "book")
     with pytest.raises(LedgerClosedError):
         _ = book.secret
     async with book:
@@ -120,18 +120,18 @@ async def test_a_book_is_closed_or_open(tmp_path: Path) -> None:
         assert await book.forget(["nobody"]) == 0
     with pytest.raises(LedgerClosedError):
         await book.seals(["x"])
-    async with NotarySecrets(tmp_path / "book", read_only=True) as again:
+    async with NotaryBook(tmp_path / "book", read_only=True) as again:
         assert again.secret == secret
     execute(tmp_path / "book", "UPDATE secret SET secret = x'00'")
     with pytest.raises(NotaryBookError, match="holds no secret"):
-        await NotarySecrets(tmp_path / "book").__aenter__()
+        await NotaryBook(tmp_path / "book").__aenter__()
 
 
 async def test_a_seal_is_made_once(tmp_path: Path) -> None:
     """
     Whoever seals an event again gets the seal there is: another one would not open what is in the ledger.
     """
-    async with NotarySecrets(tmp_path / "book") as book:
+    async with NotaryBook(tmp_path / "book") as book:
         first = await book.seal(["a", "b"])
 
         assert await book.seal(["b", "c"]) == {"b": first["b"], "c": (await book.seals(["c"]))["c"]}
@@ -189,7 +189,7 @@ async def test_a_scope_has_no_notary(tmp_path: Path) -> None:
     async with (
         InMemoryEventStore() as store,
         EmbeddedLedger(tmp_path / "log") as ledger,
-        NotarySecrets(tmp_path / "b") as book,
+        NotaryBook(tmp_path / "b") as book,
     ):
         with pytest.raises(NotSupportedError, match="notarise the whole store"):
             Notary(scoped(store, "/tenants/acme"), ledger, book)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eventsource.errors import LedgerUnavailableError, NotALedgerError
-from eventsource.notary import EmbeddedLedger, NotarySecrets
+from eventsource.notary import EmbeddedLedger, NotaryBook
 from eventsource.notary.ledger import Entry
 from eventsource.store import EmbeddedEventStore
 from tests.store.programs import run_program
@@ -69,7 +69,7 @@ async def test_an_event_store_is_no_file_of_the_notary(tmp_path: Path) -> None:
     The file of an open store is refused as a log and as a book, and the store goes on.
     """
     async with EmbeddedEventStore(tmp_path / "store.db") as store:
-        for wrong in (EmbeddedLedger(tmp_path / "store.db"), NotarySecrets(tmp_path / "store.db")):
+        for wrong in (EmbeddedLedger(tmp_path / "store.db"), NotaryBook(tmp_path / "store.db")):
             with pytest.raises(NotALedgerError, match="it is an event store"):
                 async with wrong:
                     pass
@@ -84,8 +84,8 @@ def test_a_forked_process_is_refused(tmp_path: Path) -> None:
         """
         import asyncio, json, os
         from eventsource.errors import StoreForkedError
-        from eventsource.notary import EmbeddedLedger, NotarySecrets
-        ledger, book = EmbeddedLedger("notary.db"), NotarySecrets("book.db")
+        from eventsource.notary import EmbeddedLedger, NotaryBook
+        ledger, book = EmbeddedLedger("notary.db"), NotaryBook("book.db")
         def attempt(call):
             async def main():
                 try:

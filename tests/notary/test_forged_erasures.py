@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from eventsource import EventStore, NewEvent, connect, erase_subject
-from eventsource.notary import EmbeddedLedger, Notary, NotarySecrets, verify
+from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, verify
 from eventsource.store import EmbeddedEventStore
 from tests.notary.scene import NAME, moved
 from tests.older_logs import erasure, forged
@@ -43,7 +43,7 @@ class Office:
     own: EmbeddedEventStore
     served: EventStore
     ledger: EmbeddedLedger
-    book: NotarySecrets
+    book: NotaryBook
 
     def notary(self) -> Notary:
         """
@@ -76,7 +76,7 @@ async def office(tmp_path: Path) -> AsyncGenerator[Office]:
         serving(own) as url,
         connect(url, token=TOKEN) as served,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
     ):
         await own.commit([named(f"/people/{n % 2}", {"name": f"Ada {n}"}) for n in range(20)])
         yield Office(own, served, ledger, book)

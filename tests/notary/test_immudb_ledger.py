@@ -15,7 +15,7 @@ from eventsource.immudb import ImmudbClient
 from eventsource.notary import (
     KeptStates,
     Notary,
-    NotarySecrets,
+    NotaryBook,
     SignedHead,
     Verdict,
     make_receipt,
@@ -47,7 +47,7 @@ class Office:
 
     store: InMemoryEventStore
     server: ImmudbTestServer
-    book: NotarySecrets
+    book: NotaryBook
     heads: list[SignedHead]
 
     def ledger(self, **options: Any) -> ImmudbLedger:
@@ -83,7 +83,7 @@ async def office(tmp_path: Path) -> AsyncGenerator[Office]:
     """
     A store of 20 events, notarised in four batches.
     """
-    async with ImmudbTestServer() as server, InMemoryEventStore() as store, NotarySecrets(tmp_path / "book") as book:
+    async with ImmudbTestServer() as server, InMemoryEventStore() as store, NotaryBook(tmp_path / "book") as book:
         made = Office(store, server, book, [])
         await store.commit([moved(number) for number in range(EVENTS)])
         async with made.ledger(trust_on_first_use=True) as ledger, made.notary(ledger) as notary:
@@ -308,7 +308,7 @@ async def test_two_notaries_write_into_one_database(office: Office, tmp_path: Pa
     At the same time: each event is notarised once for each name, and all of it verifies.
     """
     name = NAME if same_name else "other"
-    async with NotarySecrets(tmp_path / ("book" if same_name else "other-book")) as book:
+    async with NotaryBook(tmp_path / ("book" if same_name else "other-book")) as book:
         async with office.ledger(trust_on_first_use=True) as one, office.ledger(trust_on_first_use=True) as other:
             second = Notary(office.store, other, book, name=name, batch_events=3, linger_s=0.0)
             async with office.notary(one) as first, second:

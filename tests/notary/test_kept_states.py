@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from eventsource.errors import AlreadyNotarisedError
-from eventsource.notary import EmbeddedLedger, Finding, KeptStates, NotarySecrets
+from eventsource.notary import EmbeddedLedger, Finding, KeptStates, NotaryBook
 from eventsource.notary.kept_states import MAX_CONTENT_BYTES
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def archive(tmp_path: Path) -> AsyncGenerator[Archive]:
     """
     told: list[Finding] = []
     path = tmp_path / "notary.db"
-    async with EmbeddedLedger(path) as ledger, NotarySecrets(tmp_path / "book") as book:
+    async with EmbeddedLedger(path) as ledger, NotaryBook(tmp_path / "book") as book:
         yield Archive(KeptStates(ledger, book, name="bank", on_finding=told.append), told, path)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from eventsource.notary import EmbeddedLedger, NotarySecrets, SignedHead, verify
+from eventsource.notary import EmbeddedLedger, NotaryBook, SignedHead, verify
 from eventsource.notary.records import event_key
 from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
@@ -65,7 +65,7 @@ class Nursery:
         async with (
             OpaqueStore(self.folder / "store", read_only=True) as store,
             EmbeddedLedger(self.folder / "log", read_only=True) as ledger,
-            NotarySecrets(self.folder / "book", read_only=True) as book,
+            NotaryBook(self.folder / "book", read_only=True) as book,
         ):
             head = SignedHead.parse((self.folder / "head").read_text())
             verdict = await verify(store, ledger, book, name=NAME, heads=[head], keys=[KEY.verifying])

@@ -24,7 +24,7 @@ from eventsource.notary import (
     EmbeddedLedger,
     Entry,
     Notary,
-    NotarySecrets,
+    NotaryBook,
     Proved,
     Receipt,
     SignedHead,
@@ -84,7 +84,7 @@ class Office:
 
     store: EventStore
     ledger: FlakyLedger
-    book: NotarySecrets
+    book: NotaryBook
 
     def notary(self, **options: Any) -> Notary:
         """
@@ -114,7 +114,7 @@ async def office(tmp_path: Path) -> AsyncGenerator[Office]:
     async with (
         InMemoryEventStore() as store,
         FlakyLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
     ):
         yield Office(store, ledger, book)
 
@@ -385,7 +385,7 @@ async def test_a_new_book_does_not_go_on_for_a_lost_one(office: Office, tmp_path
     async with office.notary() as notary:
         await notary.caught_up()
 
-    async with NotarySecrets(tmp_path / "new-book") as book:
+    async with NotaryBook(tmp_path / "new-book") as book:
         with pytest.raises(NotaryBookError, match="is not the book"):
             async with Notary(office.store, office.ledger, book, name=NAME) as notary:
                 await notary.caught_up()
@@ -524,7 +524,7 @@ async def test_a_log_that_was_put_back_is_named_at_the_start(tmp_path: Path) -> 
     The book remembers the head: an older log, or another one in its place, is not gone on with.
     """
     path = tmp_path / "notary.db"
-    async with InMemoryEventStore() as store, NotarySecrets(tmp_path / "book") as book:
+    async with InMemoryEventStore() as store, NotaryBook(tmp_path / "book") as book:
         async with open_ledger(f"sqlite:{path}") as ledger, Notary(store, ledger, book, name=NAME) as notary:
             await store.commit([moved(1)])
             await notary.caught_up()
@@ -554,7 +554,7 @@ async def test_erased_events_still_verify(tmp_path: Path) -> None:
     async with (
         EmbeddedEventStore(tmp_path / "store.db") as store,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
     ):
         for subject in ("/people/1", "/people/2"):
             await store.commit(
@@ -579,7 +579,7 @@ async def test_events_that_were_erased_though_stored_by_value_verify(tmp_path: P
     async with (
         EmbeddedEventStore(tmp_path / "store.db") as store,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
     ):
         for subject in ("/people/1", "/people/2", "/people/3", "/people/4"):
             await store.commit([NewEvent(subject=subject, type="t.named", data={"name": "Ada"})])
@@ -600,7 +600,7 @@ async def test_events_that_were_erased_though_stored_by_value_verify(tmp_path: P
     async with (
         EmbeddedEventStore(tmp_path / "store.db", read_only=True) as store,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
     ):
         assert not (await verify(store, ledger, book, name=NAME)).is_intact
 

@@ -11,7 +11,7 @@ import pytest
 
 from eventsource import EventStore, NewEvent, connect
 from eventsource.erasure import erase_subject
-from eventsource.notary import EmbeddedLedger, Notary, NotarySecrets, Verdict, make_receipt, verify
+from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, Verdict, make_receipt, verify
 from eventsource.notary.check_receipt import check_receipt
 from eventsource.store import EmbeddedEventStore
 from tests.notary.scene import KEY, NAME, moved
@@ -33,7 +33,7 @@ class Office:
     served: EventStore
     own: EmbeddedEventStore
     ledger: EmbeddedLedger
-    book: NotarySecrets
+    book: NotaryBook
 
     def notary(self) -> Notary:
         """
@@ -58,7 +58,7 @@ async def office(tmp_path: Path) -> AsyncGenerator[Office]:
         serving(own) as url,
         connect(url, token=TOKEN) as served,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
     ):
         await own.commit([moved(1), named("/people/1"), named("/people/2")])
         yield Office(served, own, ledger, book)

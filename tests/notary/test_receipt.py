@@ -19,7 +19,7 @@ from eventsource.errors import EventNotFoundError, NotaryBookError, NotNotarised
 from eventsource.notary import (
     EmbeddedLedger,
     EventReceipt,
-    NotarySecrets,
+    NotaryBook,
     SignedHead,
     SigningKey,
     check_receipt,
@@ -84,7 +84,7 @@ async def receipt_of(
     async with (
         EmbeddedEventStore(scene.store, read_only=True) as store,
         EmbeddedLedger(scene.log, read_only=True) as ledger,
-        NotarySecrets(book or scene.book) as opened,
+        NotaryBook(book or scene.book) as opened,
     ):
         ids = [event.id async for event in store.stream()]
         return await make_receipt(store, ledger, opened, ids[place], name=NAME, signing_key=key, with_data=with_data)
@@ -245,7 +245,7 @@ async def test_there_is_no_receipt_of_what_was_not_notarised(scene: Scene) -> No
     async with (
         EmbeddedEventStore(scene.store, read_only=True) as store,
         EmbeddedLedger(scene.log, read_only=True) as ledger,
-        NotarySecrets(scene.book) as book,
+        NotaryBook(scene.book) as book,
     ):
         with pytest.raises(EventNotFoundError):
             await make_receipt(store, ledger, book, "nobody", name=NAME)

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from eventsource import NewEvent
-from eventsource.notary import EmbeddedLedger, Notary, NotarySecrets, check_receipt, make_receipt
+from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, check_receipt, make_receipt
 from eventsource.store import EmbeddedEventStore
 from tests.notary.scene import KEY, NAME
 
@@ -71,7 +71,7 @@ async def script(tmp_path: Path) -> Script:
     async with (
         EmbeddedEventStore(tmp_path / "store.db") as store,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
-        NotarySecrets(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book") as book,
         Notary(store, ledger, book, name=NAME) as notary,
     ):
         (event,) = await store.commit([NewEvent(subject=SUBJECT, type="io.example.noted", data={"text": "x"})])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventsource.notary import EmbeddedLedger, Notary, NotarySecrets, verify
+from eventsource.notary import EmbeddedLedger, Notary, NotaryBook, verify
 from eventsource.notary.comparison import read_store
 from eventsource.store import EmbeddedEventStore
 from eventsource.testing.contract.chance import rounds, seeded_random
@@ -92,8 +92,8 @@ async def test_what_is_at_work_raises_no_alarm(tmp_path: Path, kind: type[Embedd
         kind(tmp_path / "store.db", read_only=True) as reading,
         EmbeddedLedger(tmp_path / "notary.db") as ledger,
         EmbeddedLedger(tmp_path / "notary.db", read_only=True) as looking,
-        NotarySecrets(tmp_path / "book") as book,
-        NotarySecrets(tmp_path / "book", read_only=True) as opening,
+        NotaryBook(tmp_path / "book") as book,
+        NotaryBook(tmp_path / "book", read_only=True) as opening,
         Notary(reading, ledger, book, name="bank", batch_events=7, linger_s=0.0) as notary,
     ):
         committing = asyncio.create_task(commit(store))

@@ -63,7 +63,7 @@ class Seen(NamedTuple):
     batches: int
 
 
-class NotarySecrets:
+class NotaryBook:
     """
     The book, opened by ``async with``.
 
