@@ -29,7 +29,7 @@ import apsw
 from benchmarks.measurement import Aim, Unit, compare
 from benchmarks.setting import rate, rate_of
 from eventsource.immudb import ImmudbClient
-from eventsource.notary import EmbeddedLedger, Entry, Notary, NotarySecrets
+from eventsource.notary import EmbeddedLedger, Entry, Notary, NotaryBook
 from eventsource.notary.merkle_log import KIND, MerkleLog
 from eventsource.store import EmbeddedEventStore
 from eventsource.testing.immudb import ImmudbTestServer
@@ -257,7 +257,7 @@ async def _lag(setting: Setting, names: Iterator[Path], files: BerkaFiles) -> Li
 async def _notary(store: EmbeddedEventStore, path: Path) -> AsyncGenerator[Notary]:
     async with (
         EmbeddedLedger(path.with_name(f"{path.name}.log")) as ledger,
-        NotarySecrets(path.with_name(f"{path.name}.book")) as book,
+        NotaryBook(path.with_name(f"{path.name}.book")) as book,
         Notary(store, ledger, book, linger_s=_LINGER_S) as notary,
     ):
         yield notary
