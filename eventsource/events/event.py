@@ -5,6 +5,7 @@ Events: what happened, before and after it is stored.
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, final
@@ -206,10 +207,18 @@ def check_event_subject(path: str) -> Subject:
     Raises:
         InvalidSubjectError: *path* is no subject that an event can have.
     """
-    subject = Subject(path)
+    subject = path if isinstance(path, Subject) else Subject(path)
     if subject.is_root:
         raise InvalidSubjectError(subject, "an event needs a subject below '/'")
     return subject
+
+
+@functools.cache
+def _version_alone(version: int) -> dict[str, Any]:
+    """
+    Returns the stored metadata of an event that has none but the version of its class. Callers must not change it.
+    """
+    return Metadata(version=version).to_data()
 
 
 def check_is_event(event: object) -> None:
@@ -360,10 +369,11 @@ class NewEvent:
         place = check_event_subject(subject)
         event_class = content.event_class
         by_reference = store_data_as_reference or event_class.event_is_personal
-        known = Metadata() if metadata is None or by_reference else metadata.of_event_at(place)
-        stored: dict[str, Any] = attrs.evolve(known, version=event_class.event_version).to_data()
+        stored = _version_alone(event_class.event_version)
         if by_reference:
-            stored[HELD_KEY] = HELD
+            stored = {**stored, HELD_KEY: HELD}
+        elif metadata is not None:
+            stored = attrs.evolve(metadata.of_event_at(place), version=event_class.event_version).to_data()
         return cls(
             subject=place,
             type=event_class.event_type,

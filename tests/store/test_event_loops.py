@@ -423,7 +423,9 @@ async def test_a_timeout_that_has_nothing_to_do_with_a_commit_is_none() -> None:
 
 FORKED = """
 import asyncio, gc, json, os, signal, sys
-from eventsource import *; from eventsource.errors import *; from eventsource.store import *
+from eventsource import *
+from eventsource.errors import *
+from eventsource.store import *
 
 event = NewEvent(subject="/a", type="io.example.noted", data={"n": 1})
 
@@ -519,7 +521,7 @@ async def test_a_forked_process_takes_nothing_from_its_parent(tmp_path: Path, en
 in_child(lambda: attempt(store.aclose))
 names = sorted(os.listdir())
 print(json.dumps(names), flush=True)
-code = "import asyncio\nfrom eventsource.store import EmbeddedEventStore as S\nasyncio.run(S('store.db').__aenter__())"
+code = "import asyncio; from eventsource.store import EmbeddedEventStore as S; asyncio.run(S('store.db').__aenter__())"
 import subprocess
 second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 print(json.dumps("StoreLockedError" in second.stderr))
@@ -581,7 +583,8 @@ def test_a_store_that_is_opened_after_the_fork_works(tmp_path: Path, store: str)
     told = run_program(
         f"""
         import asyncio, json, os
-        from eventsource import *; from eventsource.errors import *; from eventsource.store import *
+        from eventsource import *
+        from eventsource.store import *
         event = NewEvent(subject="/a", type="io.example.noted", data={{}})
         store = {store}
         async def main():
