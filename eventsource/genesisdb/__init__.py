@@ -2,21 +2,8 @@
 An asynchronous client of a Genesis DB over HTTP. It knows no store and can be used alone.
 """
 
-from eventsource.genesisdb.client import Client
-from eventsource.genesisdb.event import Event
-from eventsource.genesisdb.exchange import Limits
-from eventsource.genesisdb.options import EventInput, EventOptions, PreconditionInput, StreamOptions
-from eventsource.genesisdb.rows import Rows
-from eventsource.genesisdb.transport import Transport
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = [
-    "Client",
-    "Event",
-    "EventInput",
-    "EventOptions",
-    "Limits",
-    "PreconditionInput",
-    "Rows",
-    "StreamOptions",
-    "Transport",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -450,3 +450,7 @@ class ServerDamagedError(VerificationError):
     """
 
     code = "server-damaged"
+
+
+# The name that the README of the first client has for it.
+VerificationException = VerificationError

@@ -2,38 +2,8 @@
 The notary: tamper evidence for an event store, from outside of it.
 """
 
-from eventsource.notary.book import NotaryBook
-from eventsource.notary.embedded_ledger import EmbeddedLedger
-from eventsource.notary.event_receipt import EventReceipt, make_receipt
-from eventsource.notary.findings import Finding, Verdict
-from eventsource.notary.kept_states import KeptStates
-from eventsource.notary.keys import KeyKind, SigningKey, VerifyingKey
-from eventsource.notary.ledger import Entry, Head, Ledger, Proved, Receipt
-from eventsource.notary.notary import Notary
-from eventsource.notary.open import open_ledger
-from eventsource.notary.signed_head import SignedHead
-from eventsource.notary.status import NotaryStatus
-from eventsource.notary.verification import verify
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = [
-    "EmbeddedLedger",
-    "Entry",
-    "EventReceipt",
-    "Finding",
-    "Head",
-    "KeptStates",
-    "KeyKind",
-    "Ledger",
-    "Notary",
-    "NotaryBook",
-    "NotaryStatus",
-    "Proved",
-    "Receipt",
-    "SignedHead",
-    "SigningKey",
-    "Verdict",
-    "VerifyingKey",
-    "make_receipt",
-    "open_ledger",
-    "verify",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

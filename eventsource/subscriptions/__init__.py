@@ -2,7 +2,8 @@
 Following a store: catch up, follow, remember where.
 """
 
-from eventsource.subscriptions.checkpoint import Checkpoint
-from eventsource.subscriptions.subscription import find_event, subscribe
+# The stub beside this file lists the names; each is imported when it is first used.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import lazy_loader
 
-__all__ = ["Checkpoint", "find_event", "subscribe"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -234,7 +234,7 @@ def test_without_the_extra_the_error_names_it(missing: str) -> None:
 import sys
 sys.modules[{missing!r}] = None
 try:
-    import eventsource.immudb
+    from eventsource.immudb import ImmudbClient
 except ImportError as error:
     print(type(error).__name__, error.extra)
 """
