@@ -140,7 +140,8 @@ class RuleBrokenError(PreconditionFailedError):
     """
     A rule of the application did not hold when the commit came to its place in the log: `name` says which.
 
-    The store has decided, so trying the same again is of no use.
+    The store has decided, so trying the same again is of no use, unless the rule compares with something that was
+    read: `RetryPolicy.retried_rules` names such rules.
     """
 
     code = "rule-broken"

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from eventsource.aggregates.aggregate import Aggregate
-from eventsource.aggregates.closing import close_books, new_aggregate
+from eventsource.aggregates.closing import new_aggregate
 from eventsource.aggregates.history import diff, history, load_at
 from eventsource.aggregates.loader import Loader
 from eventsource.aggregates.periods import PeriodAggregate
@@ -206,7 +206,8 @@ class Repository(Generic[AnyAggregate]):
             DeclarationError: *command* is asynchronous or a generator, or returned something that has not run.
                 Nothing is committed then.
             AggregateNotFoundError: It does not exist.
-            RuleBrokenError: A rule of the command did not hold; that is not run again.
+            RuleBrokenError: A rule of the command did not hold; that is run again only if `RetryPolicy.retried_rules`
+                names it.
             ConflictError: In the last of the attempts, too, others were first.
             Exception: Whatever *command* raises; that is not run again.
         """
@@ -271,7 +272,7 @@ class Repository(Generic[AnyAggregate]):
             current = await work.load(self._class, id)
             if current.period >= next_period:
                 return current
-            return work.add(close_books(current, next_period, lambda period: command(period, *args, **kwargs)))
+            return work.close_period(current, next_period, command, *args, **kwargs)
 
         return await transact(self._store, close, retry=self._retry, loader=self._loader)
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, TypeVar, overload
 
 import attrs
 
-from eventsource.aggregates.errors import ConflictError, UnitOfWorkClosedError
+from eventsource.aggregates.errors import ConflictError, RuleBrokenError, UnitOfWorkClosedError
 from eventsource.aggregates.loader import Loader
 from eventsource.aggregates.read_set import ReadSet
 from eventsource.aggregates.unit_of_work import UnitOfWork
 from eventsource.events.plain_call import check_has_run, check_is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import Never
 
     from eventsource.events.event import RecordedEvent
@@ -87,7 +87,8 @@ async def transact(
     """
     Run *function* over a new unit of work and commit what it decided; after a conflict run it again.
 
-    The next attempt reads only what is new since the last one.
+    The next attempt reads only what is new since the last one. A rule that compares with something *function* asks
+    for itself, such as a sum, breaks when others commit in between: `RetryPolicy.retried_rules` names such rules.
 
     Args:
         function: Reads, decides and emits; asynchronous or plain. It may run several times, so what it
@@ -102,7 +103,8 @@ async def transact(
 
     Raises:
         DeclarationError: *function* is a generator, or returned something that has not run, such as a coroutine.
-        RuleBrokenError: A rule did not hold; that is not run again.
+        RuleBrokenError: A rule did not hold. That is run again only for the rules that *retry* names; then it did not
+            hold in the last of the attempts either.
         ConflictError: In the last of the attempts, too, others were first.
         Exception: Whatever *function* raises, and other refusals of `UnitOfWork.commit`; that is not
             run again.
@@ -122,16 +124,35 @@ async def transact(
         except ConflictError:
             if is_last:
                 raise
-            failures += 1
+        except RuleBrokenError as error:
+            if is_last or error.name not in policy.retried_rules:
+                raise
         else:
             return result
+        failures += 1
         await asyncio.sleep(policy.pause_s(failures))
+
+
+def _as_names(names: Iterable[str]) -> frozenset[str]:
+    given: Iterable[object] = names
+    # A text is an iterable of texts, too.
+    found = [names] if isinstance(given, str) else [*given]
+    if isinstance(given, str) or not all(isinstance(name, str) and name for name in found):
+        msg = f"retried_rules is a list of names of rules, such as ['the books add up'], not {names!r}"
+        raise ValueError(msg)
+    return frozenset(names)
 
 
 @attrs.frozen
 class RetryPolicy:
     """
     How often and after which pauses a command is run again when others committed first.
+
+    A broken rule is mostly a refusal ("sufficient funds"): the same again would be refused again, so nothing runs
+    again. A rule that only checks that something read is still so ("the books add up") is another kind of conflict;
+    name it, and the command reads and decides anew::
+
+        RetryPolicy(retried_rules=["the books add up"])
 
     The pause is drawn evenly between nothing and a ceiling that doubles each time ("full
     jitter"), so that those who collided once do not collide again.
@@ -145,6 +166,12 @@ class RetryPolicy:
 
         uniform: Draws a number between two others; ``random.uniform`` unless you need it repeatable.
 
+        retried_rules: The names of the rules that are conflicts when they break; by default none are. A rule
+            without a name is never among them.
+
+    Raises:
+        ValueError: There is no attempt, a pause is negative, or *retried_rules* is not a list of names.
+
     Source:
         M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
     """
@@ -153,6 +180,7 @@ class RetryPolicy:
     first_pause_s: float = attrs.field(default=0.002, validator=attrs.validators.ge(0))
     longest_pause_s: float = attrs.field(default=0.25, validator=attrs.validators.ge(0))
     uniform: Callable[[float, float], float] = random.uniform
+    retried_rules: frozenset[str] = attrs.field(default=frozenset[str](), converter=_as_names)
 
     def pause_s(self, failures: int) -> float:
         """

@@ -7,20 +7,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 import attrs
 
 from eventsource.aggregates.aggregate import Aggregate
-from eventsource.aggregates.closing import new_aggregate
+from eventsource.aggregates.closing import close_books, new_aggregate
 from eventsource.aggregates.conflicts import explain
 from eventsource.aggregates.context import current_metadata
 from eventsource.aggregates.decision_state import DecisionState
 from eventsource.aggregates.errors import AggregateNotFoundError, UnitOfWorkClosedError
 from eventsource.aggregates.loader import Loader
+from eventsource.aggregates.periods import PeriodAggregate
 from eventsource.aggregates.read_set import ReadSet
 from eventsource.events.content import EventContent
 from eventsource.events.event import NewEvent, check_event_subject, check_is_event
+from eventsource.events.plain_call import check_is_plain
 from eventsource.events.reserved import written_by_library
 from eventsource.guards.errors import PreconditionFailedError
 from eventsource.guards.preconditions import Precondition
@@ -30,7 +32,7 @@ from eventsource.store.idempotency import check_idempotency_key
 from eventsource.wire.errors import CommitOutcomeUnknownError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Never
 
     from eventsource.events.event import Event, RecordedEvent
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from eventsource.store.interface import EventStore
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
+AnyPeriodAggregate = TypeVar("AnyPeriodAggregate", bound=PeriodAggregate)
 AnyState = TypeVar("AnyState", bound=DecisionState)
+Arguments = ParamSpec("Arguments")
 
 GIVEN_TWICE = "the same aggregate is to be saved twice in one commit"
 
@@ -190,6 +194,43 @@ class UnitOfWork:
         if self._aggregates.setdefault(aggregate.subject, aggregate) is not aggregate:
             raise ValueError(GIVEN_TWICE)
         return aggregate
+
+    def close_period(
+        self,
+        current: AnyPeriodAggregate,
+        next_period: str,
+        command: Callable[Concatenate[AnyPeriodAggregate, Arguments], Event | Iterable[Event]],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> AnyPeriodAggregate:
+        """
+        Close the books of a period that takes part, and open the next one in the same commit.
+
+        `Repository.close_period` does it in a commit of its own. Here the function that decides can read more first,
+        such as a sum that goes into the closing event.
+
+        Args:
+            current: The last period, as `load` gives it.
+
+            next_period: The name of the next one.
+
+            command: A method of the aggregate: it emits the closing event, last of all, and returns what the next
+                period opens with, one event or several.
+
+            args, kwargs: Its arguments.
+
+        Returns:
+            The next period, which takes part as well.
+
+        Raises:
+            PeriodClosedError: The books are closed already.
+            DeclarationError: *command* does not emit the closing event, or gives nothing to open with.
+            ValueError: *next_period* does not come after this one.
+        """
+        self._check_open()
+        check_is_plain(command, may_yield=True)
+        self.add(current)
+        return self.add(close_books(current, next_period, lambda period: command(period, *args, **kwargs)))
 
     async def read(self, state: AnyState) -> AnyState:
         """

@@ -297,7 +297,7 @@ class NewEvent:
 
         type: The stable name of its kind.
 
-        data_json: Its data as canonical JSON, an object; given as `data`.
+        data_json: Its data as canonical JSON, an object; given as `data`, which also tells it as a dictionary.
 
         source: The system that writes it, a URI reference; None takes the store's.
 
@@ -317,6 +317,16 @@ class NewEvent:
     store_data_as_reference: bool = False
     # Whether the library made it for itself, see `eventsource.events.reserved`: no parameter sets it.
     _is_record: bool = attrs.field(default=False, init=False, repr=False, eq=False)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """
+        The data as it will be stored, parsed anew at each access: what `RecordedEvent.data` gives after the commit.
+
+        Keys are camelCase. Metadata, the version of the class and the mark of data that can be erased are in it.
+        """
+        data: dict[str, Any] = parse_json(self.data_json)
+        return data
 
     @classmethod
     def of(

@@ -22,8 +22,11 @@ from eventsource import (
     Projector,
     ReadModelDatabase,
     Repository,
+    RetryPolicy,
     RuleBrokenError,
+    UnitOfWork,
     erase_subject,
+    transact,
 )
 from eventsource.commands import CommandResult
 from eventsource.errors import InvalidSubjectError
@@ -59,6 +62,9 @@ FIRST_NUMBER = 100_001
 _PATIENCE_S = 10.0
 
 _OPENED = AccountOpened.event_type
+
+# Closing a month adds up what all accounts hold; a booking in between makes the sum another one.
+_CLOSING = RetryPolicy(attempts=100, retried_rules=[rules.BOOKS_ADD_UP])
 
 Answer = TypeVar("Answer")
 
@@ -266,15 +272,17 @@ class Bank:
                     first.begin()
         if month >= month_of(today):
             raise MonthNotOverError(month)
-        while True:
+
+        async def close(work: UnitOfWork) -> Books:
             [total_cents] = [row async for row in self.store.query(rules.total_of_accounts())]
-            try:
-                now = await books.close_period(BANK, month_after(month), Books.close, total_cents)
-            except RuleBrokenError:
-                # Somebody booked since it was added up.
-                continue
-            await self.seen(now.last_event_id or "")
-            return month
+            current = await work.load(Books, BANK)
+            if current.period > month:
+                return current
+            return work.close_period(current, month_after(month), Books.close, total_cents)
+
+        now = await transact(self.store, close, retry=_CLOSING)
+        await self.seen(now.last_event_id or "")
+        return month
 
     # --- Carrying them out ---
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from eventsource import Guard, PeriodAggregate, handles, rule, select_events
 from examples.bank.events import MonthClosed, MonthOpened
-from examples.bank.rules import BOOKINGS
+from examples.bank.rules import BOOKINGS, BOOKS_ADD_UP
 
 BANK = "bank"
 
@@ -37,7 +37,7 @@ class Books(PeriodAggregate, subject="/books/{id}/{period}", closed_by=MonthClos
         self.emit(MonthClosed(total_cents=total_cents))
         return MonthOpened(total_cents=total_cents)
 
-    @rule("the books add up")
+    @rule(BOOKS_ADD_UP)
     def adds_up(self, event: MonthClosed) -> Guard:
         """
         What is written down is the sum of all bookings there are, at that place in the log.

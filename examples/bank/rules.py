@@ -34,6 +34,7 @@ DAILY_LIMIT: Final = "daily withdrawal limit"
 OPEN: Final = "open account"
 EMPTY: Final = "empty account"
 OPEN_MONTH: Final = "open month"
+BOOKS_ADD_UP: Final = "the books add up"
 LENDING_LIMIT: Final = "lending limit"
 
 # What a customer may withdraw in a day.

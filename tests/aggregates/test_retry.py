@@ -47,10 +47,21 @@ def test_pauses_differ() -> None:
     assert len({policy.pause_s(5) for _ in range(10)}) > 1
 
 
-@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first_pause_s": -1}, {"longest_pause_s": -0.1}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attempts": 0},
+        {"first_pause_s": -1},
+        {"longest_pause_s": -0.1},
+        {"retried_rules": "the books add up"},
+        {"retried_rules": [None]},
+        {"retried_rules": [""]},
+    ],
+    ids=str,
+)
 def test_impossible_policy_is_refused(wrong: dict[str, Any]) -> None:
     """
-    A command runs at least once, and no pause is negative.
+    A command runs at least once, no pause is negative, and rules are named in a list.
     """
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RetryPolicy(**wrong)

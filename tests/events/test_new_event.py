@@ -7,6 +7,8 @@ import pytest
 
 from eventsource import Event, NewEvent, Subject
 from eventsource.errors import InvalidSubjectError, UnstorableDataError
+from eventsource.events import Metadata
+from eventsource.store import InMemoryEventStore
 
 
 class RoomBooked(Event, type="io.example.test.domain.room-booked"):
@@ -16,6 +18,14 @@ class RoomBooked(Event, type="io.example.test.domain.room-booked"):
 
     guest_name: str
     nights: int
+
+
+class GuestNamed(Event, type="io.example.test.domain.guest-named", personal=True):
+    """
+    An event about a person, whose data can be erased.
+    """
+
+    guest_name: str
 
 
 def test_event_is_placed() -> None:
@@ -128,3 +138,36 @@ def test_an_event_can_be_placed_elsewhere() -> None:
     assert event.subject == "/a"
     with pytest.raises(InvalidSubjectError):
         event.at("/")
+
+
+async def test_data_is_that_of_the_event_when_it_is_recorded() -> None:
+    """
+    A new event tells its data as a dictionary with the stored names, the same that the recorded one tells later.
+    """
+    metadata = Metadata(actor="ada", command_id="7")
+    events = [
+        NewEvent.of(RoomBooked(nights=2, guest_name="Ada"), subject="/rooms/12"),
+        NewEvent.of(RoomBooked(nights=2, guest_name="Ada"), subject="/rooms/12", metadata=metadata),
+        NewEvent.of(RoomBooked(nights=2, guest_name="Ada"), subject="/rooms/12", store_data_as_reference=True),
+        NewEvent.of(GuestNamed(guest_name="Ada"), subject="/guests/1", metadata=metadata),
+        NewEvent(subject="/rooms/12", type="t", data={"n": 2**80, "deep": [{"x": None}]}),
+        NewEvent(subject="/rooms/12", type="t", data={}),
+    ]
+    async with InMemoryEventStore() as store:
+        recorded = await store.commit(events)
+
+    assert [event.data for event in events] == [event.data for event in recorded]
+    assert events[0].data == {"guestName": "Ada", "nights": 2}
+    assert events[3].data == {"guestName": "Ada", "_meta": {"held": "yes"}}
+
+
+def test_changing_the_data_that_is_told_changes_no_event() -> None:
+    """
+    Each access gives a dictionary of its own, so the event stays what it is.
+    """
+    new = NewEvent(subject="/rooms/12", type="t", data={"nights": [1]})
+
+    new.data["nights"].append(2)
+
+    assert new.data == {"nights": [1]}
+    assert new.at("/rooms/13").data == {"nights": [1]}
