@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from pydantic import ValidationError
 
-from eventsource.events.decoding import VERSION_TEXT, decode
+from eventsource.events.decoding import VERSION_TEXT, decode, has_plain_metadata
 from eventsource.events.errors import UnknownEventTypeError
 from eventsource.events.event_types import event_types
 from eventsource.events.personal_data import HELD_TEXT, Erased, may_be_erased
@@ -78,7 +78,12 @@ def fold_events(
             pass
         else:
             data_json = recorded.data_json
-            if "_" not in data_json or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json):
+            # The commonest cases without a call.
+            if (
+                "_" not in data_json
+                or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
+                or has_plain_metadata(data_json)
+            ):
                 try:
                     event = decode_plain(data_json, extra="ignore", by_alias=True, by_name=False)
                 except ValidationError as error:

@@ -8,6 +8,7 @@ that they are. So one recorded event gives one event, none, or several.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from eventsource.events.canonical_json import parse_json, to_canonical_json
@@ -29,6 +30,13 @@ VERSION_TEXT: Final = '"version"'
 
 # How the data begins of an event with metadata: members are sorted, and names of fields begin with a small letter.
 _METADATA_TEXT: Final = f'{{"{METADATA_KEY}":{{"'
+
+_METADATA_NAME: Final = f'"{METADATA_KEY}"'
+
+# Metadata in front that has neither a version nor the mark of data that can be erased.
+_PLAIN_METADATA: Final = re.compile(
+    rf"""\{{{_METADATA_NAME}:\{{(?:(?!{VERSION_TEXT}|{HELD_TEXT})"[A-Za-z]*":(?:"[^"\\]*"|[0-9]+),?)*\}}"""
+)
 
 
 def decode(recorded: RecordedEvent, *, reader: str = "the declared event classes") -> tuple[Event | Erased[Any], ...]:
@@ -66,7 +74,24 @@ def is_surely_plain(data_json: str) -> bool:
     """
     Whether the text alone tells that an event whose type has one form only is of that form, and not erased.
     """
-    return "_" not in data_json or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
+    return (
+        "_" not in data_json
+        or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
+        or has_plain_metadata(data_json)
+    )
+
+
+def has_plain_metadata(data_json: str) -> bool:
+    """
+    Whether the text alone tells that neither a version nor the mark of erasable data is in the metadata.
+
+    A later key could replace the metadata, and an escaped one would not be seen, so neither is judged by its text.
+    """
+    if _METADATA_NAME not in data_json:
+        return "\\u" not in data_json
+    metadata = _PLAIN_METADATA.match(data_json)
+    rest = metadata.end() if metadata is not None else 0
+    return data_json.find(_METADATA_NAME, rest) < 0 and data_json.find("\\u", rest) < 0
 
 
 def _is_surely_current(data_json: str, reading: UpcastPlan) -> bool:
