@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from pydantic import ValidationError
 
-from eventsource.events.decoding import VERSION_TEXT, decode, is_surely_plain
+from eventsource.events.decoding import VERSION_TEXT, decode, has_plain_metadata
 from eventsource.events.errors import UnknownEventTypeError
 from eventsource.events.event_types import event_types
 from eventsource.events.personal_data import HELD_TEXT, Erased, may_be_erased
@@ -82,7 +82,7 @@ def fold_events(
             if (
                 "_" not in data_json
                 or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
-                or is_surely_plain(data_json)
+                or has_plain_metadata(data_json)
             ):
                 try:
                     event = decode_plain(data_json, extra="ignore", by_alias=True, by_name=False)

@@ -74,10 +74,21 @@ def is_surely_plain(data_json: str) -> bool:
     """
     Whether the text alone tells that an event whose type has one form only is of that form, and not erased.
     """
-    if "_" not in data_json or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json):
-        return True
-    # The words are there; they matter only as members of the metadata. A later key could replace the metadata, and an
-    # escaped one would not be seen, so neither is judged by its text.
+    return (
+        "_" not in data_json
+        or (VERSION_TEXT not in data_json and HELD_TEXT not in data_json)
+        or has_plain_metadata(data_json)
+    )
+
+
+def has_plain_metadata(data_json: str) -> bool:
+    """
+    Whether the text alone tells that neither a version nor the mark of erasable data is in the metadata.
+
+    A later key could replace the metadata, and an escaped one would not be seen, so neither is judged by its text.
+    """
+    if _METADATA_NAME not in data_json:
+        return "\\u" not in data_json
     metadata = _PLAIN_METADATA.match(data_json)
     rest = metadata.end() if metadata is not None else 0
     return data_json.find(_METADATA_NAME, rest) < 0 and data_json.find("\\u", rest) < 0
