@@ -103,7 +103,7 @@ class Dispatcher:
         self._handlings: dict[type[Command], Callable[[Any, UnitOfWork], Awaitable[Any]]] = {}
         self._names: dict[type[Command], str] = {}
         self._carrying_out = CommandExecution(store, retry or RetryPolicy(), loader)
-        self._run = chained(self._middleware, self._carry_out)
+        self._run = self._chained(None)
 
     def on(self, store: EventStore, *, loader: Loader | None = None) -> Self:
         """
@@ -199,10 +199,26 @@ class Dispatcher:
             ResultNotSeenError: It is committed, but a read model did not show it in time.
             Exception: Whatever the handler or a middleware raises; nothing was committed then.
         """
+        result = await self._dispatch(command)
+        await _wait(command, result, tuple(wait_for), wait_timeout_s)
+        return result
+
+    async def _dispatch(
+        self, command: Command, *, also_commit: Callable[[UnitOfWork], None] | None = None
+    ) -> CommandResult:
+        """
+        Take a command through the middleware to its handler.
+
+        Args:
+            also_commit: Adds events and rules to the commit of the command, as `CommandExecution.run` says. So the
+                sender records that the command was carried out in the very commit. It applies to this command,
+                and to no command that a middleware or the handler dispatches.
+        """
         self._check_handled(command)
+        run = self._run if also_commit is None else self._chained(also_commit)
         start = time.perf_counter()
         try:
-            result = await self._run(command)
+            result = await run(command)
         except Exception as error:
             _log_failure(command, error, time.perf_counter() - start)
             raise
@@ -212,13 +228,18 @@ class Dispatcher:
             events=len(result.events),
             is_repeat=result.is_repeat,
         )
-        await _wait(command, result, tuple(wait_for), wait_timeout_s)
         return result
 
-    async def _carry_out(self, command: Command) -> CommandResult:
-        # A middleware may have handed on another one.
-        self._check_handled(command)
-        return await self._carrying_out.run(command, self._handlings[type(command)])
+    def _chained(
+        self, also_commit: Callable[[UnitOfWork], None] | None
+    ) -> Callable[[Command], Awaitable[CommandResult]]:
+        async def carry_out(command: Command) -> CommandResult:
+            # A middleware may have handed on another one.
+            self._check_handled(command)
+            handling = self._handlings[type(command)]
+            return await self._carrying_out.run(command, handling, also_commit=also_commit)
+
+        return chained(self._middleware, carry_out)
 
     def _check_handled(self, command: Command) -> None:
         if type(command) not in self._handlings:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import aclosing, contextmanager
-from contextvars import ContextVar
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -26,7 +25,7 @@ from eventsource.store.query import QueryLimits
 from eventsource.wire.errors import CommitOutcomeUnknownError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable
 
     from eventsource.aggregates.loader import Loader
     from eventsource.aggregates.transacting import RetryPolicy
@@ -71,9 +70,19 @@ class CommandExecution:
     retry: RetryPolicy
     loader: Loader | None
 
-    async def run(self, command: Command, handling: Callable[[Any, UnitOfWork], Awaitable[Any]]) -> CommandResult:
+    async def run(
+        self,
+        command: Command,
+        handling: Callable[[Any, UnitOfWork], Awaitable[Any]],
+        *,
+        also_commit: Callable[[UnitOfWork], None] | None = None,
+    ) -> CommandResult:
         """
         Decide by *handling* and commit, or find what was committed before.
+
+        Args:
+            also_commit: Adds events and rules to the commit of the command. It runs after *handling*, once per
+                attempt, and only if *handling* emitted something.
 
         Raises:
             CommandIdReusedError: Another command was carried out under its id.
@@ -81,11 +90,11 @@ class CommandExecution:
             CommitOutcomeUnknownError: It is committed, or not.
             Exception: Whatever *handling* and the commit raise: it is refused, and was not carried out before.
         """
-        with with_metadata(metadata_within(command)), taken_beside() as beside:
+        with with_metadata(metadata_within(command)):
             doubt: CommitOutcomeUnknownError | None = None
             for sending in range(1, _SENDINGS + 1):
                 try:
-                    return await self._decide(command, handling, beside)
+                    return await self._decide(command, handling, also_commit)
                 except CommitOutcomeUnknownError as error:
                     doubt = error
                 except Exception as refusal:
@@ -105,7 +114,7 @@ class CommandExecution:
         self,
         command: Command,
         handling: Callable[[Any, UnitOfWork], Awaitable[Any]],
-        beside: Callable[[UnitOfWork], None] | None,
+        also_commit: Callable[[UnitOfWork], None] | None,
     ) -> CommandResult:
         subject, command_id = command.subject, command.command_id
         rules = (not_carried_out(subject, command_id), *rules_of_command(command))
@@ -124,8 +133,8 @@ class CommandExecution:
                 for carries, (_, place) in zip(carrying, emitted, strict=True)
             ):
                 raise CommandLeavesNoTraceError(type(command).__name__, subject=subject)
-            if emitted and beside is not None:
-                beside(work)
+            if emitted and also_commit is not None:
+                also_commit(work)
             assert isinstance(work, LentUnitOfWork)  # noqa: S101  `transact` makes such
             digest = digest_of(command, is_about_person=not all(carrying))
             work.carry(attrs.evolve(metadata, command_digest=digest))
@@ -197,35 +206,3 @@ async def find_events(store: EventStore, subject: Subject, command_id: str) -> t
     found = store.stream(lower_bound=ids[0], include_lower_bound=True, upper_bound=ids[-1], include_upper_bound=True)
     async with aclosing(found) as stream:
         return tuple([event async for event in stream if event.id in ids])
-
-
-_current: ContextVar[Callable[[UnitOfWork], None] | None] = ContextVar("eventsource_beside", default=None)
-
-
-@contextmanager
-def committed_beside(add: Callable[[UnitOfWork], None]) -> Generator[None]:
-    """
-    Have the command that is dispatched in the block committed together with what *add* emits and requires.
-
-    *add* is called behind the handler, each time that runs, if something is to be committed at all. Whoever
-    sends a command so records that it was carried out in the very commit, or that it was not: there is no
-    moment in between. Commands that the handler itself dispatches are not meant.
-    """
-    token = _current.set(add)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-@contextmanager
-def taken_beside() -> Generator[Callable[[UnitOfWork], None] | None]:
-    """
-    What is to be committed beside the command that is carried out in the block; nobody inside it sees it.
-    """
-    add = _current.get()
-    token = _current.set(None)
-    try:
-        yield add
-    finally:
-        _current.reset(token)

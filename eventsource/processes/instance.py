@@ -21,7 +21,6 @@ from eventsource.aggregates.loader import Loader
 from eventsource.aggregates.state import copied
 from eventsource.aggregates.unit_of_work import UnitOfWork
 from eventsource.commands.errors import CommandIdReusedError
-from eventsource.commands.execution import committed_beside
 from eventsource.events.errors import ReservedNameError
 from eventsource.events.metadata import Metadata
 from eventsource.log import get_logger
@@ -382,13 +381,13 @@ class ProcessInstances:
         Dispatch a command, and have it recorded in the very commit that it leads to.
         """
 
-        def beside(work: UnitOfWork) -> None:
+        def record_dispatch(work: UnitOfWork) -> None:
             done = CommandDispatched(cause=cause_id, index=index)
             # If somebody else led the process on, the command was carried out or refused there.
             work._record(done, at=process.subject, rules=process.preconditions)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  for the library alone
 
-        with with_metadata(_metadata_for(cause)), committed_beside(beside):
-            result = await self._dispatcher.dispatch(command)
+        with with_metadata(_metadata_for(cause)):
+            result = await self._dispatcher._dispatch(command, also_commit=record_dispatch)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  for the library alone
         await self._loader.catch_up(process)
         if (cause_id, index) in process.book.unsent:
             if result.events:

@@ -1,23 +1,25 @@
 """
-What is committed together with a command, by whoever sends it.
+The sender of a command adds events to its commit.
 """
+
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from eventsource import Command, Dispatcher, Event, RuleBrokenError, SubjectIsNew, UnitOfWork
-from eventsource.commands.execution import committed_beside
+from eventsource.commands import CommandResult
 from eventsource.store import InMemoryEventStore
 
 
-class LampLit(Event, type="io.example.beside.lamp-lit"):
+class LampLit(Event, type="io.example.also-commit.lamp-lit"):
     """
-    What the command does.
+    The command emits it.
     """
 
 
-class Noted(Event, type="io.example.beside.noted"):
+class Noted(Event, type="io.example.also-commit.noted"):
     """
-    What is committed beside it.
+    The sender adds it to the commit.
     """
 
 
@@ -60,6 +62,13 @@ async def light(command: LightLamp, work: UnitOfWork) -> None:
         work.emit(LampLit(), at=command.subject)
 
 
+async def dispatch_with_note(dispatcher: Dispatcher, command: Command) -> CommandResult:
+    """
+    Dispatch a command as a process manager does, with a note in its commit.
+    """
+    return await dispatcher._dispatch(command, also_commit=note)  # pyright: ignore[reportPrivateUsage]  for the library alone
+
+
 async def subjects(store: InMemoryEventStore) -> list[str]:
     """
     Where events are, in order.
@@ -73,10 +82,9 @@ async def test_note_and_effect_are_one_commit(store: InMemoryEventStore) -> None
     """
     dispatcher = Dispatcher(store)
     dispatcher.register(LightLamp, light)
-    with committed_beside(note):
-        result = await dispatcher.dispatch(LightLamp(lamp="1"))
-        with pytest.raises(RuleBrokenError):
-            await dispatcher.dispatch(LightLamp(lamp="2"))
+    result = await dispatch_with_note(dispatcher, LightLamp(lamp="1"))
+    with pytest.raises(RuleBrokenError):
+        await dispatch_with_note(dispatcher, LightLamp(lamp="2"))
 
     assert await subjects(store) == ["/lamps/1", "/notes/1"]
     assert [event.subject for event in result.events] == ["/lamps/1"]
@@ -88,8 +96,7 @@ async def test_command_that_does_nothing_has_no_note(store: InMemoryEventStore) 
     """
     dispatcher = Dispatcher(store)
     dispatcher.register(LightLamp, light)
-    with committed_beside(note):
-        await dispatcher.dispatch(LightLamp(lamp="broken"))
+    await dispatch_with_note(dispatcher, LightLamp(lamp="broken"))
 
     assert await subjects(store) == []
 
@@ -106,7 +113,25 @@ async def test_commands_that_the_handler_dispatches_have_none(store: InMemoryEve
         await dispatcher.dispatch(LightLamp(lamp="1"))
         work.emit(LampLit(), at=command.subject)
 
-    with committed_beside(note):
-        await dispatcher.dispatch(LightLamps(house="9"))
+    await dispatch_with_note(dispatcher, LightLamps(house="9"))
 
     assert await subjects(store) == ["/lamps/1", "/houses/9", "/notes/1"]
+
+
+async def test_commands_that_a_middleware_dispatches_have_none(store: InMemoryEventStore) -> None:
+    """
+    A middleware that dispatches a command of its own first does not take the note of the one that was sent.
+    """
+
+    async def light_the_porch(
+        command: Command, proceed: Callable[[Command], Awaitable[CommandResult]]
+    ) -> CommandResult:
+        if isinstance(command, LightLamp) and command.lamp == "1":
+            await dispatcher.dispatch(LightLamp(lamp="porch"))
+        return await proceed(command)
+
+    dispatcher = Dispatcher(store, middleware=[light_the_porch])
+    dispatcher.register(LightLamp, light)
+    await dispatch_with_note(dispatcher, LightLamp(lamp="1"))
+
+    assert await subjects(store) == ["/lamps/porch", "/lamps/1", "/notes/1"]
