@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 class KeySupport(enum.Enum):
     """
-    The finding about a server's idempotency keys.
+    The state of knowledge about a server's support of idempotency keys.
     """
 
     UNKNOWN = "unknown"
@@ -174,7 +174,7 @@ class Committer:
 
     async def has_keys(self) -> bool:
         """
-        True if the server is known to keep idempotency keys.
+        True if the server keeps idempotency keys, as far as it can be told now.
         """
         if self.keys is KeySupport.UNKNOWN:
             try:

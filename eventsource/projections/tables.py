@@ -140,7 +140,7 @@ def empty(tx: Connection, projector: Projector, *, wrote: Writer | None) -> None
     hangs on it.
 
     Args:
-        wrote: The projector version that filled them, if known.
+        wrote: The code that filled them, if known.
 
     Raises:
         ReadModelInUseError: Rows or objects of others are in the way.
