@@ -104,11 +104,11 @@ class Answer(httpx.AsyncByteStream):
 
         version: The version of HTTP, ``1.1`` or ``1.0``.
 
-        has_head: Whether status and headers are here.
+        has_head: True if status and headers are here.
 
-        is_complete: Whether all of it is here.
+        is_complete: True if all of it is here.
 
-        keeps_alive: Whether another request may follow on the connection.
+        keeps_alive: True if another request may follow on the connection.
     """
 
     __slots__ = (
@@ -241,7 +241,7 @@ class Answer(httpx.AsyncByteStream):
     @property
     def is_over(self) -> bool:
         """
-        Whether no more of it is read: it is complete, or has failed.
+        True if no more of it is read: it is complete, or has failed.
         """
         return self.is_complete or self._error is not None
 

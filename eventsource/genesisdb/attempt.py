@@ -36,13 +36,13 @@ class CommitAttempt:
 
         preconditions: Those given as objects, so that an error can name them; None for each other one.
 
-        is_marked: Whether the data of its events holds the key.
+        is_marked: True if the data of its events holds the key.
 
         is_stored: Whether the server said that it is stored; then only its events are not known.
 
         known_id: An event that was there before it was sent.
 
-        count: How many events it has.
+        count: Number of its events.
     """
 
     key: str

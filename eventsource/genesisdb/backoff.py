@@ -1,5 +1,5 @@
 """
-How long to wait before the next try.
+The wait before the next attempt.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Backoff:
 
         cap_s: The limit of all.
 
-        source: Of randomness.
+        source: Source of randomness.
     """
 
     base_s: float = 0.05

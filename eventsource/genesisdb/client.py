@@ -61,22 +61,22 @@ class Client:
         config: The settings ``api_url``, ``api_version`` and ``auth_token`` as a dictionary, as the official
             SDK takes them; or the URL alone.
 
-        api_version: Of the API; by default what ``GENESISDB_API_VERSION`` says, or ``v1``.
+        api_version: Version of the API; by default the value of ``GENESISDB_API_VERSION``, or ``v1``.
 
-        auth_token: By default what ``GENESISDB_AUTH_TOKEN`` says.
+        auth_token: The token to send; by default the value of ``GENESISDB_AUTH_TOKEN``.
 
-        api_url: Of the server; by default what ``GENESISDB_API_URL`` says, or ``GENESISDB_URL``.
+        api_url: URL of the server; by default the value of ``GENESISDB_API_URL``, or ``GENESISDB_URL``.
 
-        limits: How long to wait, how much to accept, how often to try.
+        limits: Time limits, size limits and numbers of attempts.
 
         http: An `httpx.AsyncClient` of your own to send by, for a proxy or a certificate, say. You
             close it. It belongs to the event loop that uses it first, and it may bring a token of its own.
             Without one the client has its own connections, which are several times as fast.
 
-        tls: How the client's own connections verify servers; by default as
+        tls: Verifies servers for the client's own connections; by default as
             `ssl.create_default_context` does.
 
-        max_connections: How many of its own there may be at a time, in each event loop.
+        max_connections: Greatest number of its own connections at a time, in each event loop.
 
         mark_commits: Put the idempotency key of each commit into the data of its events, as
             ``_meta.commit``. A server that keeps no such keys, like Genesis DB itself, then lets a
@@ -122,21 +122,21 @@ class Client:
     @property
     def url(self) -> str:
         """
-        Of the server, without secrets.
+        The URL of the server, without secrets.
         """
         return self.exchange.settings.url
 
     @property
     def api_url(self) -> str:
         """
-        Of the server, without a slash at its end.
+        The URL of the server, without a slash at its end.
         """
         return self.exchange.settings.url
 
     @property
     def api_version(self) -> str:
         """
-        Of the API.
+        The version of the API.
         """
         return self.exchange.settings.version
 
@@ -149,9 +149,9 @@ class Client:
 
     async def aclose(self) -> None:
         """
-        Let requests under way come to their end, then close all connections. Streams are cut.
+        Wait for requests under way to end, then close all connections. Streams are cut.
 
-        Whatever is asked later is refused.
+        Later requests are refused.
         """
         await self.exchange.aclose()
 
@@ -179,7 +179,7 @@ class Client:
             reads_back: If the server does not tell the events, read them.
 
         Returns:
-            The events as stored; none if the server does not tell them and they are not read back.
+            The events as stored; empty if the server does not tell them and they are not read back.
 
         Raises:
             PreconditionFailedError: One did not hold; nothing was written.
@@ -204,14 +204,14 @@ class Client:
         """
         Find out what became of a commit.
 
-        Where it cannot be stored twice by that, it is sent again: the server keeps idempotency keys,
-        or a guard of the commit breaks by the commit itself. Else it is looked for, by its mark.
+        The commit is sent again if that cannot store it twice: the server keeps idempotency keys,
+        or the commit itself breaks one of its guards. Otherwise it is looked for by its mark.
 
         Returns:
             Its events if it is stored; None if it is not, and never will be.
 
         Raises:
-            CommitOutcomeUnknownError: That cannot be decided, or not now.
+            CommitOutcomeUnknownError: The outcome cannot be decided, or not now.
             ValueError: The error is not of a commit over HTTP.
         """
         if not isinstance(error.attempt, CommitAttempt):
@@ -292,14 +292,14 @@ class Client:
         Empty the data of the events of exactly *subject* that were stored by reference.
 
         Raises:
-            SubjectNotFoundError, RequestRefusedError: There is no such subject.
+            SubjectNotFoundError, RequestRefusedError: The subject does not exist.
             EventSourceError: Any other refusal, or no answer: then ask again, repeating is harmless.
         """
         await self.erase(subject)
 
     async def ping(self) -> str:
         """
-        Whether the server is there: ``pong``. It needs no token.
+        Check that the server is there: ``pong``. Needs no token.
 
         Raises:
             StoreUnavailableError: It does not answer.
@@ -308,7 +308,7 @@ class Client:
 
     async def audit(self) -> str:
         """
-        What the server says when it has checked its hash chain; one line or more.
+        The server's report after checking its hash chain; one line or more.
         """
         return await self._text("/status/audit", tries=1)
 
@@ -339,7 +339,7 @@ class Client:
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         """
-        Let the server check the data of each further event of that type.
+        Make the server check the data of each further event of that type.
 
         Raises:
             SchemaExistsError, RequestRefusedError: There is one already; it cannot be changed.
@@ -390,10 +390,10 @@ class Client:
         Fill an empty store with the events of a backup, as they are.
 
         Returns:
-            How many there were; None where the server does not say.
+            Number of events; None if the server does not say.
 
         Raises:
-            StoreNotEmptyError, RequestRefusedError: It is not empty, or the events do not fit together.
+            StoreNotEmptyError, RequestRefusedError: The store is not empty, or the events do not fit together.
         """
         return _count(await self.exchange.post("/backup/restore", _print_array(events)), "restored")
 
@@ -405,7 +405,7 @@ class Client:
             including: Types of events whose data is erased, too, where it was not stored by reference.
 
         Returns:
-            How many events were emptied; None where the server does not say.
+            Number of events emptied; None if the server does not say.
 
         Raises:
             NotSupportedError: The server erases by reference only, as Genesis DB does: it does not say that it took
@@ -421,11 +421,11 @@ class Client:
             raise NotSupportedError(msg)
         return _count(reply, "erased")
 
-    # What only the servers of this package know.
+    # Only the servers of this package know these operations.
 
     async def explain(self, query: str) -> dict[str, Any]:
         """
-        How the server would answer a query.
+        Ask how the server would answer a query.
 
         Raises:
             NotSupportedError: It does not tell, as Genesis DB itself.
@@ -511,7 +511,7 @@ class Client:
 
 def _read_config(config: Mapping[str, str | None] | str | None, given: dict[str, str | None]) -> list[str | None]:
     """
-    The settings in the order of `Settings.of`; what is empty is not given, as for the official SDK.
+    The settings in the order of `Settings.of`; empty ones count as not given, as in the official SDK.
     """
     in_config: dict[str, Any] = {URL: config} if isinstance(config, str) else dict(config or {})
     for name, value in in_config.items():

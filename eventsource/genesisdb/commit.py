@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 class KeySupport(enum.Enum):
     """
-    Whether a server keeps idempotency keys.
+    The state of knowledge about a server's support of idempotency keys.
     """
 
     UNKNOWN = "unknown"
@@ -142,7 +142,7 @@ class Committer:
             Its events as stored; None if it is not stored and will not be.
 
         Raises:
-            CommitOutcomeUnknownError: That cannot be decided.
+            CommitOutcomeUnknownError: The outcome cannot be decided.
         """
         if attempt.is_stored:
             return await self._read_stored(attempt)
@@ -168,13 +168,13 @@ class Committer:
 
     async def may_repeat(self, attempt: CommitAttempt) -> bool:
         """
-        Whether a second sending cannot store the commit twice.
+        True if a second sending cannot store the commit twice.
         """
         return attempt.guarded_place() is not None or await self.has_keys()
 
     async def has_keys(self) -> bool:
         """
-        Whether the server keeps idempotency keys, as far as it can be told now.
+        True if the server keeps idempotency keys, as far as it can be told now.
         """
         if self.keys is KeySupport.UNKNOWN:
             try:
@@ -327,7 +327,7 @@ def _denial(body: bytes, hide: Callable[[str], str]) -> str | None:
 
 def _is_ours(reply: Reply) -> bool:
     """
-    Whether ``GET /status`` was answered by a server of this package: those keep keys.
+    True if a server of this package answered ``GET /status``: those keep keys.
     """
     try:
         status = read_value(1, reply.body)

@@ -45,7 +45,7 @@ _PASSING = frozenset({429, 502, 503, 504})
 @attrs.frozen
 class Limits:
     """
-    How long to wait and how much to accept.
+    Time limits and size limits of requests.
 
     Attributes:
         connect_s: For a connection, in seconds.
@@ -56,15 +56,15 @@ class Limits:
 
         pool_s: For one of the connections, when all are in use.
 
-        liveness_s: How long an observed stream may say nothing, not even that it is alive.
+        liveness_s: Longest silence of an observed stream, without even a sign of life.
 
         answer_bytes: The largest answer that is held in memory.
 
         line_bytes: The longest line of a stream.
 
-        tries: How often a read is tried before it fails.
+        tries: Number of attempts at a read before it fails.
 
-        commit_tries: How often a commit is tried, where a repeat is harmless.
+        commit_tries: Number of attempts at a commit, where a repeat is harmless.
     """
 
     connect_s: float = attrs.field(default=5.0, validator=attrs.validators.gt(0))
@@ -98,14 +98,14 @@ class Reply:
     @property
     def is_ok(self) -> bool:
         """
-        Whether the server did what was asked.
+        True if the server did what was asked.
         """
         return self.status in _OK
 
     @property
     def retry_after_s(self) -> float | None:
         """
-        How long the server wants us to wait, in seconds.
+        The wait the server asks for, in seconds.
         """
         return read_retry_after(self.headers.get("retry-after"))
 
@@ -113,10 +113,10 @@ class Reply:
 @attrs.define(eq=False)
 class _Work:
     """
-    What the tasks of one event loop do with an exchange.
+    The work of one event loop's tasks with an exchange.
 
     Attributes:
-        under_way: How many requests that have an end were sent and are not answered.
+        under_way: Number of requests sent and not yet answered, except those without an end.
 
         pausing: Those who wait for the next try.
 
@@ -176,7 +176,7 @@ class Exchange:
     @property
     def is_closed(self) -> bool:
         """
-        Whether it was closed.
+        True if it was closed.
         """
         return self._is_closed
 
@@ -420,7 +420,7 @@ class Exchange:
 
     def failure(self, reply: Reply, preconditions: Sequence[Precondition | str] = ()) -> EventSourceError:
         """
-        What an answer that is no success means.
+        The error that an unsuccessful answer means.
         """
         if 300 <= reply.status < 400:  # noqa: PLR2004  the redirects
             # A POST that is sent elsewhere carries the token with it, and may become a GET.
@@ -436,7 +436,7 @@ class Exchange:
 
     def unavailable(self, error: httpx.TransportError) -> EventSourceError:
         """
-        What it means that no answer came.
+        The error that a missing answer means.
         """
         if self._is_closed:
             return StoreClosedError(self.settings.url)

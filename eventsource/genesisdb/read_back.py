@@ -53,7 +53,7 @@ def _read_lines(body: bytes) -> list[Any]:
 
 def is_event(value: Any) -> bool:
     """
-    Whether a JSON value looks like an event that is stored.
+    True if a JSON value looks like an event that is stored.
     """
     if not isinstance(value, dict):
         return False
@@ -137,7 +137,7 @@ def match(wanted: Sequence[Mapping[str, Any]], found: Sequence[Members]) -> list
 
 def says(stored: Members, sent: Mapping[str, Any]) -> bool:
     """
-    Whether a stored event says what was sent.
+    True if a stored event says what was sent.
     """
     return all(stored.get(name) == sent.get(name) for name in ("source", "subject", "type")) and _is_same(
         stored.get("data"), sent.get("data")
@@ -146,7 +146,7 @@ def says(stored: Members, sent: Mapping[str, Any]) -> bool:
 
 def _is_same(stored: Any, sent: Any) -> bool:
     """
-    Whether two JSON values are equal, as a server that reads all numbers as doubles would have it.
+    True if two JSON values are equal to a server that reads all numbers as doubles.
     """
     if isinstance(sent, dict) and isinstance(stored, dict):
         one, other = cast("Members", stored), cast("Members", sent)

@@ -1,5 +1,5 @@
 """
-Where a Genesis DB is, and the token it asks for.
+The address of a Genesis DB, and the token it asks for.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Settings:
     How to reach a Genesis DB.
 
     Attributes:
-        url: Of the server, such as ``http://localhost:8080``; without a slash at its end.
+        url: URL of the server, such as ``http://localhost:8080``; without a slash at its end.
 
-        version: Of the API.
+        version: Version of the API.
 
         token: Sent with each request but pings; None sends none. It appears in no text made here.
     """
@@ -85,7 +85,7 @@ class Settings:
     @property
     def base(self) -> str:
         """
-        What the path of each endpoint follows.
+        The start of the path of each endpoint.
         """
         return f"{self.url}/api/{self.version}"
 
@@ -104,7 +104,7 @@ _LAST_PORT = 65_535
 
 
 def _check_url(url: str) -> str:
-    # Whatever stands before an @ may be a password.
+    # Any text before an @ may be a password.
     shown = re.sub(r"//[^/?#]*@", "//…@", url)
     try:
         parsed = httpx.URL(url)

@@ -59,12 +59,12 @@ _WAY: Final = "write sqlite:///read.db for a file or postgresql+psycopg://user@h
 @attrs.define(eq=False)
 class Written(Generic[Result]):
     """
-    What has become of a transaction.
+    The fate of a transaction.
 
     Attributes:
         work: It, on its way.
 
-        is_done: Whether it was committed.
+        is_done: True if it was committed.
     """
 
     work: Work = attrs.field(factory=Work, init=False)
@@ -81,7 +81,7 @@ class Written(Generic[Result]):
     @property
     def result(self) -> Result:
         """
-        What the change returned.
+        The value the change returned.
         """
         return self._results[0]
 
@@ -135,7 +135,7 @@ class ReadModelDatabase:
     @property
     def dialect(self) -> Dialect:
         """
-        How SQLAlchemy speaks to the database.
+        The dialect SQLAlchemy uses with the database.
         """
         return self._writer.dialect
 
@@ -199,7 +199,7 @@ class ReadModelDatabase:
         for how long, is theirs to say.
 
         Returns:
-            False if somebody is in the way: then some of it may be left.
+            False if a reader is in the way: then some of it may be left.
         """
         self._process.check(self._name)
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._clean)

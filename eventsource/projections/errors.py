@@ -76,7 +76,7 @@ class ProjectorChangedError(ProjectionError):
     The projector has changed since it wrote its read model: what is there is not what it would make of the events.
 
     Attributes:
-        changes: What has changed, in words.
+        changes: The changes, in words.
     """
 
     code = "projector-changed"
@@ -96,7 +96,7 @@ class HandlerTransactionError(ProjectionError):
     ``with tx.begin_nested(): ...``.
 
     Attributes:
-        misuse: What the handler did, in words.
+        misuse: The handler's mistake, in words.
     """
 
     code = "handler-transaction"
@@ -154,7 +154,7 @@ class ReadModelInUseError(ProjectionError):
     Attributes:
         table: The table.
 
-        reason: What is in the way, in words.
+        reason: The obstacle, in words.
     """
 
     code = "read-model-in-use"
@@ -167,7 +167,7 @@ class ReadModelInUseError(ProjectionError):
 
 class ProjectorNotRunningError(ProjectionError):
     """
-    Somebody waits for a projector that no worker has started.
+    A caller waits for a projector that no worker has started.
     """
 
     code = "projector-not-running"
@@ -199,7 +199,7 @@ class CheckpointMismatchError(ProjectionError):
 
 class CheckpointMissingError(ProjectionError):
     """
-    The read model has rows but no checkpoint, so nobody can tell which events are in it.
+    The read model has rows but no checkpoint, so it is unknown which events are in it.
 
     Attributes:
         table: A table that has rows.

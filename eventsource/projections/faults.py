@@ -1,5 +1,5 @@
 """
-What a failure means: a fault that passes, so that the same work can be done again, or one that stays.
+Tells faults that pass, so that the same work can be done again, from those that stay.
 
 An error is judged by what it is, wherever it was raised: in a statement of a handler, at the checkpoint or at the
 start, as the driver raised it, wrapped by SQLAlchemy, or as the cause of an error of the application.
@@ -44,14 +44,14 @@ _PASSWORD_IN_URL: Final = re.compile(r"(://[^:@/\s]*:)[^@\s]*@")
 
 def passes(error: BaseException) -> bool:
     """
-    Whether the same work may succeed later, since the fault lies in the database, the network or the store.
+    True if the same work may succeed later, since the fault is in the database, the network or the store.
     """
     return any(_passes(each) for each in _chain(error))
 
 
 def is_made_meanwhile(error: BaseException) -> bool:
     """
-    Whether a table could not be made because another session has just made it.
+    True if a table could not be made because another session has just made it.
     """
     return any(_state(each) in _MADE_MEANWHILE for each in _chain(error))
 

@@ -1,5 +1,5 @@
 """
-How far a projector is, for those who wait for it and those who watch it.
+The progress of a projector, for callers that wait for it or watch it.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ class RunningProgress:
     Attributes:
         projector: Its name.
 
-        subject: Where it reads.
+        subject: The subject it reads.
 
-        store: What it reads.
+        store: The store it reads.
 
-        state: What it is doing.
+        state: Its present activity.
 
-        checkpoint: What it has finished.
+        checkpoint: The position it has finished.
 
-        total: How many events its stream had when it started to catch up, those finished included.
+        total: Number of events in its stream when it started to catch up, finished ones included.
 
         error: Why it failed, or what it is retrying after.
     """
@@ -84,7 +84,7 @@ class RunningProgress:
 
     def move(self, *, state: State, checkpoint: Checkpoint | None = None, error: Exception | None = None) -> None:
         """
-        Say where it is now, and wake those who wait.
+        Report the present position, and wake the waiting callers.
         """
         with self._lock:
             self.state = state
@@ -123,7 +123,7 @@ class RunningProgress:
     @property
     def whereabouts(self) -> str:
         """
-        How far it is, in words.
+        Describe the progress, in words.
         """
         reached = f"{self.checkpoint.events} of its events are in the read model"
         why = f" after {describe(self.error)}" if self.state == "retrying" and self.error else ""
@@ -188,7 +188,7 @@ class WatchedProgress:
     @property
     def whereabouts(self) -> str:
         """
-        How far it is, in words, as far as it was read.
+        Describe the progress, in words, as far as it was read.
         """
         return f"another process runs the projector, {self._events} of its events were in the read model"
 
@@ -211,7 +211,7 @@ class WatchedProgress:
 
 async def _position_to_reach(store: EventStore, subject: Subject, event_id: str) -> int:
     """
-    Where a projector has every event of its stream up to the one given.
+    The position at which a projector has every event of its stream up to the one given.
     """
     event = await find_event(store, event_id)
     if event.subject == subject or event.subject.startswith(prefix_below(subject)):

@@ -118,7 +118,7 @@ class Projector:
 
     def wants(self, recorded: RecordedEvent) -> bool:
         """
-        Whether it has a handler for the event, or for one that it may be read as.
+        True if it has a handler for the event, or for one that it may be read as.
         """
         return (
             recorded.type in self._handlers
@@ -139,7 +139,7 @@ class Projector:
         Raises:
             EventDecodingError: Its data does not fit the event class.
             NewerEventError, UpcastingError: It cannot be read as what it is today.
-            Exception: Whatever the handler raises.
+            Exception: Any error the handler raises.
         """
         if (
             event_types.is_plain(recorded.type)
@@ -163,10 +163,10 @@ class Projector:
 
     def lets_go(self, recorded: RecordedEvent) -> bool:
         """
-        Whether `handle` is all it takes once the data of an event was erased, which is handled again then.
+        True if `handle`, run again, is enough once the data of an event was erased.
 
-        That is so where the event is read as erased, and each handler it had has its like for `Erased`. Else what
-        was made of it can only be found by filling the tables again.
+        This requires that the event is read as erased, and that each handler it had has a counterpart for `Erased`.
+        Otherwise the tables must be filled again.
         """
         try:
             had_handlers = [event for event in decode(recorded) if event.event_type in self._handlers]
@@ -184,7 +184,7 @@ class Projector:
         Args:
             event_id: Any event of the store, handled here or not.
 
-            timeout_s: How long to wait, in seconds.
+            timeout_s: Longest wait, in seconds.
 
         Raises:
             NotSeenError: It was not reached in time.
@@ -198,13 +198,13 @@ class Projector:
 
     def watch(self, store: EventStore, database: ReadModelDatabase) -> None:
         """
-        Let `seen` follow this projector where a worker of another process runs it on *database*.
+        Make `seen` follow this projector when a worker of another process runs it on *database*.
         """
         self.track(WatchedProgress(self.name, self.subject, store, database))
 
     def track(self, progress: Progress) -> None:
         """
-        Let `seen` wait on *progress*.
+        Make `seen` wait on *progress*.
         """
         self._progress = progress
 

@@ -140,7 +140,7 @@ def empty(tx: Connection, projector: Projector, *, wrote: Writer | None) -> None
     hangs on it.
 
     Args:
-        wrote: What has filled them, if it is known.
+        wrote: The code that filled them, if known.
 
     Raises:
         ReadModelInUseError: Rows or objects of others are in the way.
@@ -298,7 +298,7 @@ class _Plan:
     Attributes:
         added: Columns that are added to it.
 
-        is_remade: Whether it has to be made anew.
+        is_remade: True if it has to be made anew.
 
         surplus: Columns that it has and that were never declared.
     """

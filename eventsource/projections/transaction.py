@@ -83,7 +83,7 @@ class Work:
 
     def ends(self) -> None:
         """
-        Let go of the connection.
+        Release the connection.
         """
         with self._lock:
             self._dbapi = None
@@ -141,7 +141,7 @@ class BatchConnection(Connection):
     @property
     def is_sealed(self) -> bool:
         """
-        Whether a handler has it.
+        True if a handler has it.
         """
         return bool(self._projector)
 
@@ -310,7 +310,7 @@ class Guard:
 
     def watch_sqlite(self, connection: sqlite3.Connection) -> None:
         """
-        Let SQLite itself refuse what ends a transaction.
+        Make SQLite itself refuse any statement that ends a transaction.
         """
         connection.set_authorizer(self._authorize)
 
@@ -348,7 +348,7 @@ class Guard:
 @lru_cache(maxsize=512)
 def ends_transaction(statement: str) -> bool:
     """
-    Whether the SQL text ends a transaction or begins one, or uses a savepoint that is not SQLAlchemy's.
+    True if the SQL text ends a transaction or begins one, or uses a savepoint that is not SQLAlchemy's.
     """
     if _IS_SAVEPOINT_OF_OURS.match(statement):
         return False

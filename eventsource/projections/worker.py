@@ -33,11 +33,11 @@ class ProjectionWorker:
             ...
 
     Args:
-        store: What the projectors read.
+        store: The store the projectors read.
 
         database: The read-model database: a SQLAlchemy URL, or one you opened and close yourself.
 
-        projectors: Which ones; each name once.
+        projectors: The projectors to run; each name once.
 
         on_progress: Called after each page a projector has taken.
 
@@ -71,7 +71,7 @@ class ProjectionWorker:
     @property
     def progress(self) -> Mapping[str, RunningProgress]:
         """
-        Where each projector is, by name.
+        The progress of each projector, by name.
         """
         return {run.progress.projector: run.progress for run in self._runs}
 

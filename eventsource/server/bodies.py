@@ -28,7 +28,7 @@ _SMALL_BYTES = 8 * 1024
 
 class BodyRoom:
     """
-    How much of the bodies of all requests is held.
+    The amount held of the bodies of all requests.
 
     Attributes:
         held: Bytes that are held now.
@@ -54,7 +54,7 @@ class BodyRoom:
 
     def give(self, size: int) -> None:
         """
-        Let go of *size* bytes.
+        Release *size* bytes.
         """
         self.held -= size
 
@@ -80,7 +80,7 @@ async def read_form(service: Service, exchange: Exchange, form: type[AnyBody]) -
 
 async def read_parsed(service: Service, exchange: Exchange, parse: Callable[[bytes], Parsed]) -> Parsed:
     """
-    What *parse* makes of the body of a request that changes something.
+    The result of *parse* for the body of a request that changes something.
 
     Raises:
         RequestTooLargeError, RequestRefusedError: As they say; whatever *parse* raises.
@@ -102,7 +102,7 @@ async def read_parsed(service: Service, exchange: Exchange, parse: Callable[[byt
 
 async def read_asked(service: Service, exchange: Exchange, parse: Callable[[bytes], Parsed]) -> Parsed:
     """
-    What *parse* makes of the body of a request that only reads.
+    The result of *parse* for the body of a request that only reads.
 
     Raises:
         RequestTooLargeError, RequestRefusedError: As they say; whatever *parse* raises.

@@ -94,7 +94,7 @@ class Exchange:
 
     def wants_lines(self) -> bool:
         """
-        Whether the client asked for NDJSON.
+        True if the client asked for NDJSON.
         """
         return NDJSON in self.headers.get(b"accept", b"")
 
@@ -222,7 +222,7 @@ class Exchange:
     @property
     def is_dropped(self) -> bool:
         """
-        Whether the client was dropped because it did not take its answer in time.
+        True if the client was dropped because it did not take its answer in time.
         """
         return self._reading is not None and self._reading.is_dropped
 

@@ -22,7 +22,7 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 class Metrics:
     """
-    What a server counts.
+    The counters of a server.
 
     Raises:
         MissingExtraError: prometheus-client is not installed.

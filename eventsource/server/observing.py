@@ -53,14 +53,14 @@ async def observe(service: Service, exchange: Exchange) -> None:
 @attrs.frozen
 class _Start:
     """
-    Where an observer begins.
+    The start of an observer.
 
     Attributes:
         after: Id of the event to begin behind; None is the first event of the store.
 
         include: Begin at it.
 
-        has_history: Whether there may be events that were committed before it came.
+        has_history: True if there may be events that were committed before it came.
 
         position: Up to here nothing is to be sent: another event may have the same id, in a log restored from
             another kind of store.

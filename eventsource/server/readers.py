@@ -32,7 +32,7 @@ class Readers:
     Attributes:
         held: Bytes that are held now.
 
-        dropped: How many clients were dropped so far.
+        dropped: Number of clients dropped so far.
     """
 
     def __init__(self, *, held_bytes: int, stall_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -109,7 +109,7 @@ class Reading:
 
         waits_since: Since when its client has had a block to take; None while there is nothing to take.
 
-        is_dropped: Whether its client was dropped, and its task cancelled.
+        is_dropped: True if its client was dropped, and its task cancelled.
     """
 
     def __init__(self, readers: Readers, clock: Callable[[], float]) -> None:

@@ -28,13 +28,13 @@ class Route:
     Attributes:
         method: "GET" or "POST".
 
-        path: Where, without the version before it if it has one.
+        path: The path, without the version before it if it has one.
 
-        role: Who may use it; None is everybody, without a token.
+        role: The role required; None admits all, without a token.
 
-        endpoint: What answers.
+        endpoint: The function that answers.
 
-        versioned: Whether ``/api/v1`` stands before the path.
+        versioned: True if the path follows ``/api/v1``.
     """
 
     method: str

@@ -1,5 +1,5 @@
 """
-What the endpoints of a server share.
+The state that the endpoints of a server share.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Service:
     Attributes:
         store: The store, open.
 
-        settings: How it is served.
+        settings: The settings of the server.
 
-        tails: What observers read.
+        tails: The tails that observers read.
 
         bodies: The bodies of requests that are held.
 
@@ -42,7 +42,7 @@ class Service:
 
         metrics: What is counted; None where nobody asks.
 
-        is_closing: Whether the server stops.
+        is_closing: True if the server stops.
     """
 
     def __init__(self, store: EventStore, settings: ServerSettings) -> None:

@@ -1,5 +1,5 @@
 """
-How a server is set up: tokens, limits and deadlines.
+The settings of a server: tokens, limits and deadlines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MIB = 2**20
 @attrs.frozen
 class ServerLimits:
     """
-    What one client may take, so that there is something left for the others.
+    Limits on one client, so that something is left for the others.
 
     Attributes:
         body_bytes: The largest body of a request; more is answered with 413.
@@ -39,7 +39,7 @@ class ServerLimits:
         connections: How many there may be at a time; one more is answered with 503 and closed. A connection that waits
             for its handshake or for a request gives way to a new one.
 
-        connections_per_address: How many of them one address may have; None for half of them. A proxy is one address.
+        connections_per_address: Limit for one address; None for half of *connections*. A proxy is one address.
 
         header_s: Seconds in which the headers must have come, and before them the TLS handshake.
 
@@ -52,11 +52,11 @@ class ServerLimits:
         held_bytes: As much may be held for answers that are under way, all together; beyond it the client that has
             kept its block the longest is dropped.
 
-        queries: How many queries run at a time; the others wait, so that reading goes on.
+        queries: Number of queries that run at a time; the others wait, so that reading goes on.
 
-        waiting_queries: How many may wait; one more is answered with 503.
+        waiting_queries: Number of queries that may wait; one more is answered with 503.
 
-        query: What one query may use up.
+        query: Limits of one query.
     """
 
     body_bytes: int = attrs.field(default=8 * _MIB, validator=attrs.validators.gt(0))
@@ -81,20 +81,20 @@ class ServerLimits:
 @attrs.frozen
 class ServerSettings:
     """
-    How a server is set up.
+    The settings of a server.
 
     Attributes:
-        tokens: Who may do what.
+        tokens: The tokens of the three roles.
 
         heartbeat_s: Seconds between two heartbeats of an observed stream. The official Python SDK gives up after
             five seconds of silence.
 
-        metrics: Whether there is ``GET /metrics``.
+        metrics: True to serve ``GET /metrics``.
 
         cors_origin: Which web pages may call the server: an origin, ``*`` for all, None for none. A page needs a
             token all the same.
 
-        limits: What one client may take.
+        limits: Limits on one client.
     """
 
     tokens: Tokens

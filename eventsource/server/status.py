@@ -1,5 +1,5 @@
 """
-What a server tells about itself.
+A server's answers about itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The newest events, read once and printed once for all who observe.
 
-Nothing is sent to observers: each reads by its position, at its own pace. So there is no queue that
-could overflow, and a slow one holds up nobody; one that falls too far behind reads from the store.
+Nothing is sent to observers: each reads by its position, at its own pace. So no queue can
+overflow, and a slow observer delays no other; one that falls too far behind reads from the store.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-# What is kept for observers who are a moment late; whoever is later reads from the store.
+# Kept for observers who are a moment late; later ones read from the store.
 _MAX_KEPT_BYTES = 8 * 2**20
-# Of how many stretches also what was printed is kept, and for how many different interests of each.
+# Number of stretches whose printed lines are kept too, and of different interests for each.
 _KEPT_PRINTED = 64
 _KEPT_INTERESTS = 16
 
@@ -36,12 +36,12 @@ _KEPT_INTERESTS = 16
 @attrs.frozen
 class Interest:
     """
-    Which events an observer wants.
+    The events an observer wants.
 
     Attributes:
-        subject: Those of this subject and of all below it.
+        subject: Wants events of this subject and of all below it.
 
-        type: Only those of this type; None for all.
+        type: Wants events of this type only; None for all.
     """
 
     subject: Subject
@@ -82,7 +82,7 @@ class Stretch:
 
     def lines(self, interest: Interest, *, after: int) -> bytes:
         """
-        What of it lies behind position *after*, as NDJSON.
+        The lines of its events behind position *after*, as NDJSON.
         """
         if after > self.after:
             return interest.lines(event for event in self._events if event.position > after)
@@ -95,21 +95,21 @@ class Stretch:
 
     def forget_lines(self) -> None:
         """
-        Let go of what was printed: those who are late print it again.
+        Drop the printed lines: late observers print them again.
         """
         self._printed.clear()
 
 
 class Tail:
     """
-    What was committed since it began, and a bell for each observer.
+    The events committed since it began, and a bell for each observer.
 
     Attributes:
-        beats: How many heartbeats there have been.
+        beats: Number of heartbeats so far.
 
-        is_over: Whether there comes no more: the server stops, or the store cannot be read.
+        is_over: True if nothing more will come: the server stops, or the store cannot be read.
 
-        forgotten: How often it has forgotten what it had. Stretches that were read before must not be sent after.
+        forgotten: Number of times it has forgotten its events. Stretches read before must not be sent after.
     """
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class Tail:
 
     def begin(self, position: int) -> None:
         """
-        What lies up to *position* is not in it.
+        Begin at *position*: the events up to it are not in the tail.
         """
         self._after = self._until = position
         self._begun.set()
@@ -170,7 +170,7 @@ class Tail:
 
     def pass_over(self, until: int) -> None:
         """
-        Go on to position *until* without what lies before: observers read it from the store.
+        Go on to position *until* without the events before: observers read them from the store.
         """
         self._stretches.clear()
         self._size = 0
@@ -179,21 +179,21 @@ class Tail:
 
     def forget(self) -> None:
         """
-        Keep nothing of what there is: those who are late read it from the store.
+        Drop all kept events: late observers read them from the store.
         """
         self.forgotten += 1
         self.pass_over(self._until)
 
     def beat(self) -> None:
         """
-        It is time for a heartbeat.
+        Signal a heartbeat.
         """
         self.beats += 1
         self.ring()
 
     def end(self) -> None:
         """
-        There comes no more.
+        Signal the end.
         """
         self.is_over = True
         self._begun.set()
@@ -209,7 +209,7 @@ class Tail:
 
 class Tails:
     """
-    The tail of a store, kept up to date as long as somebody observes.
+    The tail of a store, kept up to date while there are observers.
     """
 
     def __init__(self, store: EventStore, *, heartbeat_s: float) -> None:
@@ -222,7 +222,7 @@ class Tails:
     @property
     def observers(self) -> int:
         """
-        How many observe now.
+        Number of observers now.
         """
         return len(self._tail.bells) if self._tail else 0
 
@@ -257,7 +257,7 @@ class Tails:
 
     def close(self) -> None:
         """
-        Let every observer end.
+        End every observer.
         """
         self._is_closed = True
         if self._tail is not None:

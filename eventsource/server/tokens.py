@@ -1,5 +1,5 @@
 """
-Who may do what: three roles, a token each.
+Three roles, each with its token and rights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _log = get_logger(__name__)
 
 class Role(enum.IntEnum):
     """
-    What a token allows. Each role may also do what those before it may.
+    The rights of a token. Each role also has the rights of those before it.
     """
 
     # Everything that changes nothing.
@@ -116,7 +116,7 @@ def warn_if_in_the_clear(host: str, *, is_secure: bool) -> None:
     Args:
         host: The address that is listened at, as numbers.
 
-        is_secure: Whether TLS is spoken there.
+        is_secure: True if TLS is spoken there.
     """
     if not is_secure and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
         _log.warning(

@@ -1,5 +1,5 @@
 """
-Where the callers of a store live: event loops, one or several, and forked processes.
+The places a store's callers run in: event loops, one or several, and forked processes.
 
 A store answers each call in the event loop that asked. So nothing of asyncio is kept that belongs to
 one loop: what waits is a future of its own loop, and it is woken there.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:
     """
-    Call *function* in *loop*, from any thread. A loop that was closed has nobody left to be told.
+    Call *function* in *loop*, from any thread. In a closed loop nothing is called.
     """
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *arguments)
@@ -117,7 +117,7 @@ class OwnProcess:
     @property
     def is_another(self) -> bool:
         """
-        Whether this process was forked from the store's own.
+        True if this process was forked from the store's own.
         """
         return self._pid is not None and self._pid != os.getpid()
 

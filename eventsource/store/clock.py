@@ -30,7 +30,7 @@ class ClockWatch:
     Compares the clock with the times in the log, and with the time that has passed since it was read last.
 
     Args:
-        name: What the store is called.
+        name: The name of the store.
 
         elapsed: Nanoseconds since a moment that stays, counting also while the machine sleeps; None if the
             clock is not the machine's own, such as one that a test turns.

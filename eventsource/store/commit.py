@@ -1,5 +1,5 @@
 """
-What every store checks of a commit, in the same way.
+The checks of a commit that every store makes in the same way.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ class CommitRequest:
         Check what does not depend on the log.
 
         Args:
-            before: What `SchemaRegistry.check_large` returned.
+            before: The result of `SchemaRegistry.check_large`.
 
         Raises:
-            ValueError: There are no events, or *key* is no idempotency key.
-            NotAnEventError: One is no `NewEvent`.
-            GuardError: A precondition is none.
-            EventTooLargeError: One is larger than a Genesis DB takes.
-            ReservedNameError: One has a type or subject that is reserved for records of the library.
-            SchemaViolationError: One breaks the schema of its type, and there is no key.
-            SchemaBudgetError: To check them could take too long.
+            ValueError: There are no events, or *key* is not an idempotency key.
+            NotAnEventError: An event is not a `NewEvent`.
+            GuardError: A precondition is not valid.
+            EventTooLargeError: An event is larger than a Genesis DB takes.
+            ReservedNameError: An event has a type or subject that is reserved for records of the library.
+            SchemaViolationError: An event breaks the schema of its type, and there is no key.
+            SchemaBudgetError: The checks could take too long.
             InvalidSchemaError, MissingExtraError: A schema cannot be checked.
         """
         events = checked_new_events(events)
@@ -117,7 +117,7 @@ def check_events(events: Sequence[NewEvent], *, source: str) -> None:
 
 def _check_size(event: NewEvent, source: str) -> None:
     source = event.source or source
-    # A character takes six bytes at the most, so far below the limit there is no need to count.
+    # A character takes six bytes at the most, so far below the limit counting is unnecessary.
     if 6 * (len(source) + len(event.subject) + len(event.type) + len(event.data_json)) < MAX_LINE_BYTES // 2:
         return
     size = line_bytes(source=source, subject=event.subject, type=event.type, data_json=event.data_json)
@@ -127,7 +127,7 @@ def _check_size(event: NewEvent, source: str) -> None:
         )
 
 
-# What a query precondition may take of the writer's time, in seconds: all other commits wait meanwhile.
+# Time of the writer's that a query precondition may take, in seconds: all other commits wait meanwhile.
 PRECONDITION_TIME_S = 0.25
 # The same for all preconditions of a commit together.
 PRECONDITIONS_TIME_S = 1.0
@@ -141,13 +141,13 @@ def check_preconditions(
     Check preconditions against the log as it is now.
 
     Args:
-        version_of: How many events a subject has.
+        version_of: Returns the number of events of a subject.
 
-        holds: Whether a query is true.
+        holds: Returns True if a query is true.
 
     Raises:
         PreconditionFailedError: The first one that does not hold.
-        QueryError: Whatever *holds* raises.
+        QueryError: An error raised by *holds*.
         QueryBudgetError: All of them together take too long.
     """
     # Few need no clock: each has a time of its own.
@@ -196,7 +196,7 @@ def _check_query(rule: QueryHolds, version_of: Callable[[str], int], holds: Call
 
 class ByTree(Generic[Value]):
     """
-    What was found out about a query, kept for the trees asked last.
+    Findings about queries, kept for the trees asked last.
 
     A guard in use is the same tree again and again, so that is looked for first: hashing a tree
     takes longer than deciding some guards.
@@ -209,7 +209,7 @@ class ByTree(Generic[Value]):
 
     def find(self, query: Query) -> Value:
         """
-        What is known of *query*, or is found out now.
+        Return the finding about *query*, computed now if it is new.
         """
         known = self._known.get(id(query))
         if known is not None:
@@ -243,9 +243,9 @@ class LogEnd:
         Record *event* behind it: next position, a later time, linked by hash.
 
         Args:
-            reference: What ties it to its data, if that is stored by reference.
+            reference: Ties the event to its data, if that is stored by reference.
         """
-        # Strictly increasing whatever the clock does, so that ordering by time is the order of the log.
+        # Strictly increasing even if the clock is not, so that ordering by time is the order of the log.
         time_ns = max(time_ns, self.time_ns + 1)
         own_source = event.source or source
         if reference is None:

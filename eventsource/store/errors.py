@@ -21,7 +21,7 @@ class NotAStoreError(StoreError):
     Attributes:
         path: The file.
 
-        reason: What was found instead.
+        reason: The finding, in words.
     """
 
     code = "not-a-store"
@@ -104,7 +104,7 @@ class StoreFileLostError(StoreUnavailableError):
     Attributes:
         path: The store file, as it was named.
 
-        what: What became of the files, in words.
+        what: The fate of the files, in words.
 
         saved: Where the store has saved all that it held; None if it could not, or did not write to the files.
 
@@ -133,9 +133,9 @@ class PersonalDataRemainsError(StoreError):
     Attributes:
         subject: The subject.
 
-        types: How many such events there are, by stored type.
+        types: Number of such events, by stored type.
 
-        emptied: How many events were emptied.
+        emptied: Number of events emptied.
     """
 
     code = "personal-data-remains"

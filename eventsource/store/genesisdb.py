@@ -72,13 +72,13 @@ class GenesisDBEventStore:
     strictly increasing within one stream: a place that grows, with gaps.
 
     Args:
-        url: Of the server, such as ``http://localhost:8080``.
+        url: URL of the server, such as ``http://localhost:8080``.
 
         token: By default what ``GENESISDB_AUTH_TOKEN`` says.
 
         source: The CloudEvents source of events that name none.
 
-        read_only: Refuse to commit, whatever the token allows.
+        read_only: Refuse to commit, even if the token allows it.
 
         limits, http, tls, mark_commits: As of `eventsource.genesisdb.Client`.
 
@@ -141,7 +141,7 @@ class GenesisDBEventStore:
             Its events if it is stored; None if it is not, and never will be.
 
         Raises:
-            CommitOutcomeUnknownError: That cannot be decided, or not now.
+            CommitOutcomeUnknownError: The outcome cannot be decided, or not now.
         """
         found = await self.client.resolve(error)
         return None if found is None else _recorded([dict(event) for event in found])

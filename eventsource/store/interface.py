@@ -1,5 +1,5 @@
 """
-The port: whatever stores events is an `EventStore`.
+The port: an `EventStore` is anything that stores events.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ DEFAULT_LIMITS = QueryLimits()
 @attrs.frozen
 class Page:
     """
-    What one read of a stream found.
+    The result of one read of a stream.
 
     Attributes:
         events: The events in order; empty when there was nothing new.
 
         position: Every event of the stream up to this position of the store has been delivered.
 
-        caught_up: Whether there was nothing further in the store when the page was read.
+        caught_up: True if the store held nothing further when the page was read.
     """
 
     events: Sequence[RecordedEvent]
@@ -84,11 +84,11 @@ class AuditProblem:
     One thing that cannot be true of an intact store.
 
     Attributes:
-        position: Where; None when it concerns the whole store.
+        position: Position of the event; None when the problem concerns the whole store.
 
-        event_id: Which event, where one is there.
+        event_id: Id of the event, if there is one at that position.
 
-        what: What is wrong, in words.
+        what: Description of the problem, in words.
     """
 
     position: int | None
@@ -102,13 +102,13 @@ class AuditReport:
     The outcome of recomputing the whole hash chain.
 
     Attributes:
-        events: How many events were checked.
+        events: Number of events checked.
 
         head: The hash of the last one, 64 hex digits; 64 zeros for an empty store.
 
-        problems: What was found, in order of position, those of the whole store first; at most 100.
+        problems: The problems found, those of the whole store first, then by position; at most 100.
 
-        imported: Of how many events only the links were checked: they were restored from a backup of
+        imported: Number of events of which only the links were checked: they were restored from a backup of
             another kind of store, whose formula for hashes is not ours; or their data was erased though it was
             not stored by reference.
     """
@@ -121,7 +121,7 @@ class AuditReport:
     @property
     def is_intact(self) -> bool:
         """
-        Whether nothing is wrong.
+        True if no problem was found.
         """
         return not self.problems
 
@@ -133,16 +133,16 @@ MAX_AUDIT_PROBLEMS = 100
 @attrs.frozen
 class StoreStatus:
     """
-    How much a store holds.
+    The amount of data in a store.
 
     Attributes:
-        events: How many events.
+        events: Number of events.
 
-        subjects: How many subjects have events.
+        subjects: Number of subjects that have events.
 
-        types: How many event types have events.
+        types: Number of event types that have events.
 
-        storage_bytes: What it takes on disk, in bytes; 0 for a store in memory.
+        storage_bytes: Size on disk, in bytes; 0 for a store in memory.
 
         time_ahead_s: By how many seconds the time of the last event is ahead of this machine's clock; 0
             unless it is more than a minute, and for a store behind a server. A clock that was far ahead has
@@ -184,9 +184,9 @@ class EventStore(Protocol):
 
         With *idempotency_key* a commit may be sent again: the first that is accepted writes, and
         every later one with the same key, events and preconditions gets the events it recorded,
-        whether its preconditions still hold or not. So whoever does not know whether a commit came
-        through sends it once more. The key is stored with the events and for as long; a commit
-        that was refused leaves none.
+        whether its preconditions still hold or not. So a caller who does not know whether a commit came
+        through sends it once more. The key is stored with the events, for as long as they are; a refused
+        commit leaves no key.
 
         Args:
             events: At least one.
@@ -200,20 +200,22 @@ class EventStore(Protocol):
             The events as recorded, in the order given.
 
         Raises:
-            ValueError: *events* is empty, or *idempotency_key* is none.
+            ValueError: *events* is empty, or *idempotency_key* is not valid.
             PreconditionFailedError: A precondition did not hold; nothing was written.
             IdempotencyKeyReusedError: Another commit was made with that key; nothing was written.
             SchemaViolationError: An event breaks the schema of its type; nothing was written.
             EventTooLargeError: An event is larger than 64 KiB as stored; nothing was written.
-            QueryBudgetError: To decide a precondition took longer than 250 ms; nothing was written.
+            QueryBudgetError: Deciding a precondition took longer than 250 ms; nothing was written.
             QueryLimitError: A precondition computed a value that is too large; nothing was written.
             StoreFullError: No space left; nothing was written.
-            CommitOutcomeUnknownError: It may have been written, or not.
+            CommitOutcomeUnknownError: The commit may or may not have been written.
             asyncio.CancelledError, TimeoutError: The caller was cancelled, or its time limit was up:
-                the commit may be written, or not, `CommitOutcomeUnknownError.behind` finds the unknown
-                outcome in the error.
+                    the commit may or may not be written. `CommitOutcomeUnknownError.behind` finds the unknown
+                    outcome in the error.
             StoreForkedError: This process was forked from the one that opened the store.
-            StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
+            StoreReadOnlyError: The store was opened for reading.
+            StoreClosedError: The store is closed or not open yet.
+            StoreUnavailableError: The store does not answer, or must be reopened after an I/O error.
         """
         ...
 
@@ -229,12 +231,12 @@ class EventStore(Protocol):
         latest_by_type: str | None = None,
     ) -> EventStream:
         """
-        Read the events there are now, oldest first. It ends.
+        Read the events there are now, oldest first, then end.
 
         Args:
-            subject: Where to read; ``/`` is everywhere.
+            subject: The subject to read; ``/`` is everywhere.
 
-            recursive: Also what lies below *subject*, as Genesis DB always does; False reads the
+            recursive: Also read the subjects below *subject*, as Genesis DB always does; False reads the
                 subject alone.
 
             lower_bound: Id of an event anywhere in the store; reading starts behind it. (Of several events with
@@ -246,11 +248,11 @@ class EventStore(Protocol):
 
             include_upper_bound: End with the upper bound itself.
 
-            latest_by_type: Of each subject only its last event of this type, within the bounds.
+            latest_by_type: Yield only the last event of this type of each subject, within the bounds.
 
         Raises:
             EventNotFoundError: At the first step: a bound is not in the store.
-            InvalidSubjectError: *subject* is none.
+            InvalidSubjectError: *subject* is not valid.
         """
         ...
 
@@ -279,7 +281,7 @@ class EventStore(Protocol):
 
     async def count(self, subject: str = "/", *, recursive: bool = True, lower_bound: str | None = None) -> int:
         """
-        How many events `stream` would yield.
+        Count the events `stream` would yield.
         """
         ...
 
@@ -290,7 +292,7 @@ class EventStore(Protocol):
         It is found without reading the stream.
 
         Raises:
-            InvalidSubjectError: *subject* is none.
+            InvalidSubjectError: *subject* is not valid.
         """
         ...
 
@@ -299,7 +301,7 @@ class EventStore(Protocol):
         The subjects that have events: *under* itself and all below it, in the order of their characters.
 
         Raises:
-            InvalidSubjectError: *under* is none.
+            InvalidSubjectError: *under* is not valid.
         """
         ...
 
@@ -311,13 +313,13 @@ class EventStore(Protocol):
 
     async def status(self) -> StoreStatus:
         """
-        How much there is.
+        Return the amount of data in the store.
         """
         ...
 
     async def register_schema(self, event_type: str, schema: Mapping[str, Any]) -> None:
         """
-        Let every later commit be refused in which data of *event_type* does not follow *schema*.
+        Refuse every later commit whose data of *event_type* does not follow *schema*.
 
         Events that are there already are not checked. A schema is never changed or removed. Needs
         the extra ``schemas``. Both forms of schema are described in ``docs/schemas.md``.
@@ -328,11 +330,11 @@ class EventStore(Protocol):
             schema: In Genesis DB's form, or a JSON Schema; at most 64 KiB as JSON.
 
         Raises:
-            ValueError: *event_type* is none.
-            InvalidSchemaError: *schema* is none, is too large, or refers to something outside
+            ValueError: *event_type* is not valid.
+            InvalidSchemaError: *schema* is not valid, is too large, or refers to something outside
                 itself; or the store has 1,000 schemas.
             SchemaExistsError: The type has a schema already, maybe this very one.
-            MissingExtraError: What checks schemas is not installed.
+            MissingExtraError: The extra that checks schemas is not installed.
         """
         ...
 
@@ -346,24 +348,24 @@ class EventStore(Protocol):
         """
         Ask a question in GDBQL of the events there are at the first step.
 
-        Rows are computed as they are taken. What a query means is written down in ``docs/gdbql.md``.
+        Rows are computed as they are taken. ``docs/gdbql.md`` defines the meaning of queries.
 
         Returns:
             The rows, each a JSON value; times as text, integers exact.
 
         Raises:
-            QuerySyntaxError, QueryLimitError: The text is no query.
-            QueryBudgetError: Behind the rows there were before: the query used up one of *limits*.
-            QueryLimitError: Behind the rows there were before: a value that is computed becomes too large.
+            QuerySyntaxError, QueryLimitError: The text is not a query.
+            QueryBudgetError: After the rows computed so far: the query used up one of *limits*.
+            QueryLimitError: After the rows computed so far: a computed value becomes too large.
         """
         ...
 
     async def explain(self, query: str | Query) -> Explanation:
         """
-        How `query` would be answered: what by an index, what row by row.
+        Explain how `query` would be answered: which parts by an index, which row by row.
 
         Raises:
-            QuerySyntaxError, QueryLimitError: The text is no query.
+            QuerySyntaxError, QueryLimitError: The text is not a query.
         """
         ...
 
@@ -384,7 +386,7 @@ class EventStore(Protocol):
             progress: Is told the share of the log that is indexed, 0 to 1, now and then.
 
         Raises:
-            QuerySyntaxError: *path* is no path below the data.
+            QuerySyntaxError: *path* is not a path below the data.
         """
         ...
 
@@ -393,7 +395,7 @@ class EventStore(Protocol):
         Remove a declared index.
 
         Returns:
-            Whether there was one.
+            True if there was one.
         """
         ...
 
@@ -413,17 +415,17 @@ class EventStore(Protocol):
         """
         Erase the data of those events of *subject* that were committed with ``store_data_as_reference``.
 
-        Of events of the types in *including* it also erases data that was not stored by reference, with its
+        From events of the types in *including* it also erases data that was not stored by reference, with its
         metadata. The hashes of such events cover the data itself, so from then on an audit can check their links
         only, as it does for imported events.
 
         The events stay, with their ids, times and hashes; of their data only the shape is left: texts
-        are ``""``, numbers 0, booleans false. It is no event: observers and projectors are not told,
-        so a read model that copied the data has to be cleaned by its owner. Data of other subjects,
+        are ``""``, numbers 0, booleans false. An erasure is not an event: observers and projectors are not told,
+        so the owner of a read model that copied the data must clean it. Data of other subjects,
         also of those below, and data that was not stored by reference stays.
 
-        It returns when nobody can read the data any more and no byte of it is left in the files of the
-        store. Whoever reads from another process may keep the files from being cleaned; the store then
+        It returns when the data can no longer be read and no byte of it is left in the files of the
+        store. A reader in another process may keep the files from being cleaned; the store then
         tries again for half a minute.
 
         Args:
@@ -432,17 +434,20 @@ class EventStore(Protocol):
             including: Stored types whose data is erased however it was stored.
 
         Returns:
-            How many events were emptied by this call; 0 when all were before.
+            Number of events emptied by this call; 0 if all were empty before.
 
         Raises:
             SubjectNotFoundError: The subject itself has no events.
             ErasureUnfinishedError: The data is erased for every reader, but bytes of it are left in the
-                files: somebody is in the way, or the disk failed. Erase again to finish it.
-            CommitOutcomeUnknownError: It may be erased, or not. Erase again after reopening the store.
-            InvalidSubjectError: *subject* is none.
-            NotSupportedError: There are types in *including*, and the server erases by reference only, as
-                Genesis DB does. What was stored by reference is erased all the same.
-            StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
+                    files: a reader is in the way, or the disk failed. Erase again to finish.
+                CommitOutcomeUnknownError: The data may or may not be erased. Erase again after reopening the store.
+                InvalidSubjectError: *subject* is not valid.
+                NotSupportedError: *including* has types, and the server erases by reference only, as
+                    Genesis DB does. Data stored by reference is erased all the same.
+                StoreFullError: The disk is full.
+                StoreReadOnlyError: The store was opened for reading.
+                StoreClosedError: The store is closed or not open yet.
+                StoreUnavailableError: The store does not answer, or must be reopened after an I/O error.
         """
         ...
 
@@ -451,7 +456,7 @@ class EventStore(Protocol):
         All events there are at the first step, in order, as `restore` takes them. Commits go on meanwhile.
 
         Idempotency keys, schemas and declared indexes come along, as further members of the events: see
-        ``docs/personal-data.md``. Where there are fewer events than they need, records follow that are no events.
+        ``docs/personal-data.md``. If they need more events than there are, records that are not events follow.
 
         Each has the ten members of `RecordedEvent.to_cloud_event`. Where data is stored by reference it
         also has ``datadigest`` and, until the data is erased, ``datasalt``: so a backup can be erased from
@@ -470,22 +475,25 @@ class EventStore(Protocol):
         already.
 
         Ids, times and hashes stay as they are. Links from event to event must hold. An event whose
-        hash is not the one of our formula is taken as one of another kind of store: its hash is kept
+        hash does not follow our formula counts as one from another kind of store: its hash is kept
         and never computed.
 
         Args:
             events: The events from the first one on, as `backup` gives them.
 
         Returns:
-            How many events were restored.
+            Number of events restored.
 
         Raises:
-            StoreNotEmptyError: There are events already.
-            BackupInvalidError: What comes is no whole log; says which item and what is wrong.
+            StoreNotEmptyError: The store already has events.
+            BackupInvalidError: The input is not a whole log; the error names the item and the problem.
             SchemaExistsError: A type has another schema here.
-            MissingExtraError: There is a schema, and what checks schemas is not installed.
-            CommitOutcomeUnknownError: All of it may be stored, or nothing.
-            StoreFullError, StoreReadOnlyError, StoreClosedError, StoreUnavailableError: As they say.
+            MissingExtraError: The backup has a schema, and the extra that checks schemas is not installed.
+            CommitOutcomeUnknownError: Either all of it is stored, or nothing.
+            StoreFullError: The disk is full.
+            StoreReadOnlyError: The store was opened for reading.
+            StoreClosedError: The store is closed or not open yet.
+            StoreUnavailableError: The store does not answer, or must be reopened after an I/O error.
         """
         ...
 

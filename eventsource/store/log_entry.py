@@ -29,7 +29,7 @@ class LogEntry(NamedTuple):
     Attributes:
         event: The event.
 
-        reference: What ties it to its data, if that is stored by reference.
+        reference: Ties the event to its data, if that is stored by reference.
 
         imported_time: Only of an event that was restored and whose hash we cannot compute: its time as
             the backup had it.

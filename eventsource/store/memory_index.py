@@ -65,7 +65,7 @@ class _ValueIndex:
     @property
     def name(self) -> str:
         """
-        What explanations call it.
+        The name that explanations use.
         """
         return f"{self.event_type} ({'.'.join(map(str, self.path.steps))})"
 
@@ -133,7 +133,7 @@ class LogIndex:
 
     def version_of(self, subject: str) -> int:
         """
-        How many events *subject* itself has.
+        Number of events of *subject* itself.
         """
         node = self._nodes.get(subject)
         return len(node.own) if node else 0
@@ -154,7 +154,7 @@ class LogIndex:
     @property
     def subject_count(self) -> int:
         """
-        How many subjects have events.
+        Number of subjects that have events.
         """
         return len(self._nodes)
 

@@ -24,12 +24,12 @@ PAGE_BYTES = 1024 * 1024
 @attrs.frozen
 class Selection:
     """
-    Which events of a log to read.
+    A selection of events of a log.
 
     Attributes:
-        subject: Where.
+        subject: The subject to read.
 
-        recursive: Whether also below it.
+        recursive: Also read the subjects below it.
 
         after: Position to start behind.
 
@@ -37,7 +37,7 @@ class Selection:
 
         follows: Go on into what is committed later; then *until* is None.
 
-        latest_by_type: Of each subject only its last event of this type.
+        latest_by_type: Yield only the last event of this type of each subject.
     """
 
     subject: Subject
@@ -49,14 +49,14 @@ class Selection:
 
     def covers(self, subject: str) -> bool:
         """
-        Whether events of *subject* belong to it.
+        True if events of *subject* belong to it.
         """
         return subject == self.subject or (self.recursive and subject.startswith(prefix_below(self.subject)))
 
     @property
     def covers_all(self) -> bool:
         """
-        Whether events of every subject belong to it.
+        True if events of every subject belong to it.
         """
         return self.recursive and self.subject.is_root
 
@@ -75,7 +75,7 @@ class PageSource(Protocol):
 
 class PagedLog(Protocol):
     """
-    What `stream_log` and `observe_log` need of a store.
+    The methods that `stream_log` and `observe_log` need of a store.
     """
 
     async def head(self) -> int:
@@ -86,13 +86,13 @@ class PagedLog(Protocol):
 
     async def position_of(self, event_id: str, *, first: bool = False) -> int:
         """
-        Where an event stands.
+        The position of an event.
 
         Args:
-            first: Of several events with that id the first, in place of the last.
+            first: Take the first of several events with that id, not the last.
 
         Raises:
-            EventNotFoundError: It is not here.
+            EventNotFoundError: The event is not here.
         """
         ...
 

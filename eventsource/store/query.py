@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
 
-# How many rows are handed over at a time: enough that changing threads costs little beside them. Large ones make a
+# Rows handed over at a time: enough that changing threads costs little beside them. Large rows make a
 # smaller page, since a slow reader keeps it.
 ROWS_AT_A_TIME = 256
 _PAGE_BYTES = 512 * 1024
@@ -29,7 +29,7 @@ _PAGE_BYTES = 512 * 1024
 @attrs.frozen
 class QueryLimits:
     """
-    What a query may use up; beyond one of them it ends with `QueryBudgetError`.
+    The limits of a query; beyond one of them it ends with `QueryBudgetError`.
 
     Attributes:
         time_s: Seconds of work; the time its reader takes between two rows does not count.
@@ -59,7 +59,7 @@ class QueryRows:
     @property
     def held_bytes(self) -> int:
         """
-        What this process holds of the result in order to sort or group, as bytes of JSON.
+        Bytes of JSON that this process holds of the result in order to sort or group.
         """
         return self._held()
 
@@ -89,10 +89,10 @@ class QueryRows:
 @attrs.frozen
 class ExplainedPart:
     """
-    How one part of a query is answered.
+    The way one part of a query is answered.
 
     Attributes:
-        clause: Which clause it belongs to, such as "WHERE".
+        clause: The clause it belongs to, such as "WHERE".
 
         text: The part itself.
 
@@ -114,12 +114,12 @@ class ExplainedPart:
 @attrs.frozen
 class Explanation:
     """
-    How a store answers a query, part by part; as text it is one line.
+    The way a store answers a query, part by part; as text it is one line.
 
     Attributes:
         parts: Each condition of WHERE that must hold, grouping, ordering, limits and rows.
 
-        sqlite: What SQLite itself says about the statement that finds the events: the lines of its
+        sqlite: SQLite's own account of the statement that finds the events: the lines of its
             EXPLAIN QUERY PLAN. Empty for a store without SQLite.
     """
 
@@ -132,7 +132,7 @@ class Explanation:
 
 class IndexState(enum.Enum):
     """
-    Whether an index on data serves queries yet.
+    The state of an index on data: ready for queries, or still being built.
     """
 
     READY = "ready"
@@ -147,10 +147,10 @@ class DataIndex:
     Attributes:
         event_type: The type of the events in it.
 
-        path: What of them it is sorted by, such as ``data.email``.
+        path: The path it is sorted by, such as ``data.email``.
 
-        state: Whether queries use it yet. One that was interrupted stays "building" until the store
-            is opened for writing again, which goes on where it stopped.
+        state: Tells if queries use it yet. An interrupted one stays "building" until the store
+            is opened for writing again; building then goes on where it stopped.
 
         progress: The share of the log it covers, 0 to 1.
     """
@@ -166,7 +166,7 @@ def read_data_path(text: str) -> Path:
     Read a path below the data of an event, such as ``data.address.city``.
 
     Raises:
-        QuerySyntaxError: The text is none.
+        QuerySyntaxError: The text is not such a path.
     """
     before = "STREAM e FROM events MAP e."
     query = parse(before + text)
@@ -193,16 +193,16 @@ def stored_instant(time_ns: int) -> Instant:
     return instant
 
 
-# What a page of rows or a stretch of a statement takes, many times over.
+# Many times the duration of a page of rows or a stretch of a statement.
 _MOST_BETWEEN_LOOKS_S = 0.05
 
 
 def work_clock() -> Callable[[], float]:
     """
-    A clock of this thread's own work, in seconds, for whoever looks at it often.
+    A clock of this thread's own work, in seconds, for frequent looks.
 
-    Other programs do not move it. What passes between two looks counts 50 ms at most: a garbage
-    collection of a large program stops all its threads for longer, and is not the rule's to pay.
+    Other programs do not move it. The time between two looks counts 50 ms at most: a garbage
+    collection of a large program stops all its threads for longer, and must not count against the rule.
     """
     worked = 0.0
     last = time.thread_time()
@@ -219,7 +219,7 @@ def work_clock() -> Callable[[], float]:
 
 class Spending:
     """
-    What a query has used up of its limits.
+    The share of its limits that a query has used up.
 
     Args:
         during: "query" or "precondition".
@@ -256,13 +256,13 @@ class Spending:
     @property
     def is_out_of_time(self) -> bool:
         """
-        Whether all time is used up.
+        True if all time is used up.
         """
         return self._is_given_up or self._clock() > self._deadline
 
     def give_up(self) -> None:
         """
-        Nobody waits for the answer any more: whoever works on it, in another thread, finds no time left.
+        Abandon the answer: the thread that works on it finds no time left.
         """
         self._is_given_up = True
 
@@ -313,7 +313,7 @@ class Spending:
     @property
     def held_bytes(self) -> int:
         """
-        How many bytes are held to sort or group.
+        Number of bytes held to sort or group.
         """
         return self._held_bytes
 
@@ -322,7 +322,7 @@ class Spending:
         Take the next page of *rows*, which `counted` counts.
 
         Returns:
-            Whether there may be more.
+            True if there may be more.
         """
         most = self._bytes + _PAGE_BYTES
         for row in islice(rows, ROWS_AT_A_TIME):

@@ -66,7 +66,7 @@ class RestoredEvent(NamedTuple):
     An event of a backup.
 
     Attributes:
-        item: Which item of the backup it is, from 0 on.
+        item: Index of the item in the backup, from 0.
 
         entry: The event.
 
@@ -87,9 +87,9 @@ class BackupReader:
     Takes the items of a backup in order and checks each against those before it.
 
     Attributes:
-        events: How many events have come.
+        events: Number of events read so far.
 
-        imported: How many of them have a hash that is not of our formula: another kind of store made it.
+        imported: Number of them whose hash does not follow our formula: another kind of store made it.
 
         schemas: The schemas that have come.
 
@@ -109,7 +109,7 @@ class BackupReader:
         # The last event of the last commit that has a key.
         self._key_until = 0
         self._is_comparable = False
-        # Whether an end was announced, and whether it has come.
+        # True if an end was announced; True if it has come.
         self._is_framed = self._has_ended = False
 
     def read(self, members: Mapping[str, Any]) -> RestoredEvent | None:
@@ -120,8 +120,8 @@ class BackupReader:
             The event; None where the item is a record, of which this remembers what is to be known.
 
         Raises:
-            BackupInvalidError: It is no item of a backup, or does not follow those before it.
-            MissingExtraError: There is a schema, and what checks schemas is not installed.
+            BackupInvalidError: The item does not belong in a backup, or does not follow those before it.
+            MissingExtraError: There is a schema, and the extra that checks schemas is not installed.
         """
         index = self._items
         try:

@@ -71,7 +71,7 @@ class Checkpoint:
 
         position: Every event of its stream up to this position of the store is finished.
 
-        events: How many events of its stream that were.
+        events: Number of events of its stream up to there.
     """
 
     event_id: str = ""
@@ -93,7 +93,7 @@ class Writer:
 
         fingerprint: A digest of its declaration; empty for a release that did not note it.
 
-        declaration: What it declares to write and to read, as JSON.
+        declaration: The tables and events it declares, as JSON.
     """
 
     version: int
@@ -114,7 +114,7 @@ class StoredCheckpoint:
         epoch: How often it was taken back to the start, or away from its owner. A worker that began in an earlier
             epoch cannot write any more.
 
-        unfinished: Whether effects were committed without the checkpoint that belongs to them.
+        unfinished: True if effects were committed without the checkpoint that belongs to them.
     """
 
     checkpoint: Checkpoint
@@ -200,10 +200,10 @@ def move_checkpoint(tx: Connection, listener: str, *, before: Checkpoint | None,
     Move the checkpoint if it still stands where *listener* left it.
 
     Args:
-        before: Where it was left; None for nowhere yet.
+        before: Position at which it was left; None for nowhere yet.
 
     Returns:
-        False when somebody else moved it: then the transaction must be rolled back.
+        False when another worker moved it: then the transaction must be rolled back.
     """
     values = attrs.asdict(to)
     if before is None:
@@ -224,7 +224,7 @@ def move_checkpoint(tx: Connection, listener: str, *, before: Checkpoint | None,
 
 def forget_checkpoint(tx: Connection, listener: str) -> None:
     """
-    Let *listener* start from the beginning.
+    Make *listener* start from the beginning.
     """
     tx.execute(delete(checkpoint_table).where(_row.listener == listener))
 
@@ -284,11 +284,11 @@ class Batch:
     between the two commits the transaction: then the next worker knows that effects stand without a checkpoint.
 
     Attributes:
-        listener: Who has the effects.
+        listener: The listener that has the effects.
 
         epoch: The epoch in which it began.
 
-        before: Where its checkpoint was left.
+        before: Position at which its checkpoint was left.
     """
 
     listener: str

@@ -35,7 +35,7 @@ class ReadModelDatabaseError(EventSourceError):
     Its user lacks a right, for instance.
 
     Attributes:
-        problem: What it said, without the values of a statement.
+        problem: The database's message, without the values of a statement.
     """
 
     code = "read-model-database"
@@ -67,9 +67,9 @@ class NotSeenError(ProjectionError, TimeoutError):
     Attributes:
         event_id: The event waited for.
 
-        timeout_s: How long, in seconds.
+        timeout_s: The time limit, in seconds.
 
-        whereabouts: How far the projector is, in words.
+        whereabouts: The projector's progress, in words.
     """
 
     code = "not-seen"

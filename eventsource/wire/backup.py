@@ -46,9 +46,9 @@ class CommitKey(NamedTuple):
     Attributes:
         text: The key.
 
-        digest: Of what was asked for; None if it cannot be compared any more.
+        digest: Digest of the request; None if it cannot be compared any more.
 
-        events: How many events the commit has.
+        events: Number of events of the commit.
     """
 
     text: str
@@ -57,7 +57,7 @@ class CommitKey(NamedTuple):
 
     def members(self) -> dict[str, Any]:
         """
-        What the first event of the commit has beside its own members.
+        The members that the first event of the commit has beside its own.
         """
         digest = {} if self.digest is None else {KEY_DIGEST_MEMBER: self.digest.hex()}
         return {KEY_MEMBER: self.text, **digest, KEY_EVENTS_MEMBER: self.events}
@@ -146,6 +146,6 @@ async def framed(items: AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[Mappi
 
 def is_record(item: Mapping[str, Any]) -> bool:
     """
-    Whether an item of a backup is a record in place of an event.
+    True if an item of a backup is a record in place of an event.
     """
     return RECORD_MEMBER in item and "specversion" not in item

@@ -67,7 +67,7 @@ _Object = Annotated[dict[str, Any], BeforeValidator(_list_as_empty)]
 
 class EventOptions(Body):
     """
-    How an event is to be stored.
+    Options for storing an event.
 
     Attributes:
         store_data_as_reference: Keep the data apart from the event, so that it can be erased.
@@ -194,7 +194,7 @@ class CommitBody(Body):
 
 class StreamOptions(Body):
     """
-    Which part of a stream.
+    Options that select a part of a stream.
 
     Attributes:
         lower_bound: Id of an event to start behind; empty is as none.
@@ -217,7 +217,7 @@ class StreamOptions(Body):
 
 class ReadBody(Body):
     """
-    What `StreamBody` and `ObserveBody` share.
+    The members that `StreamBody` and `ObserveBody` share.
 
     The PHP SDK of 1.0.0 to 1.0.4 sends the options beside ``options``; they mean the same there.
     """
@@ -256,7 +256,7 @@ class ReadBody(Body):
         The subject to read, without slashes at its end.
 
         Raises:
-            InvalidSubjectError: It is none.
+            InvalidSubjectError: The subject is not valid.
         """
         return Subject(self.subject.rstrip("/") or self.subject[:1])
 
@@ -360,7 +360,7 @@ def read_body(form: type[AnyBody], text: bytes) -> AnyBody:
     Read a request body of the given form.
 
     Raises:
-        InvalidJsonError: It is no JSON.
+        InvalidJsonError: The body is not JSON.
         InvalidRequestError: It has another form.
     """
     try:
@@ -400,7 +400,7 @@ def _print_event(event: NewEvent, source: str) -> str:
 
 def precondition_type(precondition: Precondition) -> str:
     """
-    What a precondition is called on the wire.
+    The name of a precondition on the wire.
     """
     match precondition:
         case SubjectIsNew():

@@ -61,7 +61,7 @@ class StoreUnavailableError(StoreError):
     The store does not answer, or refuses further work after an I/O error until it is reopened.
 
     Attributes:
-        reason: What was found, in words.
+        reason: The finding, in words.
     """
 
     code = "store-unavailable"
@@ -73,10 +73,10 @@ class StoreUnavailableError(StoreError):
 
 class StoreCorruptedError(StoreError):
     """
-    What is stored cannot be true: a page is damaged, or the hash chain does not hold.
+    The stored data cannot be true: a page is damaged, or the hash chain does not hold.
 
     Attributes:
-        problem: What is wrong, and where.
+        problem: The problem and its place.
     """
 
     code = "store-corrupted"
@@ -95,13 +95,13 @@ class CommitOutcomeUnknownError(StoreError):
     ``resolve`` does that, as far as it can be decided.
 
     A time limit of yours around a commit ends in `TimeoutError`, and a cancelled task in
-    `asyncio.CancelledError`, as they must. Where the commit was sent by then the cause of it is this
-    error: `behind` finds it.
+    `asyncio.CancelledError`, as they must. If the commit was sent by then, this error is the cause:
+    `behind` finds it.
 
     Attributes:
-        reason: What was found, in words.
+        reason: The finding, in words.
 
-        attempt: What was sent, for ``resolve``; None where there is nothing more to find out by it.
+        attempt: The commit as sent, for ``resolve``; None if it cannot settle more.
     """
 
     code = "commit-outcome-unknown"
@@ -136,12 +136,12 @@ class CommitOutcomeUnknownError(StoreError):
 
 class DamagedLineError(StoreError):
     """
-    A line of a server's answer cannot be read. What came before it is good; nothing is skipped.
+    A line of a server's answer cannot be read. The lines before it are good; nothing is skipped.
 
     Attributes:
-        line: Which line of the answer, counted from 1.
+        line: Number of the line in the answer, from 1.
 
-        reason: What is wrong with it, in words; nothing of it is quoted, it may be personal.
+        reason: The problem, in words; the line is not quoted, it may be personal.
     """
 
     code = "damaged-line"
@@ -184,19 +184,19 @@ class SubjectNotFoundError(StoreError, LookupError):
 
 class ErasureUnfinishedError(StoreError):
     """
-    Data was erased for every reader, but bytes of it are still in the files: somebody else is in the way.
+    Data was erased for every reader, but bytes of it are still in the files: another program is in the way.
 
     The store tries again by itself with later commits, when it closes and when it is opened again for
     writing. To be told, erase again: that returns once the bytes are gone.
 
     Attributes:
-        name: What the store is called.
+        name: The name of the store.
 
         subject: The subject whose data was erased.
 
-        events: How many events were emptied.
+        events: Number of events emptied.
 
-        reason: Who or what is in the way, in words.
+        reason: The obstacle, in words.
     """
 
     code = "erasure-unfinished"
@@ -217,7 +217,7 @@ class StoreNotEmptyError(StoreError):
     A backup can only be restored into a store without events.
 
     Attributes:
-        events: How many the store has.
+        events: Number of events in the store.
     """
 
     code = "store-not-empty"
@@ -229,12 +229,12 @@ class StoreNotEmptyError(StoreError):
 
 class BackupInvalidError(StoreError, ValueError):
     """
-    What is to be restored is no whole log of events. Nothing was restored.
+    A backup is not a whole log of events. Nothing was restored.
 
     Attributes:
-        index: Which item of the backup, from 0 on: which event, unless records that are no events come before it.
+        index: Index of the item in the backup, from 0; the event number, unless records that are not events come first.
 
-        problem: What is wrong with it, in words.
+        problem: The problem, in words.
     """
 
     code = "backup-invalid"
@@ -247,7 +247,7 @@ class BackupInvalidError(StoreError, ValueError):
 
 class NotSupportedError(StoreError):
     """
-    The store has no such ability.
+    The store does not have this ability.
     """
 
     code = "not-supported"
@@ -277,7 +277,7 @@ class InvalidSchemaError(StoreError, ValueError):
     Attributes:
         event_type: The type it is for.
 
-        reason: What is wrong with it, in words.
+        reason: The problem, in words.
     """
 
     code = "invalid-schema"

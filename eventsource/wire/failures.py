@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @attrs.frozen
 class Failure:
     """
-    How a request was refused.
+    A refusal of a request.
 
     Attributes:
         status: The HTTP status.
@@ -75,7 +75,7 @@ class Failure:
 @attrs.frozen
 class _Row:
     """
-    How one class of errors crosses.
+    The form in which one class of errors crosses.
 
     Attributes:
         error_class: The class.
@@ -152,7 +152,7 @@ _MAX_CODE = 100
 
 def to_failure(error: BaseException, preconditions: Sequence[Precondition] = ()) -> Failure:
     """
-    How the server answers *error*. Whatever is not in the table tells nothing but "internal error".
+    The server's answer to *error*. An error outside the table tells nothing but "internal error".
 
     Args:
         preconditions: Those of the commit, to find the one that failed.
@@ -198,10 +198,10 @@ def read_failure(
     hide: Callable[[str], str] = str,
 ) -> EventSourceError:
     """
-    The error that an answer stands for.
+    The error that an answer means.
 
     Args:
-        server: What to call the server in messages, without secrets.
+        server: Name of the server in messages, without secrets.
 
         preconditions: Those that were sent, if it was a commit; of one that is not known its type.
 

@@ -27,7 +27,7 @@ async def read_array(blocks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
     The items of a JSON array, each read as strictly as by `read_json`.
 
     Raises:
-        InvalidJsonError: It is none, or not to its end; the items before that have been given out.
+        InvalidJsonError: The text is not an array, or not to its end; the items before that have been given out.
     """
     async for _, item in read_numbered_array(blocks):
         yield item
@@ -114,7 +114,7 @@ class _ArrayReader:
 
 def _item_end(text: str, start: int) -> int | None:
     """
-    Where the item ends that begins at *start*; None if that has not come yet.
+    The end of the item that begins at *start*; None if it has not come yet.
     """
     # Of a number nobody knows whether more digits come; no array of numbers is read here.
     if text[start] not in '{["':

@@ -9,7 +9,7 @@ from eventsource.root_error import EventSourceError
 
 class RequestError(EventSourceError):
     """
-    A request over HTTP is refused as such, whatever is stored.
+    A request over HTTP is refused as such, independent of the stored events.
     """
 
     code = "request"
@@ -19,11 +19,11 @@ class InvalidJsonError(RequestError, ValueError):
     """
     Bytes are not JSON that means the same to every reader.
 
-    Beside malformed text that is a member named twice, NaN or an infinity, half of a surrogate pair,
-    bytes that are no UTF-8, and deep nesting.
+    Besides malformed text, these are a member named twice, NaN or an infinity, half of a surrogate pair,
+    bytes that are not UTF-8, and deep nesting.
 
     Attributes:
-        reason: What was found, in words; no values, they may be personal.
+        reason: The finding, in words; no values, they may be personal.
     """
 
     code = "invalid-json"
@@ -38,9 +38,9 @@ class InvalidRequestError(RequestError, ValueError):
     A request does not have the form that its endpoint takes.
 
     Attributes:
-        place: Where in the body, such as ``events[0].subject``; empty for the whole.
+        place: Path in the body, such as ``events[0].subject``; empty for the whole.
 
-        reason: What is wrong there, in words; no values, they may be personal.
+        reason: The problem there, in words; no values, they may be personal.
     """
 
     code = "invalid-request"
@@ -58,7 +58,7 @@ class RequestTooLargeError(RequestError, ValueError):
     Attributes:
         limit_bytes: The largest it takes; None where the server did not say.
 
-        text: What the server said in words of its own; empty if it said nothing.
+        text: The server's own words; empty if it said nothing.
     """
 
     code = "request-too-large"
@@ -75,7 +75,7 @@ class UnauthenticatedError(RequestError):
     A request carries no token, or one that the server does not know.
 
     Attributes:
-        text: What the server said in words of its own; empty if it said nothing.
+        text: The server's own words; empty if it said nothing.
     """
 
     code = "unauthenticated"
@@ -90,9 +90,9 @@ class ForbiddenError(RequestError):
     The token of a request is known, but it does not allow this.
 
     Attributes:
-        role: What it would take: "read", "write" or "administrator"; None where the server did not say.
+        role: The role required: "read", "write" or "administrator"; None if the server did not say.
 
-        text: What the server said in words of its own; empty if it said nothing.
+        text: The server's own words; empty if it said nothing.
     """
 
     code = "forbidden"
@@ -106,14 +106,14 @@ class ForbiddenError(RequestError):
 
 class RequestRefusedError(RequestError):
     """
-    A server refused for a reason of its own, which no other class here stands for.
+    A server refused for a reason of its own that has no class here.
 
     Attributes:
         status: The HTTP status.
 
         refusal: The server's word for it, such as "not-found"; empty if it sent none.
 
-        text: What it said.
+        text: The server's words.
     """
 
     code = "request-refused"
@@ -130,9 +130,9 @@ class UnsafeTokenError(EventSourceError, ValueError):
     A token of a server cannot be used: no header could carry it, it is guessed too easily, or it has two roles.
 
     Attributes:
-        role: Whose token it is: "administrator", "write" or "read".
+        role: The role of the token: "administrator", "write" or "read".
 
-        reason: What is wrong with it, in words that do not quote it.
+        reason: The problem, in words that do not quote the token.
     """
 
     code = "unsafe-token"
@@ -147,14 +147,14 @@ class UnsafeTokenError(EventSourceError, ValueError):
 
 class AddressUnavailableError(EventSourceError):
     """
-    A server cannot listen at an address: another program does, or the address is none of this machine.
+    A server cannot listen at an address: another program does, or the address does not belong to this machine.
 
     Attributes:
         host: The address.
 
         port: The port.
 
-        reason: What the system said.
+        reason: The system's message.
     """
 
     code = "address-unavailable"

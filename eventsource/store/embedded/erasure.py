@@ -45,10 +45,10 @@ def erase_data(connection: apsw.Connection, indexes: IndexKeeper, subject: str, 
     Empty the events of *subject*, inside a transaction.
 
     Args:
-        including: Of events of these types also data that was not stored by reference.
+        including: Also erase data of these types that was not stored by reference.
 
     Returns:
-        How many there were to be emptied.
+        Number of events emptied.
 
     Raises:
         SubjectNotFoundError: It has no events.
@@ -109,19 +109,19 @@ def _unreferenced(connection: apsw.Connection, subject: str, including: Collecti
 
 def is_unfinished(connection: apsw.Connection) -> bool:
     """
-    Whether bytes of erased data may be left in the files.
+    True if bytes of erased data may be left in the files.
     """
     return connection.execute("SELECT 1 FROM unfinished_erasures LIMIT 1").get is not None
 
 
 def clean(connection: apsw.Connection) -> str | None:
     """
-    Remove what is left of erased data from the files, if nobody is in the way. Outside of a transaction.
+    Remove the rest of erased data from the files, if no reader is in the way. Outside of a transaction.
 
     The caller is the only one who writes to the file.
 
     Returns:
-        Who is in the way; None when nothing is left.
+        The obstacle; None when nothing is left.
 
     Raises:
         apsw.Error: SQLite could not read or write the files.
@@ -175,7 +175,7 @@ def _clean_pages(connection: apsw.Connection) -> None:
 
 def _unused(page: bytes) -> Iterator[tuple[int, int]]:
     """
-    Where a b-tree page has bytes of no use that are not zero.
+    The places where a b-tree page has unused bytes that are not zero.
 
     Source:
         https://www.sqlite.org/fileformat2.html#b_tree_pages

@@ -46,13 +46,13 @@ _INDEX_EXTENT: Final = struct.Struct("=14xHI")
 # them in ticks of up to 10 ms, and some file systems in seconds, two at a time.
 _TICK_NS, _COARSE_TICK_NS, _SECOND_NS = 20_000_000, 2_000_000_000, 1_000_000_000
 
-# What is compared of a file that something seems to have written to: its beginning and its end.
+# The parts compared of a file that may have been written to: its beginning and its end.
 _FIRST_BYTES, _LAST_BYTES = 4096, 65_536
 
 
 class _LogState(NamedTuple):
     """
-    What the index of a write-ahead log says of it: size of a page as noted, frames, salts, frames moved.
+    The state of a write-ahead log by its index: size of a page as noted, frames, salts, frames moved.
     """
 
     page: int
@@ -62,7 +62,7 @@ class _LogState(NamedTuple):
 
     def was_moved_since(self, before: _LogState) -> bool:
         """
-        Whether frames were moved into the database file since *before*, by whomever.
+        True if frames were moved into the database file since *before*, by any program.
         """
         if self.salts == before.salts:
             return self.moved > before.moved
@@ -78,21 +78,21 @@ class StoreFiles:
     The files of one store object, from before its first connection is opened until after its last is closed.
 
     Args:
-        named: The path as it was given, made absolute; it may lead over symbolic links.
+        named: The path as it was given, made absolute; it may contain symbolic links.
 
         path: The same, resolved.
 
-        writing: Whether to write; a file that is not there is made then.
+        writing: Open for writing; a missing file is created.
 
-        is_store: Whether it is a store. Of another file that deserves the same care the caller has found out
-            what it is.
+        is_store: True if it is a store. For another file that deserves the same care the caller has already checked
+            the kind.
 
     Raises:
-        NotAStoreError: It is no store file.
-        StoreLockedError: It has a writer.
-        StoreForkedError: It was open in the process that this one was forked from.
-        StoreUnavailableError: It cannot be used by this name.
-        OSError: It cannot be opened.
+        NotAStoreError: The file is not a store.
+        StoreLockedError: The file has a writer.
+        StoreForkedError: The file was open in the process that this one was forked from.
+        StoreUnavailableError: The file cannot be used by this name.
+        OSError: The file cannot be opened.
     """
 
     def __init__(self, named: Path, path: Path, *, writing: bool, is_store: bool = True) -> None:
@@ -120,7 +120,7 @@ class StoreFiles:
         Hold a second time what *connection* holds, which has read from the file. Doing so again is fine.
 
         Args:
-            has_log: Whether it reads a write-ahead log, too.
+            has_log: True if it reads a write-ahead log, too.
 
         Raises:
             StoreUnavailableError: Another program holds the file for itself, or it was replaced meanwhile.
@@ -162,7 +162,7 @@ class StoreFiles:
 
     def misplaced(self) -> str | None:
         """
-        What is wrong if the files at the path are not those that are open, in words.
+        Describe the problem, in words, if the files at the path are not those that are open.
         """
         try:
             # Before the files, or what changes meanwhile would count as looked at.
@@ -184,11 +184,11 @@ class StoreFiles:
 
     def _is_settled(self, folder: tuple[int, int, int, int]) -> bool:
         """
-        Whether each later change of a name in the folder shows in its times, and the files are in it.
+        True if each later change of a name in the folder shows in its times, and the files are in it.
         """
         changed = max(folder[2:])
         tick = _TICK_NS if changed % _SECOND_NS else _COARSE_TICK_NS
-        # What a symbolic link leads to is in another folder.
+        # The target of a symbolic link is in another folder.
         return time.time_ns() - changed > tick and not os.path.islink(self.named)  # noqa: PTH114
 
     def _misplaced(self, database: os.stat_result) -> str | None:
@@ -212,7 +212,7 @@ class StoreFiles:
 
     def cut_log(self) -> str | None:
         """
-        What is wrong if the write-ahead log has not all that was written to it, in words. Asked before writing.
+        Describe the problem, in words, if the write-ahead log lacks something written to it. Asked before writing.
         """
         if self._file.log is None:
             return None
@@ -226,7 +226,7 @@ class StoreFiles:
 
     def broken(self) -> str | None:
         """
-        What is wrong if what was just committed is not in the files at the path, in words.
+        Describe the problem, in words, if the last commit is not in the files at the path.
 
         Asked by the writer, in its turn, after writing.
         """
@@ -256,7 +256,7 @@ class StoreFiles:
     @property
     def whereabouts(self) -> Path | None:
         """
-        Where the open database file is now; None if it was deleted, or the system does not tell.
+        The present path of the open database file; None if it was deleted, or the system does not tell.
         """
         if os.fstat(self._file.descriptor).st_nlink == 0:
             return None
@@ -327,7 +327,7 @@ def _log_state(header: bytes) -> _LogState:
 
 def _log_bytes(header: bytes) -> int:
     """
-    How long the log is by its index, in bytes; 0 if there is nothing in it.
+    Length of the log by its index, in bytes; 0 if it is empty.
     """
     if len(header) < _INDEX_HEADER.size:
         return 0

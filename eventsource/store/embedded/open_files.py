@@ -1,14 +1,14 @@
 """
-Which database files this process has open: how they are held, recognised, and left alone by a forked process.
+The database files this process has open: held, recognised, and left alone by a forked process.
 
 SQLite works by POSIX locks, which belong to the process: when anything in it closes any descriptor of a
 file (another SQLite library, or a plain ``open``), all its locks on that file are gone. Other programs, and
-that other library, then take the file for one that nobody uses, move the write-ahead log into it and unlink
+that other library, then take the file for unused, move the write-ahead log into it and unlink
 the log, while the writer goes on committing into the unlinked one.
 
-What SQLite holds for as long as a connection is open, a shared lock on the database and one on the index of
-its log, is therefore held a second time by locks of the *open file description* (Linux): those last until
-this module lets go of them. Locks of a single transaction SQLite takes anew for each.
+As long as a connection is open SQLite holds a shared lock on the database and one on the index of
+its log. This module therefore holds both a second time by locks of the *open file description* (Linux), which
+last until it releases them. Locks of a single transaction SQLite takes anew for each.
 
 A file is known by device and inode. Descriptors of it are kept until the last connection to it is closed,
 for closing one would cost the connections their POSIX locks.
@@ -60,7 +60,7 @@ _INDEX_IN_USE: Final = 128
 # same by every name of the file, and cannot be deleted.
 _WRITER: Final = 0x40000000 + 1024
 
-# How often, and how long apart in seconds, a lock is tried for that somebody holds for a moment.
+# Attempts, and seconds between them, to take a lock that another process holds for a moment.
 _TRIES, _REST_S = 50, 0.02
 
 
@@ -72,15 +72,15 @@ class OpenFile:
     Attributes:
         path: The name it was opened by.
 
-        is_store: Whether it is a store.
+        is_store: True if it is a store.
 
-        inode: Which file it is.
+        inode: Identifies the file.
 
         descriptor: Ours, kept as long as there are connections.
 
-        users: How many stores use it.
+        users: Number of stores that use it.
 
-        is_held: Whether the locks of a connection are held a second time.
+        is_held: True if the locks of a connection are held a second time.
 
         writer: A descriptor that holds the place of the writer.
 
@@ -119,7 +119,7 @@ _inherited: dict[Inode, OpenFile] = {}
 @contextmanager
 def exclusively() -> Generator[None]:
     """
-    Let no other thread open or close files in the block.
+    Keep other threads from opening or closing files in the block.
     """
     with _lock_of_all:
         yield
@@ -159,7 +159,7 @@ def refuse_inherited(path: Path) -> None:
 
 def is_store_file(path: Path) -> bool:
     """
-    Whether a file is an event store, found without SQLite: opening it in another SQLite library could harm it.
+    True if a file is an event store, found without SQLite: opening it in another SQLite library could harm it.
 
     A store that is open in this process is known by its inode. Otherwise the header of the file is read, by a
     descriptor that the process has already if it has any, since to close one ends its locks on the file.
@@ -177,10 +177,10 @@ def is_store_file(path: Path) -> bool:
 
 def is_database_file(path: Path, application_id: int | None = None) -> bool:
     """
-    Whether a file is an SQLite database, found without SQLite. An empty file is none yet.
+    True if a file is an SQLite database, found without SQLite. An empty file is not one yet.
 
     Args:
-        application_id: Of what kind; by default of any.
+        application_id: The kind of database; by default any.
     """
     try:
         status = path.stat()
@@ -193,7 +193,7 @@ def is_database_file(path: Path, application_id: int | None = None) -> bool:
 
 def check_kind(path: Path, *, writing: bool) -> None:
     """
-    Refuse what is no store file before SQLite opens it: it may be another program's database, with its locks.
+    Refuse a file that is not a store before SQLite opens it: it may be another program's database, with its locks.
     """
     try:
         status = path.stat()
@@ -215,20 +215,20 @@ def check_kind(path: Path, *, writing: bool) -> None:
 
 def attach(path: Path, *, writing: bool, is_store: bool) -> OpenFile:
     """
-    Count one more user of a file; one that is not there is made for a writer.
+    Count one more user of a file; a missing file is created for a writer.
 
     Raises:
-        StoreLockedError: It has a writer.
-        StoreForkedError: It was open in the process that this one was forked from.
-        StoreUnavailableError: It has several names, or is open by another one; or it, or what lies beside it, is
+        StoreLockedError: The file has a writer.
+        StoreForkedError: The file was open in the process that this one was forked from.
+        StoreUnavailableError: The file has several names, or is open by another name; or the file, or one beside it, is
             not ours alone.
-        OSError: It cannot be opened.
+        OSError: The file cannot be opened.
     """
     refuse_inherited(path)
     _refuse_second_name(path)
     try:
         if writing:
-            # What the file is was checked before, where it is not empty.
+            # The kind of a file that is not empty was checked before.
             make_database(path, is_known=True)
         else:
             look_beside(path)
@@ -312,7 +312,7 @@ def _lock(descriptor: int, kind: int, first: int, size: int) -> None:
     Set or release a lock of the open file description.
 
     Raises:
-        BlockingIOError: Somebody else has one that excludes it.
+        BlockingIOError: Another lock excludes it.
     """
     if not hasattr(fcntl, "F_OFD_SETLK"):
         # Without such locks the files are still looked at after each commit.
@@ -345,7 +345,7 @@ def _read_header(path: Path, inode: Inode) -> bytes:
 
 def _descriptors_of(inode: Inode) -> list[int]:
     """
-    The descriptors that this process has of a file, whoever opened them.
+    The descriptors that this process has of a file, including those opened by other code.
     """
     found: list[int] = []
     with suppress(OSError):
@@ -358,7 +358,7 @@ def _descriptors_of(inode: Inode) -> list[int]:
 
 def inode_of(status: os.stat_result) -> Inode:
     """
-    Which file that is.
+    The identity of the file.
     """
     return status.st_dev, status.st_ino
 

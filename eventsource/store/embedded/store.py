@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from eventsource.store.query import DataIndex, Explanation
     from eventsource.wire.backup import CommitKey
 
-# How often another process's commits are looked for, in seconds: what a reader there waits at the most.
+# Interval of looking for another process's commits, in seconds: the longest wait of a reader there.
 _POLL_INTERVAL_S = 0.05
 
 _NO_END = 2**63 - 1
@@ -85,10 +85,10 @@ _NO_END = 2**63 - 1
 # The writing stores of this process that are being closed, by path.
 _closings: dict[Path, Future[None]] = {}
 if hasattr(os, "register_at_fork"):
-    # The threads that close them are not in a forked process.
+    # A forked process does not have the threads that close them.
     os.register_at_fork(after_in_child=_closings.clear)
 
-# How long an erase tries to clean the files when somebody is in the way, and how long it rests in between, at first
+# How long an erase tries to clean the files when a reader is in the way, and its pauses in between, at first
 # and later, in seconds.
 _ERASE_PATIENCE_S = 30.0
 _FIRST_REST_S, _LONGEST_REST_S = 0.05, 1.0
@@ -136,7 +136,7 @@ class EmbeddedEventStore:
         new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
         _check_name(path)
-        # Absolute, wherever the process goes later; and resolved, so that every name of the file leads to one lock.
+        # Absolute, because the process may change its folder; resolved, so that every name of the file means one lock.
         self._named = Path(path).absolute()
         self._path = self._named.resolve()
         self._name = str(self._path)
@@ -163,7 +163,7 @@ class EmbeddedEventStore:
 
     async def __aenter__(self) -> Self:
         self._process.claim()
-        # It cannot be cancelled: whoever is cancelled meanwhile has `_close` wait for it, and leaves no file open.
+        # It cannot be cancelled: after a cancelled entry `_close` waits for it and leaves no file open.
         self._opening = opening = Future[None]()
         opening.set_running_or_notify_cancel()
         name = f"eventsource-opening {self._path.name}"
@@ -208,7 +208,7 @@ class EmbeddedEventStore:
         arrived = self._arrived.get(loop)
         if arrived is None:
             self._arrived[loop] = [waiting]
-            # Once the loop has run whoever else is ready to commit, one can tell who is alone.
+            # After the loop has run all others that are ready to commit, it is clear if this commit is alone.
             loop.call_soon(self._send, writer, loop)
         else:
             arrived.append(waiting)
@@ -285,7 +285,7 @@ class EmbeddedEventStore:
         writer = self._open_for_commit()
         text = self._schemas.add(event_type, schema)
         # A task starts after the sending of commits that arrived before it, so they are before the schema in the log;
-        # whoever comes from now on is checked already. Shielded, so that a caller that gives up leaves a schema that
+        # later commits are checked already. Shielded, so that a caller that gives up leaves a schema that
         # is both checked and stored.
         await asyncio.shield(self._store_schema(writer, event_type, text))
 
@@ -320,14 +320,14 @@ class EmbeddedEventStore:
                     try:
                         may_have_more = await reader.run(partial(fill, page))
                     except QueryError:
-                        # What came before it is as right as if it had been asked for alone.
+                        # The rows before the error are right.
                         if page:
                             yield page
                         raise
                     if page:
                         yield page
             finally:
-                # Whoever is cancelled leaves no thread behind that computes for nobody, and that closing waits for.
+                # After a cancellation no thread goes on computing, or closing would wait for it.
                 spending.give_up()
 
         return QueryRows(pages(), held=lambda: spending.held_bytes)
@@ -426,7 +426,7 @@ class EmbeddedEventStore:
             self._restores.discard(finished)
             finished.set_result(None)
         for event_type, index_path in reader.indexes:
-            # Whatever becomes of it, the backup is restored: what is unfinished is built on at the next opening.
+            # The backup is restored in any case: an unfinished index is built on at the next opening.
             with suppress(StoreError):
                 await build_index(writer, event_type, index_path)
         return reader.events
@@ -444,17 +444,17 @@ class EmbeddedEventStore:
     async def aclose(self) -> None:
         self._process.check(self._name)
         if self._writer:
-            # What was asked for in this loop before the close is still decided and answered.
+            # Requests made in this loop before the close are still decided and answered.
             self._send(self._writer, asyncio.get_running_loop())
         with self._closing_lock:
             if self._closing is None or self._closing.done():
                 self._closing = Future()
-                # It cannot be cancelled: whoever is cancelled meanwhile leaves no open file behind.
+                # It cannot be cancelled: a cancelled caller leaves no open file behind.
                 self._closing.set_running_or_notify_cancel()
                 threading.Thread(
                     target=self._close, args=(self._closing,), name=f"eventsource-closing {self._path.name}"
                 ).start()
-        # Whoever closes second waits for the first, in whatever event loop.
+        # A second close waits for the first, in any event loop.
         await asyncio.shield(asyncio.wrap_future(self._closing))
 
     def _close(self, closing: Future[None]) -> None:
@@ -487,7 +487,7 @@ class EmbeddedEventStore:
         if self._lock:
             self._lock.release()
 
-    # What `eventsource.store.paging` reads by.
+    # The methods that `eventsource.store.paging` reads by.
 
     async def head(self) -> int:
         return await self._open_reader().run(read_head)
@@ -500,7 +500,7 @@ class EmbeddedEventStore:
 
     async def wait_beyond(self, position: int) -> None:
         if self._read_only:
-            # Commits of another process wake nobody here.
+            # Commits of another process send no signal here.
             while await self.head() <= position:  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_INTERVAL_S)
             return
@@ -607,7 +607,7 @@ class EmbeddedEventStore:
 
 def _check_name(path: str | PathLike[str]) -> None:
     """
-    Refuse what is no path at all.
+    Refuse a value that cannot be a path.
 
     Raises:
         NotAStoreError: It is empty, or no file can have that name.

@@ -75,7 +75,7 @@ _CHECKPOINT_PAGES = 1000
 # 64 MiB: past this a reader has kept the log from being reused; cut the file when it lets go.
 _TRUNCATE_PAGES = 16_384
 
-# How long a transaction may take, on average, for the event loop to be kept waiting by it, in seconds.
+# Longest average transaction, in seconds, for which the event loop may be kept waiting.
 _QUICK_S = 0.001
 # The share of the newest measurement in that average.
 _NEWEST = 0.2
@@ -83,10 +83,10 @@ _NEWEST = 0.2
 # Subjects whose version is kept in memory; one entry is about 200 bytes.
 _MAX_CACHED_VERSIONS = 100_000
 
-# How long to wait before the files are tried to be cleaned again, in seconds.
+# Pause before the next attempt to clean the files, in seconds.
 _CLEANING_PAUSE_S = 1.0
-# How long cleaning waits for readers, while commits wait for it. Reads of our own take less: so it never happens that
-# there is always one of them in the way.
+# How long cleaning waits for readers, while commits wait for it. Our own reads take less, so a steady stream of them
+# cannot block it.
 _CLEANING_PATIENCE_MS = 100
 
 _INSERT = """
@@ -103,9 +103,9 @@ class Waiting:
     A request in the queue, and in the end its answer.
 
     Attributes:
-        request: What is asked for.
+        request: The request.
 
-        answer: Where the caller waits, a future of its own event loop.
+        answer: The future the caller awaits, of its own event loop.
 
         events, error: The outcome, once there is one.
     """
@@ -119,14 +119,14 @@ class Waiting:
 @attrs.define(eq=False)
 class _Work:
     """
-    Something else to be done by the writer, and who waits for it.
+    Other work for the writer, and the caller waiting for it.
 
     Attributes:
-        do: What.
+        do: The work.
 
-        then: What to do once it is committed.
+        then: Called once the work is committed.
 
-        in_transaction: Whether in a transaction of its own.
+        in_transaction: True if the work runs in a transaction of its own.
     """
 
     do: Callable[[IndexKeeper], Any]
@@ -152,22 +152,22 @@ class _Work:
 
 class _Group:
     """
-    What a transaction holds before it is written.
+    The content of a transaction before it is written.
 
     Attributes:
         end: The end of the log with it.
 
-        versions: Of the subjects it writes to.
+        versions: The versions of the subjects it writes to.
 
-        rows: What was accepted and is not in the transaction yet.
+        rows: Accepted rows that are not in the transaction yet.
 
-        answers: Of its commits with an idempotency key, the digest of the request and the events.
+        answers: For each of its idempotency keys, the digest of the request and the events.
 
-        key_rows: Their keys that are not in the transaction yet.
+        key_rows: Rows of those keys that are not in the transaction yet.
 
-        references: Of those, what ties events to data stored by reference, by position.
+        references: The references that tie events to data stored by reference, by position.
 
-        is_changed: Whether anything is.
+        is_changed: True if anything is changed.
     """
 
     def __init__(self, end: LogEnd) -> None:
@@ -220,9 +220,9 @@ class Writer:
         self._queue: queue.SimpleQueue[Waiting | _Work | _Sign] = queue.SimpleQueue()
         self._indexes = IndexKeeper(connection)
         self._guards = Guards(connection, self._indexes)
-        # Whoever holds it uses the connection.
+        # Held by the thread that uses the connection.
         self._turn = threading.Lock()
-        # Held to queue something, and to end: nothing is queued that nobody will answer.
+        # Held to queue something, and to end: nothing is queued that would stay unanswered.
         self._entrance = threading.Lock()
         self._is_closed = False
         # Slow until shown otherwise.
@@ -235,12 +235,12 @@ class Writer:
         if self._end.position:
             self._clock_watch.look(self._end.time_ns, clock())
         self._wal_pages = 0
-        # Whether bytes of erased data are left in the files, and when to try again to remove them.
+        # True if bytes of erased data are left in the files; and when to try again to remove them.
         self._has_leftovers = erasure.is_unfinished(connection)
         self._clean_at = 0.0
-        # Why no further commit is taken: after an I/O error nobody knows what the file holds until it is reopened.
+        # The reason to refuse commits: after an I/O error the content of the file is unknown until it is reopened.
         self._stopped: StoreError | None = None
-        # What became of the files, in words, when they are not those at the path any more.
+        # The fate of the files, in words, when they are no longer those at the path.
         self._lost: str | None = None
         connection.set_wal_hook(self._note_wal_pages)
         self._clean_when_due()
@@ -269,7 +269,7 @@ class Writer:
 
     def decide_alone(self, waiting: Waiting) -> bool:
         """
-        Decide one request at once, in the caller's thread, if nobody is before it and fsyncs are quick.
+        Decide one request at once, in the caller's thread, if the queue is empty and fsyncs are quick.
 
         Returns:
             False when it has to be submitted.
@@ -281,7 +281,7 @@ class Writer:
                 return False
             self._decide_group([waiting])
             if self._lost:
-                # What is held is saved and the caller is told by the writer's thread.
+                # The writer's thread saves the content and tells the caller.
                 return False
         finally:
             self._turn.release()
@@ -337,7 +337,7 @@ class Writer:
         Remove what is left of erased data from the files.
 
         Returns:
-            Who is in the way; None when nothing is left.
+            The obstacle; None when nothing is left.
 
         Raises:
             StoreError: It failed.
@@ -384,7 +384,7 @@ class Writer:
 
     async def write(self, do: Callable[[apsw.Connection], Result]) -> Result:
         """
-        Write something that is no event, in a transaction of its own between two groups of commits.
+        Write something other than an event, in a transaction of its own between two groups of commits.
 
         Raises:
             StoreError: Nothing was written.
@@ -459,7 +459,7 @@ class Writer:
             self._stop(error)
             _refuse(group, error)
         except Exception as error:  # noqa: BLE001  or those who wait would wait for ever
-            # A defect of ours: whoever waits is told, and nothing is written on top of it.
+            # A defect of ours: the callers are told, and nothing is written on top of it.
             self._roll_back()
             self._stop(error)
             _refuse(group, StoreUnavailableError(str(self._path), f"the writer failed: {error!r}"))
@@ -524,7 +524,7 @@ class Writer:
 
     def _save_and_stop(self, group: list[Waiting]) -> None:
         """
-        The files at the path are not those of the store any more: save what it holds, and take no further commit.
+        The files at the path no longer belong to the store: save its content, and take no further commit.
 
         Args:
             group: The requests under way; those that have events were committed to the files that were lost.
@@ -549,7 +549,7 @@ class Writer:
             return self._stored_version(subject) if known is None else known
 
         def is_true(query: Query) -> bool:
-            # What earlier commits of the group wrote must be seen.
+            # Writes of earlier commits of the group must be visible.
             return self._guards.holds(query, staged.end.position, lambda: self._flush(staged))
 
         request = waiting.request
@@ -630,7 +630,7 @@ class Writer:
         """
         end, subjects = self._counted
         if int(rows[0][0]) != end + 1:
-            # What was counted last was rolled back.
+            # The last count was rolled back.
             subjects = self._connection.execute(_SUBJECTS).get or 0
         counted: list[Row] = []
         for row in rows:
@@ -643,7 +643,7 @@ class Writer:
 
     def _is_quick(self, request: CommitRequest) -> bool:
         """
-        Whether no precondition needs the log to be read.
+        True if every precondition can be decided without reading the log.
         """
         return all(
             not isinstance(each, QueryHolds) or self._guards.is_quick(each.tree) for each in request.preconditions
@@ -690,7 +690,7 @@ class Writer:
         See whether what was just committed is in the files at the path.
 
         Raises:
-            CommitOutcomeUnknownError: It is not; what the store holds is saved as far as that can be done.
+            CommitOutcomeUnknownError: It is not; the store's content is saved as far as possible.
         """
         self._lost = self._files.broken()
         if self._lost:
@@ -702,7 +702,7 @@ class Writer:
         """
         Build on an index whose building was interrupted, a batch between two groups of commits.
 
-        What it fails at is logged: nobody waits for it, and queries are answered without the index.
+        Failures are logged: no caller waits for it, and queries are answered without the index.
         """
         if self._stopped or not self._indexes.unfinished:
             return
@@ -841,6 +841,6 @@ def _read_end(connection: apsw.Connection) -> LogEnd:
 
 def _refuse(group: list[Waiting], error: StoreError) -> None:
     for waiting in group:
-        # A precondition that failed stays failed whatever became of the group.
+        # A failed precondition stays failed, even if the group fails.
         if waiting.error is None:
             waiting.events, waiting.error = (), error

@@ -1,5 +1,5 @@
 """
-How long it may take to check data against a schema, told before it is done.
+The cost of checking data against a schema, known before the check.
 
 The check of one event cannot be interrupted, and everything else in the process waits for it. So it is
 bounded by counters: what a schema may look at for each byte of data, times the bytes.
@@ -46,10 +46,10 @@ class TooMuchError(Exception):
 
 def effort_of(schema: dict[str, Any], fits: Callable[[str, int], bool]) -> int:
     """
-    What a schema may look at for each byte of data.
+    The amount a schema may look at for each byte of data.
 
     Args:
-        fits: Whether a pattern is an automaton of at most so many bytes. A pattern that is none fits nowhere.
+        fits: Returns True if a pattern is an automaton of at most so many bytes. Other patterns never fit.
 
     Raises:
         TooMuchError: A pattern or all of them are too large.
@@ -119,7 +119,7 @@ TOO_LARGE_AUTOMATON: Final = (
 
 class _Expansion:
     """
-    How many schemas look at one place of the data, with each reference followed.
+    Number of schemas that look at one place of the data, with each reference followed.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
@@ -162,7 +162,7 @@ class _Expansion:
 
     def _target(self, reference: str) -> object:
         """
-        What a reference leads to; None for one to a dialect of JSON Schema.
+        The target of a reference; None for a reference to a dialect of JSON Schema.
         """
         name, _, pointer = reference.partition("#")
         target: object = self._named.get(reference) or (self._named.get(name) if name else self._schema)
@@ -179,7 +179,7 @@ class _Expansion:
 
 def _names(schema: object) -> Iterator[tuple[str, object]]:
     """
-    What parts of a schema are called, as references name them.
+    The names of a schema's parts, as references use them.
     """
     for part in _parts(schema):
         for keyword, before in (("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", ""), ("id", "")):

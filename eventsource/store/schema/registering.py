@@ -1,5 +1,5 @@
 """
-The schemas of event classes and those of a store: what tells them apart, and registering what is not there.
+Compares the schemas of event classes with those of a store, and registers the missing ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ALLOWANCES: Final[tuple[Allowance, ...]] = get_args(Allowance)
 
 class SchemaState(StrEnum):
     """
-    How an event class stands to the schema that is registered for its type.
+    The relation of an event class to the schema registered for its type.
     """
 
     # There is none.
@@ -54,9 +54,9 @@ class SchemaDifference:
 
         version: The version of the class.
 
-        state: How the two stand to each other.
+        state: The relation of the two schemas.
 
-        problems: Where what the class writes may be refused, each a place and what is wrong there.
+        problems: The places where the class's data may be refused, each with the problem there.
     """
 
     event_type: str
@@ -91,15 +91,15 @@ async def push_schemas(
     or to run twice at once, does no harm.
 
     Args:
-        allow: What later programs may do without a new type name: see `schema_of`.
+        allow: The changes later programs may make without a new type name: see `schema_of`.
 
     Returns:
-        How it was before: what was registered now was `SchemaState.NEW`.
+        The state before: schemas registered by this call were `SchemaState.NEW`.
 
     Raises:
         SchemaMismatchError: A schema that is there may refuse what a class writes.
         InvalidSchemaError: The store has 1,000 schemas, or one is too large.
-        MissingExtraError: What checks schemas is not installed.
+        MissingExtraError: The extra that checks schemas is not installed.
         StoreReadOnlyError: The store is open for reading only.
     """
     classes = {event_class.event_type: event_class for event_class in event_classes}

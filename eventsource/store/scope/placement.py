@@ -1,5 +1,5 @@
 """
-Where things of a part of a store stand in the whole of it, and what they are called within the part.
+Translates subjects, keys and errors between a part of a store and the whole.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Placement:
 
     def scope(self, subject: Subject) -> Subject:
         """
-        Where to look for what is at and below *subject*.
+        The subject to search in the whole store for events at and below *subject*.
         """
         return self.prefix if subject.is_root else self.exact(subject)
 
@@ -101,7 +101,7 @@ class Placement:
         The idempotency key in the whole store: no other part has it.
 
         Raises:
-            ValueError: *key* is none.
+            ValueError: *key* is not valid.
         """
         check_idempotency_key(key)
         # A key may be as long as one can be, so the two cannot be put together.
@@ -111,13 +111,13 @@ class Placement:
 
     def holds(self, subject: str) -> bool:
         """
-        Whether events at this subject of the whole store belong to the part.
+        True if events at this subject of the whole store belong to the part.
         """
         return subject.startswith(self.prefix) and subject[len(self.prefix) :].startswith("/")
 
     def relative(self, subject: str) -> str:
         """
-        What a subject of the whole store is called within the part.
+        The name within the part of a subject of the whole store.
         """
         return subject[len(self.prefix) :] if self.holds(subject) else "/"
 
@@ -131,10 +131,10 @@ class Placement:
     @contextmanager
     def errors(self, preconditions: Sequence[Precondition] = (), *, key: str | None = None) -> Generator[None]:
         """
-        Let errors speak of the part, as if there were nothing around it.
+        Make errors speak of the part, as if nothing were around it.
 
         Args:
-            preconditions: Of the commit, as they were given.
+            preconditions: The preconditions of the commit, as they were given.
 
             key: Its idempotency key, as it was given.
         """

@@ -1,5 +1,5 @@
 """
-The store of a part: what lies below one subject, as if there were nothing else.
+The store of a part: all below one subject, as if there were nothing else.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _MAX_KNOWN: Final = 1024
 
 def scoped(store: EventStore, prefix: str) -> ScopedEventStore:
     """
-    The part of *store* that lies below *prefix*, as a store of its own.
+    The part of *store* below *prefix*, as a store of its own.
 
     ``Repository(Account, scoped(store, "/tenants/acme"))`` keeps account 42 at
     ``/tenants/acme/accounts/42``, and calls it ``/accounts/42``.
@@ -119,7 +119,7 @@ class ScopedEventStore:
     @property
     def prefix(self) -> Subject:
         """
-        Where it lies in the whole store.
+        The subject of the part in the whole store.
         """
         return self._placement.prefix
 

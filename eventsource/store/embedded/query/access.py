@@ -1,5 +1,5 @@
 """
-How the events of one query are found in one store: by which index, in which stretch of the log.
+Chooses how the events of one query are found in a store: by which index, in which stretch of the log.
 
 Indexes are chosen by looking, not by statistics: where several could serve, the one that finds the
 fewest events is taken, told by counting up to a bound.
@@ -38,15 +38,15 @@ class Access:
 
         index: The index used, or None to read along the log.
 
-        tables: What to select from; ``e`` are the events.
+        tables: The tables to select from; ``e`` are the events.
 
         search: What the index is asked, or more than that is wanted.
 
         position: The column with the position; it is in the index.
 
-        is_ordered: Whether the index gives events in the order of the log.
+        is_ordered: True if the index gives events in the order of the log.
 
-        is_narrow: Whether it finds few events in any log of sense.
+        is_narrow: True if it finds few events in any sensible log.
 
         answered: The conditions that need not be looked at any more.
 
@@ -105,7 +105,7 @@ def choose_access(  # noqa: PLR0911  the choices, best first
     Args:
         indexes: The declared indexes that are ready.
 
-        in_order: Whether events are wanted in the order of the log.
+        in_order: True if events are wanted in the order of the log.
     """
     narrow = next((search for search in plan.searches if search.is_narrow), None)
     if narrow is not None:

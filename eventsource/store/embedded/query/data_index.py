@@ -76,7 +76,7 @@ class ReadyIndex:
     @property
     def name(self) -> str:
         """
-        What explanations call it.
+        The name that explanations use.
         """
         return f"{self.event_type} ({self.path})"
 
@@ -89,7 +89,7 @@ class EntrySearch:
     Attributes:
         sql: Finds all that is asked for, or more.
 
-        is_single: Whether it asks for one value.
+        is_single: True if it asks for one value.
 
         served: The conditions it was made of.
     """
@@ -120,7 +120,7 @@ def ready_indexes(connection: apsw.Connection) -> tuple[ReadyIndex, ...]:
 
 def is_there(connection: apsw.Connection, index_id: int) -> bool:
     """
-    Whether an index has not been dropped.
+    True if an index has not been dropped.
     """
     return connection.execute("SELECT 1 FROM data_indexes WHERE id = ?", (index_id,)).get is not None
 
@@ -267,7 +267,7 @@ class IndexKeeper:
         Remove some entries of indexes that are no more, inside a transaction.
 
         Returns:
-            Whether there may be further ones.
+            True if there may be further ones.
         """
         known = fetch(self._connection, "SELECT id FROM data_indexes")
         ids = {row[0] for row in known}

@@ -1,8 +1,8 @@
 """
-What can be said about a query before a store is looked at.
+Planning a query before a store is looked at.
 
-Which conditions SQL decides, what an index could find, in which order events are wanted, and what is
-left to the reference evaluator.
+The plan says which conditions SQL decides, what an index could find, in which order events are wanted, and what
+is left to the reference evaluator.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Condition:
 
         sql: Decides it exactly; None leaves it to the reference evaluator.
 
-        is_time: Whether the bounds of time answer it completely.
+        is_time: True if the bounds of time answer it completely.
     """
 
     expression: Expression
@@ -77,15 +77,15 @@ class Search:
     Something an index finds.
 
     Attributes:
-        index: Which one.
+        index: The index it uses.
 
         sql: Over ``events AS e``; all that is asked for, or more.
 
         answers: The condition that it answers completely, if it does.
 
-        is_single: Whether it asks for one value, so that what is found comes in the order of the log.
+        is_single: True if it asks for one value, so that events are found in the order of the log.
 
-        is_narrow: Whether it finds few events in any log of sense, so that there is no need to compare.
+        is_narrow: True if it finds few events in any sensible log, so that comparing plans is unnecessary.
     """
 
     index: str
@@ -99,7 +99,7 @@ class Search:
 @attrs.frozen(eq=False)
 class DataBound:
     """
-    What a declared index could find, if there is one: a member compared with a value.
+    A member compared with a value: a declared index could find the events, if there is one.
     """
 
     event_type: str
@@ -121,7 +121,7 @@ class TimeBounds:
     @property
     def is_open(self) -> bool:
         """
-        Whether all times are asked for.
+        True if all times are asked for.
         """
         return self.first_ns <= 0 and self.last_ns >= MAX_INTEGER
 
@@ -131,21 +131,21 @@ class Plan:
     All there is to know of a query by itself. It may be kept and used by many threads.
 
     Attributes:
-        query: What is asked.
+        query: The query.
 
-        conditions: What WHERE demands, taken apart.
+        conditions: The conditions of WHERE, taken apart.
 
-        searches: What indexes of the file can find.
+        searches: Searches that indexes of the file can make.
 
-        data_bounds: What declared indexes could find.
+        data_bounds: Bounds that declared indexes could find.
 
         times: The times asked for.
 
-        is_descending: Whether the newest events are wanted first.
+        is_descending: True if the newest events are wanted first.
 
-        sorts: Whether the reference has to sort the events.
+        sorts: True if the reference has to sort the events.
 
-        groups: How SQL computes the groups, if it can.
+        groups: The groups as SQL computes them, if it can.
     """
 
     def __init__(self, query: Query) -> None:
@@ -175,14 +175,14 @@ class Plan:
     @functools.cached_property
     def over_rows(self) -> PreparedQuery:
         """
-        What is left of the query over events that fit, in the order wanted.
+        The rest of the query over events that fit, in the order wanted.
         """
         return _rest(self.query, sorts=self.sorts)
 
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:
         """
-        What is read of the events that fit.
+        The fields read of the events that fit.
         """
         return _fields(self.query, sorts=self.sorts)
 
@@ -224,7 +224,7 @@ class Plan:
     @property
     def rows_wanted(self) -> int | None:
         """
-        How many events make the whole result, if that is known.
+        Number of events that make the whole result, if known.
         """
         query = self.query
         if query.is_grouped or query.distinct or self.sorts or query.limit is None:
@@ -236,7 +236,7 @@ class Plan:
         """
         The statement that gives all events at once, where few are wanted and need not be searched for.
 
-        That is so where the log, or what an index has of one value, begins or ends with them.
+        There is one if these events are the beginning or end of the log, or of one value in an index.
         """
         most = self.rows_wanted
         if most is None or most > _MAX_AT_ONCE or len(self.conditions) > 1:
@@ -275,7 +275,7 @@ The plans of the queries asked last.
 
 def _rest(query: Query, *, sorts: bool) -> PreparedQuery:
     """
-    What is left to do with the events that fit, in the order wanted.
+    The work left to do with the events that fit, in the order wanted.
     """
     if query.is_grouped:
         return PreparedQuery(attrs.evolve(query, where=None))
@@ -408,7 +408,7 @@ def _time_bound(expression: Expression) -> TimeBounds | None:
 
 def is_countable(plan: Plan) -> bool:
     """
-    Whether the only thing asked is how many events there are, of all or of a stretch of time.
+    True if only the number of events is asked for, of all or of a stretch of time.
     """
     return (
         plan.groups is not None

@@ -52,7 +52,7 @@ class QueryRun:
     Args:
         plan: The query.
 
-        spending: What it uses up.
+        spending: The limits it uses up.
 
         until: The last event it sees; None is the last one there is at the first step.
     """
@@ -79,7 +79,7 @@ class QueryRun:
 
     def is_true(self) -> bool:
         """
-        Whether the query holds as a precondition. Set `connection` before.
+        True if the query holds as a precondition. Set `connection` before.
         """
         plan = self._plan
         if plan.over_groups is not None:
@@ -280,7 +280,7 @@ class QueryRun:
 
     def access(self) -> Access:
         """
-        How the events would be found. Set `connection` before.
+        The way the events would be found. Set `connection` before.
         """
         self._look_for_indexes()
         return self._choose(after=0, in_order=self._plan.groups is None)
@@ -295,7 +295,7 @@ class QueryRun:
 
     def select(self, access: Access, statement: Sql) -> list[tuple[Any, ...]]:
         """
-        What a statement gives, all of it.
+        All rows of a statement.
         """
         connection = self._open()
         if access.entries_of is None or connection.in_transaction:
@@ -347,7 +347,7 @@ def _size(values: Sequence[Any]) -> int:
 
 def _next_size(size: int, page: Sequence[Sequence[Any]]) -> int:
     """
-    How many events to read next: more than before, but not more than a slow reader may keep.
+    Number of events to read next: more than before, but not more than a slow reader may keep.
     """
     held = sum(map(_size, page))
     fitting = _PAGE_BYTES * len(page) // held if held else _PAGE
