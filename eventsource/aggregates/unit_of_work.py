@@ -65,7 +65,7 @@ class UnitOfWork:
     It is good for one commit, and is closed from the moment that begins. If the store refuses the commit,
     nothing is written and the unit of work is open again. If it is not known whether it was written, the
     unit of work stays closed; a commit with an idempotency key may then be repeated, with the same key.
-    `decide` makes one, and another one after a conflict.
+    `transact` makes one, and another one after a conflict.
 
     Args:
         store: Where the events are.
