@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """
-        Let go of the connection at once.
+        Drop the connection at once.
         """
         self._lose(None)
         if self._transport is not None:

@@ -45,7 +45,7 @@ class Pool:
     Attributes:
         origin: The server.
 
-        limit: How many there may be at once.
+        limit: Greatest number of connections at once.
 
         expiry_s: How long one may be idle and still be used, in seconds. Below what servers wait
             before they close it: a request that meets the closing has an unknown outcome.

@@ -112,7 +112,7 @@ async def last_erasure(store: EventStore, subject: Subject) -> str:
 
 async def position_of(store: EventStore, event_id: str) -> int:
     """
-    Where an event is in this store; 0 if there is none.
+    Position of an event in this store; 0 if it is not here.
     """
     if not event_id:
         return 0
@@ -153,7 +153,7 @@ def forget_emptied(tx: Connection, listener: str) -> None:
 
 def reads_as_gone(event: RecordedEvent) -> bool:
     """
-    Whether an event shows by its mark that it was empty when it was read.
+    True if an event shows by its mark that it was empty when it was read.
 
     Those without a mark cannot be told from others at the price that each event can pay.
     """

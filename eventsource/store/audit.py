@@ -37,7 +37,7 @@ class ChainAudit:
     @property
     def position(self) -> int:
         """
-        Where the last event stood that was checked.
+        Position of the last event checked.
         """
         return self._position
 

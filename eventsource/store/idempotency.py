@@ -41,7 +41,7 @@ class IdempotencyKey:
 
     def names(self, digest: bytes) -> bool:
         """
-        Whether a request that was stored with *digest* is this one.
+        True if this is the request that was stored with *digest*.
         """
         return digest in {self.digest, self.older_digest}
 
@@ -61,7 +61,7 @@ class IdempotencyKey:
             source: The source of events that name none. Over HTTP each names its own: the digest is the same.
 
         Raises:
-            ValueError: *text* is no key.
+            ValueError: *text* is not a valid key.
         """
         check_idempotency_key(text)
         described = list(map(_described, preconditions))

@@ -68,7 +68,7 @@ def forget_request(connection: apsw.Connection, position: int) -> bool:
     it again.
 
     Returns:
-        Whether there was something to forget.
+        True if there was something to forget.
     """
     connection.execute(
         "UPDATE commit_keys SET request = NULL WHERE request IS NOT NULL AND last_position >= ? "

@@ -181,7 +181,7 @@ def read_position(connection: apsw.Connection, event_id: str, *, first: bool = F
 
 def count_events(connection: apsw.Connection, selection: Selection) -> int:
     """
-    How many events *selection* has now.
+    Number of events *selection* has now.
     """
     if selection.covers_all:
         # Positions have no gaps.

@@ -1,5 +1,5 @@
 """
-Whether what a program writes fits a schema that is registered already, told from the two schemas alone.
+Compares the data a program writes with a schema that is registered already, from the two schemas alone.
 
 It knows the part of JSON Schema that is made from event classes. What it cannot compare counts as a
 misfit, so it is never wrong about what fits; it may be wrong about what does not.
@@ -133,7 +133,7 @@ class _Comparison:
 
 def _resolved(node: Node, root: Schema) -> Node:
     """
-    The schema that a reference leads to.
+    The target of a reference.
     """
     # A reference that leads to itself never ends.
     for _ in range(len(root.get("$defs", ())) + 1):

@@ -25,7 +25,7 @@ _PROPERTY: Final = _OBJECT | {"type", "required", "items", "enum", "description"
 
 def is_json_schema(schema: dict[str, Any]) -> bool:
     """
-    Whether a schema is JSON Schema: it says so, or has what only JSON Schema has at its top.
+    True if a schema is JSON Schema: it says so, or has members at its top that only JSON Schema has.
     """
     return "$schema" in schema or schema.get("type") == "object" or isinstance(schema.get("required"), list)
 

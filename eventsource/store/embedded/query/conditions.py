@@ -135,7 +135,7 @@ def json_path(path: Path) -> str | None:
 
 def is_plain_integer(item: object) -> bool:
     """
-    Whether SQLite can hold it as an integer.
+    True if SQLite can hold it as an integer.
     """
     return type(item) is int and -MAX_INTEGER - 1 <= item <= MAX_INTEGER
 

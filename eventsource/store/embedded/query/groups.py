@@ -47,7 +47,7 @@ class PreparedOverGroups(PreparedQuery):
 
     def holds_for(self, groups: Iterable[Group]) -> bool:
         """
-        Whether the result holds as a precondition.
+        True if the result holds as a precondition.
         """
         return self.is_true(cast("Iterable[Any]", groups))
 

@@ -158,7 +158,7 @@ class Guards:
 
     def is_quick(self, query: Query) -> bool:
         """
-        Whether it can be decided without reading the log.
+        True if it can be decided without reading the log.
         """
         guard = self._guards.find(query)
         if guard is None:
@@ -171,7 +171,7 @@ class Guards:
 
     def holds(self, query: Query, until: int, flush: Callable[[], None]) -> bool:
         """
-        Whether *query* is true over all events up to position *until*.
+        True if *query* is true over all events up to position *until*.
 
         Args:
             flush: Writes what is accepted into the transaction, so that statements see it.

@@ -58,7 +58,7 @@ class OneGroup:
 
     def is_true(self, results: list[Any]) -> bool:
         """
-        Whether it holds for the values of the aggregates.
+        True if it holds for the values of the aggregates.
         """
         if not self._has_row:
             return False
