@@ -96,7 +96,7 @@ class HandlerTransactionError(ProjectionError):
     ``with tx.begin_nested(): ...``.
 
     Attributes:
-        misuse: What the handler did, in words.
+        misuse: The mistake of the handler, in words.
     """
 
     code = "handler-transaction"

@@ -135,7 +135,7 @@ class PersonalDataRemainsError(StoreError):
 
         types: How many such events there are, by stored type.
 
-        emptied: How many events were emptied.
+        emptied: The number of events that were emptied.
     """
 
     code = "personal-data-remains"

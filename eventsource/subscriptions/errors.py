@@ -67,7 +67,7 @@ class NotSeenError(ProjectionError, TimeoutError):
     Attributes:
         event_id: The event waited for.
 
-        timeout_s: How long, in seconds.
+        timeout_s: The time given, in seconds.
 
         whereabouts: How far the projector is, in words.
     """

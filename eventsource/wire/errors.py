@@ -61,7 +61,7 @@ class StoreUnavailableError(StoreError):
     The store does not answer, or refuses further work after an I/O error until it is reopened.
 
     Attributes:
-        reason: What was found, in words.
+        reason: The cause, in words.
     """
 
     code = "store-unavailable"
@@ -76,7 +76,7 @@ class StoreCorruptedError(StoreError):
     What is stored cannot be true: a page is damaged, or the hash chain does not hold.
 
     Attributes:
-        problem: What is wrong, and where.
+        problem: The fault, and where.
     """
 
     code = "store-corrupted"
@@ -99,7 +99,7 @@ class CommitOutcomeUnknownError(StoreError):
     error: `behind` finds it.
 
     Attributes:
-        reason: What was found, in words.
+        reason: The cause, in words.
 
         attempt: What was sent, for ``resolve``; None where there is nothing more to find out by it.
     """
@@ -141,7 +141,7 @@ class DamagedLineError(StoreError):
     Attributes:
         line: Which line of the answer, counted from 1.
 
-        reason: What is wrong with it, in words; nothing of it is quoted, it may be personal.
+        reason: The fault, in words; nothing of it is quoted, it may be personal.
     """
 
     code = "damaged-line"
@@ -194,7 +194,7 @@ class ErasureUnfinishedError(StoreError):
 
         subject: The subject whose data was erased.
 
-        events: How many events were emptied.
+        events: The number of events that were emptied.
 
         reason: Who or what is in the way, in words.
     """
@@ -234,7 +234,7 @@ class BackupInvalidError(StoreError, ValueError):
     Attributes:
         index: Which item of the backup, from 0 on: which event, unless records that are no events come before it.
 
-        problem: What is wrong with it, in words.
+        problem: The fault, in words.
     """
 
     code = "backup-invalid"
@@ -277,7 +277,7 @@ class InvalidSchemaError(StoreError, ValueError):
     Attributes:
         event_type: The type it is for.
 
-        reason: What is wrong with it, in words.
+        reason: The fault, in words.
     """
 
     code = "invalid-schema"

@@ -23,7 +23,7 @@ class InvalidJsonError(RequestError, ValueError):
     bytes that are no UTF-8, and deep nesting.
 
     Attributes:
-        reason: What was found, in words; no values, they may be personal.
+        reason: The cause, in words; no values, they may be personal.
     """
 
     code = "invalid-json"
@@ -38,9 +38,9 @@ class InvalidRequestError(RequestError, ValueError):
     A request does not have the form that its endpoint takes.
 
     Attributes:
-        place: Where in the body, such as ``events[0].subject``; empty for the whole.
+        place: The place in the body, such as ``events[0].subject``; empty for the whole.
 
-        reason: What is wrong there, in words; no values, they may be personal.
+        reason: The fault there, in words; no values, they may be personal.
     """
 
     code = "invalid-request"
@@ -58,7 +58,7 @@ class RequestTooLargeError(RequestError, ValueError):
     Attributes:
         limit_bytes: The largest it takes; None where the server did not say.
 
-        text: What the server said in words of its own; empty if it said nothing.
+        text: The server's message in words of its own; empty if it said nothing.
     """
 
     code = "request-too-large"
@@ -75,7 +75,7 @@ class UnauthenticatedError(RequestError):
     A request carries no token, or one that the server does not know.
 
     Attributes:
-        text: What the server said in words of its own; empty if it said nothing.
+        text: The server's message in words of its own; empty if it said nothing.
     """
 
     code = "unauthenticated"
@@ -92,7 +92,7 @@ class ForbiddenError(RequestError):
     Attributes:
         role: What it would take: "read", "write" or "administrator"; None where the server did not say.
 
-        text: What the server said in words of its own; empty if it said nothing.
+        text: The server's message in words of its own; empty if it said nothing.
     """
 
     code = "forbidden"
@@ -132,7 +132,7 @@ class UnsafeTokenError(EventSourceError, ValueError):
     Attributes:
         role: Whose token it is: "administrator", "write" or "read".
 
-        reason: What is wrong with it, in words that do not quote it.
+        reason: The fault, in words that do not quote it.
     """
 
     code = "unsafe-token"
