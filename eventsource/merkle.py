@@ -142,7 +142,7 @@ def consistency_path(old: int, size: int, node: Callable[[int, int], bytes]) -> 
 
 def is_included(leaf: bytes, *, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
     """
-    Whether *path* shows that the leaf with hash *leaf* stands at *index* of the tree of *size* leaves with that root.
+    True if *path* shows that the leaf with hash *leaf* stands at *index* of the tree of *size* leaves with that root.
     """
     if not 0 <= index < size:
         return False
@@ -162,7 +162,7 @@ def is_included(leaf: bytes, *, index: int, size: int, path: Sequence[bytes], ro
 
 def is_consistent(*, old: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
     """
-    Whether *path* shows that the tree of *old* leaves with *old_root* is the beginning of that of *size* with *root*.
+    True if *path* shows that the tree of *old* leaves with *old_root* is the beginning of that of *size* with *root*.
     """
     if not 0 <= old <= size:
         return False

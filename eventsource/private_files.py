@@ -143,8 +143,8 @@ def make_database(path: Path, *, is_known: bool) -> None:
     Make an empty file for SQLite, or claim the one that is there; and claim what lies beside it.
 
     Args:
-        is_known: Whether a file that is there is a database. The mode of a file that is something else stays: its
-            path may have been given by mistake, and SQLite says so.
+        is_known: True if a file that is there is a database. The mode of a file that is something else stays: its path
+            may have been given by mistake, and SQLite says so.
 
     Raises:
         UnsafeFileError: See `claim`.
@@ -178,7 +178,7 @@ def refuse_planted_link(path: Path, *, is_known: bool) -> None:
     What is made by the name of another link would lie where somebody else wants it.
 
     Args:
-        is_known: Whether the file that the path leads to is such a database.
+        is_known: True if the file that the path leads to is such a database.
 
     Raises:
         UnsafeFileError: It is a symbolic link to anything else.
@@ -214,7 +214,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Generator[IO[bytes]]:
     It is written beside the path under a random name, and is on the disk before it gets its own name.
 
     Args:
-        overwrite: Whether a file may be at *path* already.
+        overwrite: True if a file may be at *path* already.
 
     Raises:
         FileExistsError: There is one, and *overwrite* is False.

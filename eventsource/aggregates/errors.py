@@ -33,7 +33,7 @@ class AggregateReadOnlyError(EventSourceError):
 
         aggregate: The name of the aggregate class.
 
-        version: How many events it had at that moment.
+        version: The number of events it had at that moment.
     """
 
     code = "aggregate-read-only"
@@ -57,8 +57,8 @@ class AggregateInCommitError(EventSourceError, RuntimeError):
 
         aggregate: The name of the aggregate class.
 
-        is_unknown: Whether that commit is over, and it is not known if it was written. Then load the
-            aggregate again; else wait until the commit ends.
+        is_unknown: True if that commit is over, and it is not known if it was written. Then load the aggregate again;
+            else wait until the commit ends.
     """
 
     code = "aggregate-in-commit"
@@ -115,7 +115,7 @@ class UnstorableStateError(EventSourceError, TypeError):
 
         attribute: Which attribute is to blame; None for the class as a whole.
 
-        reason: What is wrong with it.
+        reason: The fault.
     """
 
     code = "unstorable-state"

@@ -73,7 +73,7 @@ class BackupResult(BaseModel):
     What was backed up or restored.
 
     Attributes:
-        events: How many events.
+        events: The number of events.
 
         head: The hash of the last one; 64 zeros without events.
 
@@ -295,7 +295,7 @@ class _Lines:
     name: str
     _count: int = 0
     _last_line: int = 0
-    # Whether each line tells whether it is as it was written.
+    # True if each line tells whether it is as it was written.
     _is_checked: bool = False
     # Where lines and items come apart: the items from such an index on stand so many lines behind it.
     _indexes: list[int] = attrs.field(factory=list[int])

@@ -74,7 +74,7 @@ async def open_database(url: str, *, stop: Stop | None = None) -> AsyncGenerator
 
 def is_missing(url: str) -> bool:
     """
-    Whether the database is a SQLite file that is not there yet; opening it would create it.
+    True if the database is a SQLite file that is not there yet; opening it would create it.
     """
     try:
         parsed = make_url(url)

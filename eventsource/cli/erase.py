@@ -122,17 +122,17 @@ class PlannedErasure(BaseModel):
     What erasing would do.
 
     Attributes:
-        events: How many events would be emptied, by type.
+        events: The number of events that would be emptied, by type.
 
-        kept: How many events of the subject keep their data.
+        kept: The number of events of the subject keep their data.
 
-        remaining: How many of these hold personal data all the same, by type.
+        remaining: The number of these that hold personal data all the same, by type.
 
         unknown: The types of these that no imported class is of.
 
         unrecorded: How many were erased before and would be recorded only now.
 
-        ignored: How many events stand among the records of erasures and are none: every reader ignores them.
+        ignored: The number of events that stand among the records of erasures and are none: every reader ignores them.
 
         below: The subjects below that have data to be erased; it would stay.
 
@@ -171,7 +171,7 @@ class PlannedErasure(BaseModel):
 
 class ProjectorState(BaseModel):
     """
-    Whether a projector has let go.
+    True if a projector has let go.
 
     Attributes:
         state: "has let go", "not yet", "file in use" (bytes are left in it until nobody reads it), or "no read model".
@@ -188,11 +188,11 @@ class ErasedSubject(BaseModel):
     What was done.
 
     Attributes:
-        emptied: How many events were emptied now.
+        emptied: The number of events that were emptied now.
 
         recorded: The ids of the events that record it, if that was not done before.
 
-        snapshots: How many snapshots were purged.
+        snapshots: The number of snapshots that were purged.
 
         projectors: Those that were asked about.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eventsource.projections.progress import RunningProgress
     from eventsource.projections.worker import ProjectionWorker
 
-# How often the projectors are looked at, in seconds.
+#  The number of times the projectors are looked at, in seconds.
 _LOOK_S = 0.1
 
 
@@ -26,7 +26,7 @@ async def follow(worker: ProjectionWorker, report: Report, stop: Stop, *, once: 
     Run the worker until *stop*, until every projector has failed, or with *once* until all have caught up.
 
     Returns:
-        Whether no projector failed.
+        True if no projector failed.
     """
     teller = _Teller(report)
     over = {"failed", "live"} if once else {"failed"}

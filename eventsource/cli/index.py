@@ -193,7 +193,7 @@ async def _open_for_writing(url: str, *, is_building: bool = False) -> AsyncGene
 
 async def _is_on_nothing(url: str, event_type: str, path: str) -> bool:
     """
-    Whether no event has what the index is on: a name may be misspelt. False when that takes long to tell.
+    True if no event has what the index is on: a name may be misspelt. False when that takes long to tell.
     """
     is_type = Comparison("==", Path(("type",)), Constant(event_type))
     has_member = Not(IsNull(read_data_path(path)))

@@ -45,7 +45,7 @@ class NotaryState(BaseModel):
     Attributes:
         state: Of ``run``: started, caught_up, waiting, stopped or failed. Of ``status``: caught_up or behind.
 
-        behind: How many events are not notarised; None when the last notarised one is not in the store.
+        behind: The number of events that are not notarised; None when the last notarised one is not in the store.
 
         lag_s: How old the first of them is, in seconds.
 
@@ -98,7 +98,7 @@ class VerifyResult(BaseModel):
     The outcome of a verification; `eventsource.notary.Verdict` describes the same names.
 
     Attributes:
-        held_heads: Whether there was a head from elsewhere to compare with.
+        held_heads: True if there was a head from elsewhere to compare with.
     """
 
     model_config = ConfigDict(frozen=True)

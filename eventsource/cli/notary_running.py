@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# How often the notary is looked at, in seconds.
+#  The number of times the notary is looked at, in seconds.
 _LOOK_S = 0.1
 
 
@@ -84,7 +84,7 @@ async def read_status(store: EventStore, ledger: Ledger, name: str) -> NotarySta
             lag_s = max(0.0, (time.time_ns() - event.time_ns) / 1e9)
             break
     except EventNotFoundError:
-        # Whether it was lost or never there, verifying tells.
+        # True if it was lost or never there, verifying tells.
         pass
     return NotaryState(
         name=name,

@@ -123,7 +123,7 @@ def hold_standard_files() -> None:
 
 def is_terminal() -> bool:
     """
-    Whether a person may see standard error redrawn.
+    True if a person may see standard error redrawn.
     """
     # Not rich's idea of it: FORCE_COLOR would bring progress bars into log files.
     return not _is_closed(sys.stderr) and sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}

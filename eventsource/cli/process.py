@@ -132,7 +132,7 @@ class ParkedProcess(BaseModel):
 
         cause_type: The type of that event.
 
-        held: How many events wait for it, the one it was parked at among them.
+        held: The number of events that wait for it, the one it was parked at among them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -152,15 +152,15 @@ class ProcessCounts(BaseModel):
     One line of ``process status``.
 
     Attributes:
-        running, completed, parked: How many processes are.
+        running, completed, parked: The number of processes that are.
 
-        unsent: How many commands are decided, and not known to be carried out or refused.
+        unsent: The number of commands that are decided, and not known to be carried out or refused.
 
-        timers: How many timers are waited for.
+        timers: The number of timers that are waited for.
 
         next_due: When the first of them is due; None if there is none.
 
-        held: How many events wait for parked processes.
+        held: The number of events that wait for parked processes.
     """
 
     model_config = ConfigDict(frozen=True)

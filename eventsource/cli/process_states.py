@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 State = Literal["started", "caught_up", "stopped", "failed"]
 
-# How often the process managers are looked at, in seconds.
+#  The number of times the process managers are looked at, in seconds.
 _LOOK_S = 0.1
 
 
@@ -32,7 +32,7 @@ class ProcessChange(BaseModel):
     One line of ``process run --json``.
 
     Attributes:
-        events: How many events of the store it has finished with.
+        events: The number of events of the store it has finished with.
 
         event_id: The last of them; None for none.
 
@@ -53,7 +53,7 @@ async def follow_processes(worker: ProcessWorker, stop: Stop, *, once: bool, as_
     Run the worker until *stop*, until every process manager has failed, or with *once* until nothing is left to do.
 
     Returns:
-        Whether none failed.
+        True if none failed.
     """
     teller = _Teller(as_json=as_json)
     # What the worker raises at its end is what failed in it, and that is told.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eventsource.projections.progress import RunningProgress
 
-# How often the display is drawn again at the most, in seconds.
+#  The number of times the display is drawn again at the most, in seconds.
 _REDRAW_S = 0.1
 
 _CATCHING_UP = {"starting", "catching up"}

@@ -22,7 +22,7 @@ class StateChange(BaseModel):
     One line of ``project run --json``.
 
     Attributes:
-        events: How many events of its stream the projector has finished.
+        events: The number of events of its stream the projector has finished.
 
         behind: How many it had not, of those that were there when it started.
 

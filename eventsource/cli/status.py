@@ -43,7 +43,7 @@ class ProjectorStatus(BaseModel):
             ``checkpoint_mismatch``: its checkpoint names an event that this store does not have.
             These three are mended by a rebuild.
 
-        events: How many events of its stream it has finished.
+        events: The number of events of its stream it has finished.
 
         behind: How many it has not; None when that cannot be told.
 

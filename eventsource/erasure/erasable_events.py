@@ -29,7 +29,7 @@ class ErasableEvents:
     The events of one subject, as far as erasing is concerned.
 
     Attributes:
-        count: How many events the subject has.
+        count: The number of events the subject has.
 
         held: Those whose data can be erased and is not; where the log cannot tell, those that may be.
 
@@ -43,9 +43,9 @@ class ErasableEvents:
 
         recorded: The ids of those that a `SubjectErased` names.
 
-        records: How many events there are where erasures are recorded: the version to guard the next record by.
+        records: The number of events there are where erasures are recorded: the version to guard the next record by.
 
-        unfit: How many of these are no records of the library.
+        unfit: The number of these that are no records of the library.
     """
 
     count: int
@@ -119,7 +119,7 @@ def stored_types(including: Collection[str | type[Event]]) -> frozenset[str]:
 
 def is_known(event: RecordedEvent) -> bool:
     """
-    Whether it can be told here if an event is personal: it has no data, or a class is declared for it.
+    True if it can be told here if an event is personal: it has no data, or a class is declared for it.
     """
     try:
         reading = event_types.reading(noted_type(event.type))
@@ -130,7 +130,7 @@ def is_known(event: RecordedEvent) -> bool:
 
 def is_personal(event: RecordedEvent) -> bool:
     """
-    Whether an event reads as one of a personal class, and its data is there.
+    True if an event reads as one of a personal class, and its data is there.
     """
     event = as_noted(event)
     try:

@@ -72,11 +72,11 @@ class Erasure:
     Attributes:
         subject: The subject.
 
-        emptied: How many events were emptied by this call.
+        emptied: The number of events that were emptied by this call.
 
         recorded: The `SubjectErased` that this call wrote, one for every 1,000 events; none if all was said before.
 
-        snapshots_purged: How many snapshots were thrown away by this call.
+        snapshots_purged: The number of snapshots that were thrown away by this call.
     """
 
     subject: Subject
@@ -123,7 +123,7 @@ async def erase_subject(
 
         wait_for: Projectors that run or are watched here: it returns once they have let go.
 
-        timeout_s: How long it waits for each of them, in seconds.
+        timeout_s: The time that it waits for each of them, in seconds.
 
         including: Event classes or stored types whose data is erased though it was not stored by reference, with
             its metadata. The audit then checks the links of these events only, see `EventStore.erase`.

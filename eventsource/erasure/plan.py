@@ -60,16 +60,16 @@ class ErasurePlan:
 
         kept: How many other events the subject has; their data stays.
 
-        remaining: How many of these hold personal data all the same, by stored type: they were not stored by
+        remaining: The number of these that hold personal data all the same, by stored type: they were not stored by
             reference. `erase_subject` fails by name unless it is told to include these types.
 
         unknown: The types of these that no class here is declared for, so it cannot be told whether they are
             personal.
 
-        unrecorded: How many events were erased before, and nobody has said so: that is made good.
+        unrecorded: The number of events that were erased before, and nobody has said so: that is made good.
 
-        ignored: How many events stand where erasures are recorded, and are no records that the library wrote: every
-            reader ignores them.
+        ignored: The number of events that stand where erasures are recorded, and are no records that the library wrote:
+            every reader ignores them.
 
         below: The subjects below that have data to be erased, or personal data; it stays unless they are erased, too.
 

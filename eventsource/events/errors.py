@@ -24,7 +24,7 @@ class UnknownEventTypeError(EventError):
 
         event_id: Which event.
 
-        subject: Where it stands.
+        subject: The event's subject.
 
         reader: Who wanted to read it, such as "aggregate Account".
     """
@@ -47,7 +47,7 @@ class UnstorableDataError(EventError, ValueError):
     Event data holds a value that JSON cannot carry.
 
     Attributes:
-        path: Where in the data, such as ``$.lines[2].amount``.
+        path: The place in the data, such as ``$.lines[2].amount``.
 
         reason: What stands there.
     """
@@ -67,7 +67,7 @@ class UnstorableEventError(EventError, ValueError):
     Attributes:
         event_class: The name of its class.
 
-        field: Where in the event, such as ``lines[2].amount``; empty if it cannot be told.
+        field: The place in the event, such as ``lines[2].amount``; empty if it cannot be told.
 
         reason: What became of it; no values, they may be personal.
     """
@@ -92,7 +92,7 @@ class EventTooLargeError(EventError, ValueError):
     Attributes:
         event_type: The type of the event.
 
-        subject: Where it was to be written.
+        subject: The subject it was meant for.
 
         size_bytes: Its size as one line of NDJSON.
 
@@ -199,10 +199,10 @@ class SchemaViolationError(EventError, ValueError):
 
         event_type: Its type.
 
-        subject: Where it was to be written.
+        subject: The subject it was meant for.
 
-        path: Where in the data, such as ``$.lines[2].amount``. A name that the schema does not
-            have may be personal, so it is written as ``…``.
+        path: The place in the data, such as ``$.lines[2].amount``. A name that the schema does not have may be
+            personal, so it is written as ``…``.
 
         rule: What of the schema it breaks: "required", "type", "additionalProperties" and so on,
             as JSON Schema names it.
@@ -230,7 +230,7 @@ class EventDecodingError(EventError):
 
         event_id: Which event.
 
-        subject: Where it stands.
+        subject: The event's subject.
 
         problems: One text a misfit, such as ``cents: Field required``; no values, they may be personal.
     """
@@ -254,7 +254,7 @@ class NewerEventError(EventError):
 
         event_id: Which event.
 
-        subject: Where it stands.
+        subject: The event's subject.
 
         version: The version it was stored with.
 
@@ -290,7 +290,7 @@ class UpcastingError(EventError):
 
         event_id: Which event.
 
-        subject: Where it stands.
+        subject: The event's subject.
     """
 
     code = "upcasting"
@@ -316,11 +316,11 @@ class NotOneEventError(EventError):
 
         event_id: Which event.
 
-        subject: Where it stands.
+        subject: The event's subject.
 
-        count: How many events it is read as.
+        count: The number of events it is read as.
 
-        is_erased: Whether its data was erased.
+        is_erased: True if its data was erased.
     """
 
     code = "not-one-event"

@@ -57,7 +57,7 @@ class AggregateFunction:
 
 class Count:
     """
-    How many values there were.
+    The number of values there were.
     """
 
     def __init__(self) -> None:

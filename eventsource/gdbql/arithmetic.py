@@ -96,7 +96,7 @@ def round_half_away(value: Number, digits: int) -> Json:
 
 def is_number(value: Json) -> TypeGuard[Number]:
     """
-    Whether the value is an integer or a float, and no boolean.
+    True if the value is an integer or a float, and no boolean.
     """
     return kind_of(value) is Kind.NUMBER
 

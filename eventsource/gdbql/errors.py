@@ -24,7 +24,7 @@ class QuerySyntaxError(QueryError, ValueError):
 
         query: The text as given.
 
-        offset: Where in the text, in characters; 0 is the first.
+        offset: The place in the text, in characters; 0 is the first.
 
         line: The same place as a line, counted from 1.
 
@@ -113,7 +113,7 @@ class QueryLimitError(QueryError):
 
         query: The text, if a text was read; else None.
 
-        offset: Where in the text the limit was passed, in characters; None without a text.
+        offset: The place in the text the limit was passed, in characters; None without a text.
     """
 
     code = "query-limit"

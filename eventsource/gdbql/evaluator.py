@@ -47,7 +47,7 @@ def evaluate(query: Query, rows: Iterable[Row]) -> Iterator[Json]:
 
 def is_true(query: Query, rows: Iterable[Row]) -> bool:
     """
-    Whether *query* holds as a precondition of a commit; see `PreparedQuery.is_true`.
+    True if *query* holds as a precondition of a commit; see `PreparedQuery.is_true`.
     """
     return PreparedQuery(query).is_true(rows)
 
@@ -79,7 +79,7 @@ class PreparedQuery:
 
     def is_true(self, rows: Iterable[Row]) -> bool:
         """
-        Whether the result over the events *rows* holds.
+        True if the result over the events *rows* holds.
 
         It holds if there are rows and all are truthy. If GROUP BY finds no group, or HAVING keeps
         none, and the projection has an aggregate, the projection decides for a group of no events:

@@ -56,14 +56,14 @@ class ScalarFunction:
     @property
     def fewest(self) -> int:
         """
-        How many arguments it needs.
+        The number of arguments it needs.
         """
         return sum(not parameter.startswith(("[", "...")) for parameter in self.parameters)
 
     @property
     def most(self) -> int:
         """
-        How many arguments it takes.
+        The number of arguments it takes.
         """
         return MAX_ITEMS if self.parameters[-1] == "..." else len(self.parameters)
 

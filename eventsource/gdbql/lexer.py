@@ -93,7 +93,7 @@ def tokenize(text: str) -> list[Token]:
 
 def is_name(text: str) -> bool:
     """
-    Whether *text* can stand behind a point as it is, without brackets and quotes.
+    True if *text* can stand behind a point as it is, without brackets and quotes.
 
     >>> is_name("firstName"), is_name("first-name")
     (True, False)

@@ -34,7 +34,7 @@ def like(pattern: str) -> Callable[[str], bool]:
 
 def is_under(subject: str, ancestor: str) -> bool:
     """
-    Whether *subject* is *ancestor* or lies below it, by whole segments.
+    True if *subject* is *ancestor* or lies below it, by whole segments.
 
     >>> is_under("/users/12", "/users/1")
     False
@@ -45,7 +45,7 @@ def is_under(subject: str, ancestor: str) -> bool:
 
 def is_below(subject: str, ancestor: str) -> bool:
     """
-    Whether *subject* lies strictly below *ancestor*, at any depth.
+    True if *subject* lies strictly below *ancestor*, at any depth.
 
     For both functions a slash at the end of *ancestor* does not count, and nothing is under a text
     that does not begin with a slash.

@@ -190,7 +190,7 @@ _ACCEPTED: Final[Mapping[str, frozenset[int]]] = {
 
 def compares(operator: str, left: Json, right: Json) -> bool:
     """
-    Whether a comparison of two values holds; a time is one already, and no text.
+    True if a comparison of two values holds; a time is one already, and no text.
     """
     if operator == "==":
         return is_equal(left, right)

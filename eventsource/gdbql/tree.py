@@ -35,7 +35,7 @@ class Branch:
     Attributes:
         height: Nodes from here down to the lowest leaf, this one included.
 
-        has_aggregate: Whether an aggregate is among them.
+        has_aggregate: True if an aggregate is among them.
     """
 
     height: int = attrs.field(init=False, eq=False, repr=False)
@@ -335,7 +335,7 @@ class Arithmetic(Branch):
 
 def is_time(expression: Expression) -> bool:
     """
-    Whether the value is certain to be the time of an event: ``e.time``, or MIN or MAX of it.
+    True if the value is certain to be the time of an event: ``e.time``, or MIN or MAX of it.
     """
     if isinstance(expression, Aggregate) and expression.function in {"MIN", "MAX"}:
         return expression.argument is not None and is_time(expression.argument)
@@ -382,7 +382,7 @@ class Comparison(Branch):
 @attrs.frozen
 class In(Branch):
     """
-    Whether the operand equals an element of a list. NOT IN is `Not` of it.
+    True if the operand equals an element of a list. NOT IN is `Not` of it.
 
     Raises:
         QueryStructureError: The choices are neither a list nor something that can give one; a time
@@ -407,7 +407,7 @@ class In(Branch):
 @attrs.frozen
 class Between(Branch):
     """
-    Whether the operand is neither less than *low* nor greater than *high*.
+    True if the operand is neither less than *low* nor greater than *high*.
 
     Raises:
         QueryStructureError: A time is compared with a text that names none.
@@ -428,7 +428,7 @@ class Between(Branch):
 @attrs.frozen
 class IsNull(Branch):
     """
-    Whether the operand is null or not there. IS NOT NULL is `Not` of it.
+    True if the operand is null or not there. IS NOT NULL is `Not` of it.
     """
 
     operand: Expression
@@ -440,7 +440,7 @@ class IsNull(Branch):
 @attrs.frozen
 class Like(Branch):
     """
-    Whether the operand is a text that the pattern covers; see `matching.like`.
+    True if the operand is a text that the pattern covers; see `matching.like`.
 
     Raises:
         QueryStructureError: The pattern is a constant, but no text.
@@ -462,7 +462,7 @@ class Like(Branch):
 @attrs.frozen
 class Under(Branch):
     """
-    Whether the operand is a subject, or lies below it: UNDER. With *strictly*: DESCENDANTS.
+    True if the operand is a subject, or lies below it: UNDER. With *strictly*: DESCENDANTS.
 
     Raises:
         QueryStructureError: The subject is a constant that does not begin with a slash.
@@ -487,7 +487,7 @@ class Under(Branch):
 @attrs.frozen
 class Not(Branch):
     """
-    Whether the operand does not hold.
+    True if the operand does not hold.
     """
 
     operand: Expression
@@ -513,21 +513,21 @@ class _Junction(Branch):
 @attrs.frozen
 class And(_Junction):
     """
-    Whether all operands hold; two or more in one node, so that a long chain is not deep.
+    True if all operands hold; two or more in one node, so that a long chain is not deep.
     """
 
 
 @attrs.frozen
 class Or(_Junction):
     """
-    Whether one operand holds or more; two or more in one node, as in `And`.
+    True if one operand holds or more; two or more in one node, as in `And`.
     """
 
 
 @attrs.frozen
 class Xor(Branch):
     """
-    Whether one of the two operands holds, and the other does not.
+    True if one of the two operands holds, and the other does not.
     """
 
     left: Expression
@@ -599,11 +599,11 @@ class Query:
 
         projection: What a row is made of; None is the event as it is.
 
-        distinct: Whether only the first of equal rows is kept.
+        distinct: True if only the first of equal rows is kept.
 
-        skip: How many rows are left out at the beginning.
+        skip: The number of rows that are left out at the beginning.
 
-        limit: How many rows there are at most; None means all.
+        limit: The number of rows there are at most; None means all.
 
         alias: What the text calls an event. It has no effect.
 
@@ -641,7 +641,7 @@ class Query:
     @property
     def is_grouped(self) -> bool:
         """
-        Whether rows are made of groups of events: with GROUP BY, HAVING, or any aggregate.
+        True if rows are made of groups of events: with GROUP BY, HAVING, or any aggregate.
         """
         return bool(
             self.group_by

@@ -52,14 +52,14 @@ def kind_of(value: Json) -> Kind:
 
 def is_truthy(value: Json) -> bool:
     """
-    Whether a condition with this result holds: all do but null, false, 0, "", [] and {}.
+    True if a condition with this result holds: all do but null, false, 0, "", [] and {}.
     """
     return bool(value)
 
 
 def is_equal(left: Json, right: Json) -> bool:
     """
-    Whether two values are equal: of one kind, and the same throughout.
+    True if two values are equal: of one kind, and the same throughout.
 
     Numbers are equal by value (1 and 1.0), null equals null, objects are equal in any order of
     members. An instant equals a text that names the same instant.

@@ -35,7 +35,7 @@ class ClientSettingError(StoreError, ValueError):
     Attributes:
         setting: Which one, such as "auth_token".
 
-        reason: What is wrong with it, in words; a token is not shown.
+        reason: The fault, in words; a token is not shown.
     """
 
     code = "client-setting"

@@ -32,7 +32,7 @@ class Databases:
             if_not_exists: It may be there already.
 
         Returns:
-            Whether it was made now.
+            True if it was made now.
 
         Raises:
             ImmudbExistsError: It is there, and that was not allowed for.
@@ -64,7 +64,7 @@ class Databases:
         The names of the databases that the user may see.
 
         Raises:
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         async with self._conversation.sessions.current() as session:
             answer = await self._conversation.ask(session, "DatabaseListV2", new("Empty"))
@@ -75,7 +75,7 @@ class Databases:
         How the server is, by its own word.
 
         Raises:
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         async with self._conversation.sessions.current() as session:
             answer = (await self._conversation.ask(session, "Health", new("Empty"))).read()
@@ -86,7 +86,7 @@ class Databases:
         What the server says of itself.
 
         Raises:
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         async with self._conversation.sessions.current() as session:
             answer = (await self._conversation.ask(session, "ServerInfo", new("Empty"))).read()
@@ -130,7 +130,7 @@ class Users:
         The users of the server; whoever does not manage them sees themselves alone.
 
         Raises:
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         async with self._conversation.sessions.current() as session:
             answer = await self._conversation.ask(session, "ListUsers", new("Empty"))

@@ -73,7 +73,7 @@ class CheckFailedError(Exception):
     Attributes:
         check: Which one.
 
-        problem: What is wrong, in words.
+        problem: The fault, in words.
     """
 
     def __init__(self, check: Check, problem: str) -> None:
@@ -154,7 +154,7 @@ class Exchange:
 
         trusted: What was trusted when it was sent; None for nothing, or if it does not matter.
 
-        was_write: Whether it was to change something.
+        was_write: True if it was to change something.
     """
 
     call: str
@@ -197,7 +197,7 @@ class Exchange:
     @property
     def is_write_once(self) -> bool:
         """
-        Whether all that the call demands is that keys are not there.
+        True if all that the call demands is that keys are not there.
         """
         if self.call not in _CONDITIONAL:
             return False

@@ -50,7 +50,7 @@ class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
 
         ledger: The name under which it is kept; None for ``host:port``. Give a name if the address may change.
 
-        trust_on_first_use: Whether to trust what the server says at the first contact.
+        trust_on_first_use: True if to trust what the server says at the first contact.
 
         pinned: A head to begin with, known from elsewhere, of the database in the URL.
 
@@ -61,14 +61,14 @@ class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
 
         login_form: A session, or a token as older servers want it.
 
-        timeout_s: How long one call may take once there is a connection, in seconds.
+        timeout_s: The time that one call may take once there is a connection, in seconds.
 
-        connect_timeout_s: How long a call waits for a connection, in seconds, and no longer than `timeout_s`; half as
-            long where connections are refused. Meanwhile it is tried again and again.
+        connect_timeout_s: The time that a call waits for a connection, in seconds, and no longer than `timeout_s`; half
+            as long where connections are refused. Meanwhile it is tried again and again.
 
         keep_alive_s: How often to tell the server that the session is wanted, in seconds.
 
-        max_writes: How many writes may be under way at once; further ones wait.
+        max_writes: The number of writes that may be under way at once; further ones wait.
 
         rs: `trust`, under the official client's name.
 

@@ -50,7 +50,7 @@ class Address:
 
         password: Of the user. It appears in no text made here.
 
-        uses_tls: Whether the connection is encrypted.
+        uses_tls: True if the connection is encrypted.
     """
 
     host: str = DEFAULT_HOST
@@ -101,7 +101,7 @@ class Address:
     @property
     def is_this_machine(self) -> bool:
         """
-        Whether what is sent stays on this machine.
+        True if what is sent stays on this machine.
         """
         return self.host in {"localhost", "[::1]"} or self.host.startswith("127.")
 
@@ -140,9 +140,9 @@ class Channel:
     Calls of one server. Connects at the first one.
 
     Args:
-        timeout_s: How long one call may take once there is a connection.
+        timeout_s: The time that one call may take once there is a connection.
 
-        connect_timeout_s: How long a call waits for a connection; half as long where connections are refused.
+        connect_timeout_s: The time that a call waits for a connection; half as long where connections are refused.
             Meanwhile it is tried again and again.
     """
 
@@ -162,7 +162,7 @@ class Channel:
         Call, and give the answer and its headers.
 
         Args:
-            waits: Whether to wait for a connection if there is none.
+            waits: True if to wait for a connection if there is none.
 
         Raises:
             CallFailedError: No answer came, or a failure.

@@ -164,7 +164,7 @@ class PlainEntries:
         Raises:
             NotBytesError, ImmudbLimitError: The key or a number cannot be one; nothing was sent.
             ImmudbNotFoundError: There is no such transaction, or the key has no such revision.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         if not isinstance(key, (bytes, bytearray, memoryview, str)):
             return await self.get_all(key)
@@ -188,7 +188,7 @@ class PlainEntries:
         Raises:
             NotBytesError, ImmudbLimitError: A key cannot be one; nothing was sent.
             ImmudbKeyNotFoundError: One of the keys at least is not there.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         wanted = check_keys(keys)
         async with self._conversation.sessions.current() as session:
@@ -203,7 +203,7 @@ class PlainEntries:
         Where the server says that the database stands. Trusted is what was trusted before; see `head`.
 
         Raises:
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         async with self._conversation.sessions.current() as session:
             answer = await self._conversation.ask(session, "CurrentState", new("Empty"))

@@ -32,7 +32,7 @@ class InvalidImmudbUrlError(ImmudbError, ValueError):
     Attributes:
         url: As given, without user, password and parameters.
 
-        reason: What is wrong with it.
+        reason: The fault.
     """
 
     code = "invalid-immudb-url"
@@ -134,7 +134,7 @@ class ImmudbUnavailableError(ImmudbError):
     Attributes:
         server: Its address, ``host:port``.
 
-        reason: What was found, in words.
+        reason: The cause, in words.
     """
 
     code = "immudb-unavailable"
@@ -284,7 +284,7 @@ class ImmudbRefusedError(ImmudbError):
 
         status: The gRPC status, such as "INVALID_ARGUMENT".
 
-        text: What the server said.
+        text: The server's message.
     """
 
     code = "immudb-refused"
@@ -305,7 +305,7 @@ class ImmudbOutcomeUnknownError(ImmudbError):
     Attributes:
         call: The name of the remote call.
 
-        database: Where it was to be written.
+        database: The subject it was meant for.
 
         reason: What happened instead of an answer.
 
@@ -356,7 +356,7 @@ class TrustUnreadableError(ImmudbError):
     Attributes:
         path: The file.
 
-        reason: What is wrong with it.
+        reason: The fault.
     """
 
     code = "trust-unreadable"
@@ -383,7 +383,7 @@ class VerificationError(ImmudbError):
 
         check: Which check failed, a stable word such as "entry-inclusion"; see `eventsource.immudb.Check`.
 
-        problem: What is wrong, in words.
+        problem: The fault, in words.
 
         request: What was asked, as bytes of the wire; holds keys, and the values of a write.
 
@@ -393,7 +393,7 @@ class VerificationError(ImmudbError):
 
         trusted_alh: Its accumulated hash; empty for none.
 
-        was_write: Whether it was a write. If so, it has usually been committed all the same.
+        was_write: True if it was a write. If so, it has usually been committed all the same.
     """
 
     code = "verification"

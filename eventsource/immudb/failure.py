@@ -103,7 +103,7 @@ class Failure(Enum):
     @property
     def leaves_writes_open(self) -> bool:
         """
-        Whether a write that failed so may have been done.
+        True if a write that failed so may have been done.
         """
         return self in {Failure.BUSY, Failure.UNCLEAR, Failure.ANSWER_TOO_LARGE}
 
@@ -117,7 +117,7 @@ class CallFailedError(Exception):
 
         text: The text of the server or of gRPC, as it came.
 
-        was_sent: Whether the call can have reached the server.
+        was_sent: True if the call can have reached the server.
 
         secrets: What the call carried that no error may show.
     """

@@ -49,7 +49,7 @@ class TxHeader:
 
         time_s: When, in whole seconds since 1970.
 
-        entry_count: How many entries it has.
+        entry_count: The number of entries it has.
 
         entries_root: The Merkle root over their digests.
 
@@ -208,7 +208,7 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 
 def is_consistent(old_size: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
     """
-    Whether *path* proves that the tree of *old_size* leaves is the beginning of the tree of *size* leaves.
+    True if *path* proves that the tree of *old_size* leaves is the beginning of the tree of *size* leaves.
 
     Args:
         path: As immudb sends it: it begins with the hash of the subtree that both trees begin with,

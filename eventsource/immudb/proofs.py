@@ -40,7 +40,7 @@ _ONLY_DIGEST, _RAW_VALUE = 1, 2
 
 _TRANSACTION = "number of a transaction"
 
-# How many transactions at once `resolve` looks through.
+#  The number of transactions at once `resolve` looks through.
 _HISTORY_PAGE = 100
 
 
@@ -160,7 +160,7 @@ class VerifiedEntries:
             ImmudbKeyNotFoundError: The server says that it is not there, which cannot be proved.
             ImmudbNotFoundError: The server says that there is no such transaction or revision.
             VerificationError: The answer does not prove what it says.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         found = await self._prove_key(key, at_tx=at_tx, at_revision=at_revision)
         if isinstance(found, Proved):
@@ -199,7 +199,7 @@ class VerifiedEntries:
             TrustMissingError: Nothing is trusted yet.
             ImmudbNotFoundError: The server says that there is no such transaction.
             VerificationError: The answer does not prove what it says.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         check_number(_TRANSACTION, tx, smallest=1)
 
@@ -253,7 +253,7 @@ class VerifiedEntries:
             TrustMissingError: Nothing is trusted yet.
             RollbackError: The server has fewer transactions than it had.
             VerificationError: Its state does not follow.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         return await self._trusting.advance()
 
@@ -271,7 +271,7 @@ class VerifiedEntries:
             TrustMissingError: Nothing is trusted yet.
             RollbackError: The server has fewer transactions than *head* says.
             VerificationError: *head* is not in this history: one of the two was changed, or there are two.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         newest = await self._trusting.advance(at_least=head)
         await self._trusting.prove_position(head)
@@ -292,7 +292,7 @@ class VerifiedEntries:
         Raises:
             ValueError: The error is none of a write of entries.
             VerificationError: The server answers, and what it says cannot be believed.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         written = entries_of_error(error)
         seen = 0

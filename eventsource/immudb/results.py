@@ -194,7 +194,7 @@ class ProvedTransaction:
 
         entries: Its keys and values, in the order they were written.
 
-        others: How many entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
+        others: The number of entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
 
         deleted: The keys that it deleted.
 
@@ -223,7 +223,7 @@ class Transaction:
 
         entries: Its keys and values, in the order they were written.
 
-        others: How many entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
+        others: The number of entries it has beside those: deletions, references, expired entries, sorted sets, SQL.
 
         deleted: The keys that it deleted.
 
@@ -250,7 +250,8 @@ class Entry:
 
         tx: The transaction it was written in.
 
-        revision: How often the key had been written then, this time included; 0 where the server does not say.
+        revision: The number of times the key had been written then, this time included; 0 where the server does not
+            say.
 
         expires_at_s: When its time is over, in seconds since 1970; None for never.
 
@@ -284,11 +285,11 @@ class Revision:
 
         tx: The transaction.
 
-        revision: How often the key had been written then, this time included.
+        revision: The number of times the key had been written then, this time included.
 
-        is_deleted: Whether it deleted the key.
+        is_deleted: True if it deleted the key.
 
-        is_expired: Whether its time is over, by the server's clock.
+        is_expired: True if its time is over, by the server's clock.
 
         expires_at_s: When its time is over, in seconds since 1970; None for never.
 
@@ -333,7 +334,7 @@ class User:
 
         permissions: What it may do, by the name of the database.
 
-        is_active: Whether it may log in.
+        is_active: True if it may log in.
 
         created_by: Who made it.
 
@@ -353,7 +354,7 @@ class Health:
     How the server says it is.
 
     Attributes:
-        is_well: Whether it is well.
+        is_well: True if it is well.
 
         version: Of the server.
     """
@@ -372,9 +373,9 @@ class ServerInfo:
 
         started_at_s: When it was started, in seconds since 1970.
 
-        transactions: How many transactions its databases have.
+        transactions: The number of transactions its databases have.
 
-        databases: How many databases it has.
+        databases: The number of databases it has.
 
         disk_bytes: How much room they take.
     """

@@ -60,7 +60,7 @@ class Scanning:
 
         Raises:
             NotBytesError, ImmudbLimitError: The key or a number cannot be one; nothing was sent.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         revisions = self.iter_history(key, offset=offset, limit=limit, newest_first=newest_first)
         return [revision async for revision in revisions]
@@ -155,7 +155,7 @@ class Scanning:
 
         Raises:
             NotBytesError, ImmudbLimitError: A key or number cannot be one; nothing was sent.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         since_tx = 0
         if official:
@@ -225,7 +225,7 @@ class Scanning:
         Raises:
             ImmudbNotFoundError: The server says that there is no such transaction.
             ImmudbLimitError: The number cannot be one; nothing was sent.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         checked = check_number(_TRANSACTION, number, smallest=1)
         request = new("TxRequest", tx=checked, entriesSpec=_spec(), keepReferencesUnresolved=True)
@@ -248,7 +248,7 @@ class Scanning:
 
         Raises:
             ImmudbLimitError: A number cannot be one; nothing was sent.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         number = check_number(_TRANSACTION, first, smallest=1)
         pages = self._pages(limit, _TRANSACTIONS)
@@ -285,7 +285,7 @@ class _Pages:
     Answers that follow each other, all of one database.
 
     Attributes:
-        asked: How many results the last answer could hold.
+        asked: The number of results the last answer could hold.
     """
 
     def __init__(self, conversation: Conversation, limit: int, most: int) -> None:
@@ -298,7 +298,7 @@ class _Pages:
     @property
     def is_unfinished(self) -> bool:
         """
-        Whether more results are wanted.
+        True if more results are wanted.
         """
         return self._left is None or self._left > 0
 

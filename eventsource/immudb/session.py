@@ -292,7 +292,7 @@ class Conversation:
     Args:
         server: What errors call it.
 
-        max_writes: How many writes may be under way; an immudb refuses more than 30.
+        max_writes: The number of writes that may be under way; an immudb refuses more than 30.
     """
 
     def __init__(self, channel: Channel, sessions: Sessions, *, server: str, max_writes: int) -> None:
@@ -309,7 +309,7 @@ class Conversation:
             trusted: What the answer is to be compared with; evidence if the server cannot.
 
         Raises:
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         asked = Exchange(call, session.database, request.SerializeToString(), trusted=trusted)
         try:

@@ -38,7 +38,7 @@ class Trusting:
 
         key: The server's; None if it does not sign.
 
-        on_first_use: Whether to trust what the server says at the first contact.
+        on_first_use: True if to trust what the server says at the first contact.
 
         pinned: Heads to begin with, by the name of the database.
     """
@@ -95,7 +95,7 @@ class Trusting:
         Raises:
             TrustMissingError: Nothing is trusted yet.
             VerificationError: The answer proves nothing. What is trusted stays as it was.
-            ImmudbError: There is no answer.
+            ImmudbError: The server gave no answer.
         """
         async with self._in_turn() as session:
             trusted = await self._trusted(session)

@@ -32,7 +32,7 @@ class Standing:
     Attributes:
         batch: The number of the last batch; 0 before the first.
 
-        events: How many events are notarised.
+        events: The number of events that are notarised.
 
         running: The running hash behind the last one.
 

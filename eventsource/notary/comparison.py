@@ -311,7 +311,7 @@ class _Pages(Generic[Item]):
 
 def _common_length(stored: Sequence[LogEntry], known: Sequence[NotarisedEvent]) -> int:
     """
-    How many events from the first on are the same ones.
+    The number of events from the first on are the same ones.
     """
     length = 0
     for entry, (event_id, _) in zip(stored, known, strict=False):
@@ -323,7 +323,7 @@ def _common_length(stored: Sequence[LogEntry], known: Sequence[NotarisedEvent]) 
 
 def is_emptied(data_json: str) -> bool:
     """
-    Whether data is, or may be, what erasing leaves.
+    True if data is, or may be, what erasing leaves.
     """
     try:
         return emptied(data_json) == canonical(data_json)

@@ -28,7 +28,7 @@ class InvalidLedgerUrlError(NotaryError, ValueError):
     Attributes:
         url: The text as given, without user, password and parameters.
 
-        reason: What is wrong with it.
+        reason: The fault.
     """
 
     code = "invalid-ledger-url"
@@ -47,7 +47,7 @@ class NotALedgerError(NotaryError):
     Attributes:
         path: The file.
 
-        reason: What is wrong with it, in words.
+        reason: The fault, in words.
     """
 
     code = "not-a-ledger"
@@ -103,7 +103,7 @@ class LedgerUnavailableError(NotaryError):
     The ledger does not answer. What was sent to it may be written, or not.
 
     Attributes:
-        reason: What was found, in words.
+        reason: The cause, in words.
     """
 
     code = "ledger-unavailable"
@@ -156,7 +156,7 @@ class TamperedError(NotaryError):
 
         place: What it was done to: "store", "ledger" or "head".
 
-        what: What was found, in words.
+        what: The cause, in words.
 
         evidence: What it is seen by: names of values and the values as text, hashes and places, no event data.
     """
@@ -207,7 +207,7 @@ class NotNotarisedError(NotaryError, TimeoutError):
     Attributes:
         event_id: The event waited for.
 
-        timeout_s: How long, in seconds.
+        timeout_s: The time given, in seconds.
     """
 
     code = "not-notarised"

@@ -132,8 +132,8 @@ async def make_receipt(
 
         signing_key: Signs the head. Without one whoever checks it must have the head from elsewhere.
 
-        with_data: Whether the data is handed out with it. Without, the receipt shows that there was an event of
-            that subject, type and time, and says nothing of its data.
+        with_data: True if the data is handed out with it. Without, the receipt shows that there was an event of that
+            subject, type and time, and says nothing of its data.
 
     Raises:
         EventNotFoundError: The store does not have it.

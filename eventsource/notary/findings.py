@@ -48,7 +48,7 @@ class Finding:
 
         event_id: That event.
 
-        count: How many events it concerns.
+        count: The number of events it concerns.
     """
 
     kind: str
@@ -74,11 +74,11 @@ class Verdict:
     Attributes:
         name: What the store is called in the ledger.
 
-        events: How many events of the store were looked at; 0 where it was not compared.
+        events: The number of events of the store were looked at; 0 where it was not compared.
 
-        notarised: How many events the ledger has.
+        notarised: The number of events the ledger has.
 
-        behind: How many of the store's events are not notarised yet: nothing is known of them.
+        behind: The number of of the store's events that are not notarised yet: nothing is known of them.
 
         erased: Of how many notarised events the data is erased. They verify, but for the data.
 
@@ -91,9 +91,9 @@ class Verdict:
 
         signers: Whose true signatures stand under the heads that were given.
 
-        is_compared: Whether the store was compared: it is not where the ledger itself is not to be trusted.
+        is_compared: True if the store was compared: it is not where the ledger itself is not to be trusted.
 
-        is_opened: Whether a book was there to compare contents with; without one only ids and order are.
+        is_opened: True if a book was there to compare contents with; without one only ids and order are.
 
         findings: What was found, at most 100; empty if all is as it was notarised.
     """
@@ -114,7 +114,7 @@ class Verdict:
     @property
     def is_intact(self) -> bool:
         """
-        Whether nothing was found.
+        True if nothing was found.
         """
         return not self.findings
 

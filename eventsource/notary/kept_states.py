@@ -111,7 +111,7 @@ class KeptStates:
 
     async def fits(self, name: str, position: int, content: bytes) -> bool:
         """
-        Whether *content* is what was kept for that position, itself or as digest. If not, build it from events.
+        True if *content* is what was kept for that position, itself or as digest. If not, build it from events.
 
         Raises:
             LedgerUnavailableError: The ledger does not answer.

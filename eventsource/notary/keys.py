@@ -54,7 +54,7 @@ class VerifyingKey:
 
         public: The 32 bytes of the Ed25519 key.
 
-        kind: Whether it signs as the log, or as a witness.
+        kind: True if it signs as the log, or as a witness.
 
     Raises:
         SignedHeadError: *name* or *public* is none.
@@ -90,7 +90,7 @@ class VerifyingKey:
 
     def fits(self, message: bytes, signature: bytes) -> bool:
         """
-        Whether the owner of the key signed *message*.
+        True if the owner of the key signed *message*.
 
         Raises:
             MissingExtraError: The extra ``notary`` is not installed.
@@ -116,7 +116,7 @@ class SigningKey:
 
         seed: The 32 bytes it is made from.
 
-        kind: Whether it signs as the log, or as a witness.
+        kind: True if it signs as the log, or as a witness.
 
     Raises:
         SignedHeadError: *name* or *seed* is none.

@@ -53,7 +53,7 @@ class Receipt:
     Attributes:
         position: The index of its first entry in a Merkle log; the transaction in an immudb.
 
-        count: How many entries it has; None where the ledger did not say.
+        count: The number of entries it has; None where the ledger did not say.
 
         head: The head of the ledger behind it, or a later one.
     """

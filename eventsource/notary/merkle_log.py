@@ -76,7 +76,7 @@ class LogProblem:
 
         index: The leaf it concerns, from 0 on; None for the whole.
 
-        what: What is wrong, in words.
+        what: The fault, in words.
     """
 
     kind: str

@@ -58,7 +58,7 @@ class Notarised:
 
         end: The standing behind the last batch.
 
-        is_whole: Whether the ledger hangs together: then what its records say is what somebody wrote into it.
+        is_whole: True if the ledger hangs together: then what its records say is what somebody wrote into it.
     """
 
     def __init__(self, ledger: Ledger, name: str, *, batches_of_interest: frozenset[int] = frozenset()) -> None:
@@ -161,7 +161,7 @@ class Notarised:
 
     def _check_batch(self, before: Standing, head: BatchRecord, events: Sequence[NotarisedEvent]) -> bool:
         """
-        Whether the batch follows the one before, and has the events that it says.
+        True if the batch follows the one before, and has the events that it says.
         """
         if (head.batch, head.first) != (before.batch + 1, before.events + 1):
             missing = head.first - before.events - 1

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Beside the events a batch has its own record, and the first one the charter.
 MAX_BATCH_EVENTS = MAX_ENTRIES - 2
 
-# How long a ledger that does not answer is left alone by those who wait for an event, in seconds.
+#  The time that a ledger that does not answer is left alone by those who wait for an event, in seconds.
 _ASK_AGAIN_S = 0.25
 
 
@@ -66,9 +66,9 @@ class Notary:
 
         on_head: Is given each head, to send it elsewhere. What it raises is logged, and changes nothing else.
 
-        batch_events: How many events to a batch at most.
+        batch_events: The number of events to a batch at most.
 
-        linger_s: How long an event waits for others to fill its batch, in seconds.
+        linger_s: The time that an event waits for others to fill its batch, in seconds.
 
         clock: Nanoseconds since 1970 UTC.
 
@@ -189,7 +189,7 @@ class Notary:
         Of a store in this process there are none: what ties its events to their data goes with the data.
 
         Returns:
-            How many seals there were.
+            The number of seals there were.
 
         Raises:
             InvalidSubjectError: *subject* is none.

@@ -125,7 +125,7 @@ class BatchRecord(NamedTuple):
 
         last: The number of its last event.
 
-        size: How many events it has.
+        size: The number of events it has.
 
         time_ns: When the notary wrote it, by its own clock, in nanoseconds since 1970 UTC.
 

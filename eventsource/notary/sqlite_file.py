@@ -38,7 +38,7 @@ class FileKind:
 
         format: The newest format that this version reads and writes.
 
-        overwrites_deleted: Whether what is deleted in it must not be found in the file any more.
+        overwrites_deleted: True if what is deleted in it must not be found in the file any more.
     """
 
     name: str
@@ -60,7 +60,7 @@ class NotaryFile:
 
         kind: What it is.
 
-        read_only: Whether nothing is written.
+        read_only: True if nothing is written.
 
     Raises:
         NotALedgerError: It is something else, or cannot be made there.

@@ -21,7 +21,7 @@ async def check_charter(ledger: Ledger, book: NotaryBook, name: str) -> bool:
     Check that the book is the one which the notarisation of *name* was begun with.
 
     Returns:
-        Whether it was begun.
+        True if it was begun.
 
     Raises:
         NotaryBookError: It was, with another book.

@@ -22,7 +22,7 @@ class NotaryStatus:
     Attributes:
         state: What it is doing; "failed" is for good.
 
-        events: How many events are notarised.
+        events: The number of events that are notarised.
 
         behind: How many that it knows of are not yet.
 

@@ -89,7 +89,7 @@ def drop(coins: int, _: Drop) -> CoinsPassed:
 
 def count(coins: int, event: CoinsPassed) -> int:
     """
-    How many coins there are then.
+    The number of coins there are then.
     """
     return coins + event.coins
 

@@ -63,7 +63,7 @@ async def place_of(event: RecordedEvent, store: EventStore) -> int:
 
 async def is_intact(store: EventStore) -> bool:
     """
-    Whether an audit finds nothing wrong. A part of a store has no hash chain of its own to audit.
+    True if an audit finds nothing wrong. A part of a store has no hash chain of its own to audit.
     """
     try:
         return (await store.audit()).is_intact

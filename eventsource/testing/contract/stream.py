@@ -22,7 +22,7 @@ SUBJECTS = ["/a", "/a/b", "/a/b/c", "/a0", "/a-", "/a.b", "/ab", "/A", "/a/b0", 
 
 def is_at_or_under(subject: str, ancestor: str) -> bool:
     """
-    Whether the segments of *subject* begin with those of *ancestor*.
+    True if the segments of *subject* begin with those of *ancestor*.
     """
     segments = Subject(ancestor).segments
     return Subject(subject).segments[: len(segments)] == segments

@@ -37,21 +37,21 @@ class Account:
 
     def may(self, permission: int, database: str) -> bool:
         """
-        Whether the user has that permission, or a greater one.
+        True if the user has that permission, or a greater one.
         """
         return self.is_system_admin or self.permissions.get(database, Permission.NONE) >= permission
 
     @property
     def is_system_admin(self) -> bool:
         """
-        Whether the user may do all.
+        True if the user may do all.
         """
         return Permission.SYS_ADMIN in self.permissions.values()
 
     @property
     def is_any_admin(self) -> bool:
         """
-        Whether the user manages one database at least.
+        True if the user manages one database at least.
         """
         return self.is_system_admin or Permission.ADMIN in self.permissions.values()
 

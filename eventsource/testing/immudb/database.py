@@ -70,7 +70,7 @@ class Database:
 
         transactions: All of them, in order.
 
-        tree_lag: How many transactions a new one leaves out of the tree it commits to. 0 is right; anything else
+        tree_lag: The number of transactions a new one leaves out of the tree it commits to. 0 is right; anything else
             is how servers before immudb 1.3.2 were, and what the attack of CVE-2022-36111 needs.
     """
 
@@ -173,7 +173,7 @@ class Database:
         Args:
             kinds: The ``EntriesSpec`` that says which entries to send; None for the hashes of all.
 
-            keeps_references: Whether references are told as they are.
+            keeps_references: True if references are told as they are.
         """
         if since > self.newest:
             raise Refusal.ILLEGAL_STATE.error()

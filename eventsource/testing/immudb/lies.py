@@ -272,6 +272,6 @@ class Lie(Enum):
         Change *answer* so, if it is one that this lie is about.
 
         Returns:
-            Whether it is.
+            True if it is.
         """
         return self.value.change(request, answer, database)

@@ -62,7 +62,7 @@ def read_entry(database: Database, stored_key: bytes, *, at_tx: int = 0, depth: 
 
 def is_there(database: Database, stored_key: bytes) -> bool:
     """
-    Whether a key is neither deleted nor expired.
+    True if a key is neither deleted nor expired.
     """
     writes = database.writes_of(stored_key)
     if not writes:
@@ -161,7 +161,7 @@ def read_tx(database: Database, tx: int, spec: Any, *, keeps_references: bool = 
     Args:
         spec: The ``EntriesSpec`` that says what of which entries to send; None for all of them, without values.
 
-        keeps_references: Whether references are told as they are.
+        keeps_references: True if references are told as they are.
     """
     transaction = database.transaction(tx)
     shown = new("Tx", header=database.header(tx))

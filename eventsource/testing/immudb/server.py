@@ -56,9 +56,9 @@ class ImmudbTestServer(Service):
 
         password: Of the user ``immudb``, who may do all.
 
-        signs: Whether it signs its state; needs the extra ``notary``.
+        signs: True if it signs its state; needs the extra ``notary``.
 
-        logs_requests: Whether each transaction says who made it, as ``--log-request-metadata`` does.
+        logs_requests: True if each transaction says who made it, as ``--log-request-metadata`` does.
 
         tls: Private key and certificate, PEM, to encrypt with.
 
@@ -67,11 +67,11 @@ class ImmudbTestServer(Service):
     Attributes:
         calls: The names of the calls it was asked, in order; those to open, keep and end sessions included.
 
-        records: Whether to keep the bytes of calls and answers.
+        records: True if to keep the bytes of calls and answers.
 
         exchanged: The calls it answered meanwhile.
 
-        garbles: Whether answers are bytes that mean nothing.
+        garbles: True if answers are bytes that mean nothing.
     """
 
     def __init__(

@@ -82,11 +82,11 @@ class Service:
 
         uuid: What it says of who it is.
 
-        shows_stale_values: Whether a key is answered with the value it had first; a true answer, and an old one.
+        shows_stale_values: True if a key is answered with the value it had first; a true answer, and an old one.
 
         max_concurrency: More writes at once are refused.
 
-        most_writes: How many writes there were at once, at the most.
+        most_writes: The number of writes there were at once, at the most.
     """
 
     def __init__(

@@ -101,7 +101,7 @@ class StoredEntry:
     @property
     def is_key_value(self) -> bool:
         """
-        Whether it belongs to the keys and values, and to no sorted set or table.
+        True if it belongs to the keys and values, and to no sorted set or table.
         """
         return self.key.startswith(PLAIN)
 
@@ -131,7 +131,7 @@ class StoredEntry:
 
     def has_expired(self, now_s: float) -> bool:
         """
-        Whether its time is over.
+        True if its time is over.
         """
         return self.metadata.expires_at_s is not None and self.metadata.expires_at_s <= now_s
 
