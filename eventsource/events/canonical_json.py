@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pydantic_core
 
 from eventsource.events.errors import UnstorableDataError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_DEPTH = 64
 # CPython refuses to print longer integers by default; so do most other readers.
 MAX_INTEGER_DIGITS = 4300
 _LARGEST_INTEGER = 10**MAX_INTEGER_DIGITS - 1
+# One that needs no second look, and is compared in one step.
+_LARGE_INTEGER = 2**63
 
-_encode = json.JSONEncoder(
+_encoder: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
+)
 
 
 def to_canonical_json(data: object) -> str:
@@ -37,7 +42,7 @@ def to_canonical_json(data: object) -> str:
             character, a key that is no text, another type; or it is nested deeper than 64 levels.
     """
     _check(data, "$", 1)
-    return _encode(data)
+    return _print(data)
 
 
 def parse_json(text: str) -> Any:
@@ -52,6 +57,24 @@ def quote_json(text: str) -> str:
     Print *text* as a JSON string, the way `to_canonical_json` does.
     """
     return json.encoder.encode_basestring(text)
+
+
+def _printer() -> Callable[[object], str]:
+    """
+    Prints as `_encoder` does. `JSONEncoder.encode` makes its C encoder anew at each call, which takes most of the time.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    strings, separators = json.encoder.encode_basestring, (_encoder.key_separator, _encoder.item_separator)
+    flags = (_encoder.sort_keys, _encoder.skipkeys, _encoder.allow_nan)
+    try:
+        print_parts = make(None, _encoder.default, strings, None, *separators, *flags)
+    except TypeError:
+        # This Python has none, or makes it of something else.
+        return _encoder.encode
+    return lambda data: "".join(print_parts(data, 0))
+
+
+_print: Final = _printer()
 
 
 def _check(value: object, path: str, depth: int) -> None:
@@ -79,6 +102,17 @@ def _check_members(members: dict[object, object], path: str, depth: int) -> None
         if type(key) is not str:
             raise UnstorableDataError(path=path, reason=f"a key of type {type(key).__name__}")
         _check_text(key, path)
+        # Most members, before their path is made.
+        kind = type(member)
+        if kind is str:
+            text = cast("str", member)
+            if text.isascii() and "\0" not in text:
+                continue
+        elif kind is int:
+            if -_LARGE_INTEGER < cast("int", member) < _LARGE_INTEGER:
+                continue
+        elif member is None or kind is bool:
+            continue
         _check(member, f"{path}.{key}", depth + 1)
 
 

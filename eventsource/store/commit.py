@@ -4,7 +4,8 @@ The checks of a commit that every store makes in the same way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar, assert_never
+import os
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, assert_never
 
 import attrs
 
@@ -286,6 +287,19 @@ class LogEnd:
         The end of a log whose last event is *recorded*.
         """
         return cls(recorded.position, recorded.time_ns, recorded.hash)
+
+
+def random_event_id() -> str:
+    """
+    A random UUID, version 4, as text. `uuid.uuid4` takes three times as long, and each event needs one.
+    """
+    digits = f"{int.from_bytes(os.urandom(16)) & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+# The bits that tell variant and version. Source: RFC 9562, section 5.4.
+_VERSION_4: Final = (0x4 << 76) | (0x2 << 62)
+_RANDOM_BITS: Final = ~((0xF << 76) | (0x3 << 62))
 
 
 def _events(count: int) -> str:

@@ -9,7 +9,6 @@ import os
 import secrets
 import threading
 import time
-import uuid
 from concurrent.futures import Future, wait
 from contextlib import aclosing, suppress
 from functools import partial
@@ -26,7 +25,7 @@ from eventsource.gdbql.errors import QueryError
 from eventsource.gdbql.prepared import read_query
 from eventsource.root_error import StoreError, UnsafeFileError
 from eventsource.store.callers import Growth, OwnProcess, call_in
-from eventsource.store.commit import CommitRequest
+from eventsource.store.commit import CommitRequest, random_event_id
 from eventsource.store.embedded.audit import audit_file
 from eventsource.store.embedded.commit_keys import read_keys
 from eventsource.store.embedded.entries import read_entries
@@ -132,7 +131,7 @@ class EmbeddedEventStore:
         read_only: bool = False,
         source: str = "eventsource",
         clock: Callable[[], int] = time.time_ns,
-        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_id: Callable[[], str] = random_event_id,
         new_salt: Callable[[], str] = lambda: secrets.token_hex(32),
     ) -> None:
         _check_name(path)
