@@ -124,7 +124,7 @@ class PlannedErasure(BaseModel):
     Attributes:
         events: The number of events that would be emptied, by type.
 
-        kept: The number of events of the subject keep their data.
+        kept: The number of events of the subject that keep their data.
 
         remaining: The number of these that hold personal data all the same, by type.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eventsource.projections.progress import RunningProgress
     from eventsource.projections.worker import ProjectionWorker
 
-#  The number of times the projectors are looked at, in seconds.
+# The pause between two looks at the projectors, in seconds.
 _LOOK_S = 0.1
 
 

@@ -69,7 +69,7 @@ class LedgerChoice:
 
         trust: The file that remembers what is trusted of an immudb.
 
-        first_contact: True if to trust an immudb of which nothing is known.
+        first_contact: True to trust an immudb of which nothing is known.
     """
 
     url: str

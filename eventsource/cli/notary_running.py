@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-#  The number of times the notary is looked at, in seconds.
+# The pause between two looks at the notary, in seconds.
 _LOOK_S = 0.1
 
 

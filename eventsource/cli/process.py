@@ -152,7 +152,7 @@ class ProcessCounts(BaseModel):
     One line of ``process status``.
 
     Attributes:
-        running, completed, parked: The number of processes that are.
+        running, completed, parked: The number of processes in that state.
 
         unsent: The number of commands that are decided, and not known to be carried out or refused.
 

@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 State = Literal["started", "caught_up", "stopped", "failed"]
 
-#  The number of times the process managers are looked at, in seconds.
+# The pause between two looks at the process managers, in seconds.
 _LOOK_S = 0.1
 
 

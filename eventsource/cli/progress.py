@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eventsource.projections.progress import RunningProgress
 
-#  The number of times the display is drawn again at the most, in seconds.
+# The shortest pause before the display is drawn again, in seconds.
 _REDRAW_S = 0.1
 
 _CATCHING_UP = {"starting", "catching up"}

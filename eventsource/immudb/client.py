@@ -50,7 +50,7 @@ class ImmudbClient(PlainEntries, Scanning, VerifiedEntries, Databases, Users):
 
         ledger: The name under which it is kept; None for ``host:port``. Give a name if the address may change.
 
-        trust_on_first_use: True if to trust what the server says at the first contact.
+        trust_on_first_use: True to trust what the server says at the first contact.
 
         pinned: A head to begin with, known from elsewhere, of the database in the URL.
 

@@ -162,7 +162,7 @@ class Channel:
         Call, and give the answer and its headers.
 
         Args:
-            waits: True if to wait for a connection if there is none.
+            waits: True to wait for a connection if there is none.
 
         Raises:
             CallFailedError: No answer came, or a failure.

@@ -305,7 +305,7 @@ class ImmudbOutcomeUnknownError(ImmudbError):
     Attributes:
         call: The name of the remote call.
 
-        database: The subject it was meant for.
+        database: The database the write was meant for.
 
         reason: What happened instead of an answer.
 

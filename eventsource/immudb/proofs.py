@@ -40,7 +40,7 @@ _ONLY_DIGEST, _RAW_VALUE = 1, 2
 
 _TRANSACTION = "number of a transaction"
 
-#  The number of transactions at once `resolve` looks through.
+# The number of transactions at once `resolve` looks through.
 _HISTORY_PAGE = 100
 
 

@@ -38,7 +38,7 @@ class Trusting:
 
         key: The server's; None if it does not sign.
 
-        on_first_use: True if to trust what the server says at the first contact.
+        on_first_use: True to trust what the server says at the first contact.
 
         pinned: Heads to begin with, by the name of the database.
     """

@@ -1,5 +1,5 @@
 """
-True if an answer follows from what is trusted. No I/O: values in, values out, or a check that failed.
+Verifies that an answer follows from what is trusted. No I/O: values in, values out, or a check that failed.
 
 Nothing is returned that was not checked. Where there are two ways to check, the strict one is taken: each
 transaction commits to the tree of all before it, so the chain from that tree to the transaction is its
@@ -62,7 +62,7 @@ class Verified(Generic[T_co]):
 
 def verify_write(entries: Sequence[tuple[bytes, bytes]], trusted: Head | None, answer: Any) -> Verified[Receipt]:
     """
-    True if exactly these entries were written, by a new transaction in the trusted history.
+    Verify that exactly these entries were written, by a new transaction in the trusted history.
 
     Args:
         entries: As they were sent; their digests are made of them and not of the answer.
@@ -89,7 +89,7 @@ def verify_written(entries: Sequence[TxEntry], trusted: Head | None, answer: Any
 
 def verify_entry(key: bytes, trusted: Head | None, answer: Any, *, at_tx: int | None = None) -> Verified[Proved]:
     """
-    True if a key has that value in a transaction of the trusted history.
+    Verify that a key has that value in a transaction of the trusted history.
 
     Args:
         answer: A ``VerifiableEntry``.
@@ -119,7 +119,7 @@ def verify_entry(key: bytes, trusted: Head | None, answer: Any, *, at_tx: int | 
 
 def verify_reference(key: bytes, trusted: Head | None, answer: Any, *, at_tx: int | None = None) -> Verified[Reference]:
     """
-    True if a key was made a reference in a transaction of the trusted history. What it refers to is not looked at.
+    Verify that a key was made a reference in a transaction of the trusted history. What it refers to is not looked at.
 
     Args:
         answer: A ``VerifiableEntry`` that was found by a reference.
@@ -151,7 +151,7 @@ def verify_reference(key: bytes, trusted: Head | None, answer: Any, *, at_tx: in
 
 def verify_transaction(tx: int, trusted: Head | None, answer: Any) -> Verified[ProvedTransaction]:
     """
-    True if a transaction of the trusted history wrote exactly these entries.
+    Verify that a transaction of the trusted history wrote exactly these entries.
 
     Args:
         answer: A ``VerifiableTx`` with all entries, and the values of keys that have not expired.
@@ -171,7 +171,7 @@ def verify_transaction(tx: int, trusted: Head | None, answer: Any) -> Verified[P
 
 def verify_position(tx: int, trusted: Head | None, answer: Any) -> Verified[Receipt]:
     """
-    True if a transaction of that number lies in the trusted history; its entries are not looked at.
+    Verify that a transaction of that number lies in the trusted history; its entries are not looked at.
 
     Args:
         answer: A ``VerifiableTx``.
@@ -277,7 +277,7 @@ def _sorted_out(receipt: Receipt, stored: Sequence[TxEntry]) -> ProvedTransactio
 
 def _has_value(entry: TxEntry) -> bool:
     """
-    True if an entry came with its value: what has expired comes without.
+    True if an entry came with its value, which must match its hash: what has expired comes without.
     """
     if entry.metadata.expires_at_s is not None and not entry.stored_value:
         return False

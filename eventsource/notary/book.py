@@ -50,7 +50,7 @@ CREATE TABLE seen (
 # "ESNB": tells `file` and us that the database is ours.
 _KIND: Final = FileKind("notary's book", 0x45534E42, _SCHEMA, overwrites_deleted=True)
 
-#  The time that forgetting tries to clean the file when a reader is in the way, in seconds.
+# The time that forgetting tries to clean the file when a reader is in the way, in seconds.
 _PATIENCE_S: Final = 5.0
 
 

@@ -311,7 +311,7 @@ class _Pages(Generic[Item]):
 
 def _common_length(stored: Sequence[LogEntry], known: Sequence[NotarisedEvent]) -> int:
     """
-    The number of events from the first on are the same ones.
+    Returns the number of events, from the first on, that are the same.
     """
     length = 0
     for entry, (event_id, _) in zip(stored, known, strict=False):

@@ -74,11 +74,11 @@ class Verdict:
     Attributes:
         name: What the store is called in the ledger.
 
-        events: The number of events of the store were looked at; 0 where it was not compared.
+        events: The number of events of the store that were looked at; 0 where it was not compared.
 
         notarised: The number of events the ledger has.
 
-        behind: The number of of the store's events that are not notarised yet: nothing is known of them.
+        behind: The number of the store's events that are not notarised yet: nothing is known of them.
 
         erased: Of how many notarised events the data is erased. They verify, but for the data.
 

@@ -58,7 +58,7 @@ _KINDS: Final = {
 }
 
 
-#  The time that a call waits for a connection. A notary asks again by itself, and says meanwhile that it waits.
+# The time that a call waits for a connection. A notary asks again by itself, and says meanwhile that it waits.
 _CONNECT_S: Final = 5.0
 
 # Refusals for reasons of the server's own that no later call changes. Other ones may pass: a database that is being
@@ -90,7 +90,7 @@ class ImmudbLedger:
         trust: Where it is kept what is trusted of the server: the path of a file, or a `TrustStore`; None keeps
             it in memory, and each start needs a head, or is a first contact.
 
-        trust_on_first_use: True if to trust what the server says at the first contact.
+        trust_on_first_use: True to trust what the server says at the first contact.
 
         server_public_key: PEM of the key that the server signs its state with, or the path of a file with it.
 

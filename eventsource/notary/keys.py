@@ -54,7 +54,7 @@ class VerifyingKey:
 
         public: The 32 bytes of the Ed25519 key.
 
-        kind: True if it signs as the log, or as a witness.
+        kind: The role it signs in: the log, or a witness.
 
     Raises:
         SignedHeadError: *name* or *public* is none.
@@ -116,7 +116,7 @@ class SigningKey:
 
         seed: The 32 bytes it is made from.
 
-        kind: True if it signs as the log, or as a witness.
+        kind: The role it signs in: the log, or a witness.
 
     Raises:
         SignedHeadError: *name* or *seed* is none.

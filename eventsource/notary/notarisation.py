@@ -46,11 +46,11 @@ log = get_logger(__name__)
 
 Result = TypeVar("Result")
 
-#  The time that a ledger that does not answer is left alone, at first and at last, in seconds.
+# The time that a ledger that does not answer is left alone, at first and at last, in seconds.
 _FIRST_REST_S: Final = 0.1
 _LONGEST_REST_S: Final = 5.0
 
-#  The time that a batch under way may take when the notary is stopped, in seconds.
+# The time that a batch under way may take when the notary is stopped, in seconds.
 _LAST_BATCH_S: Final = 5.0
 
 # Pages that are read ahead while a batch is written.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Beside the events a batch has its own record, and the first one the charter.
 MAX_BATCH_EVENTS = MAX_ENTRIES - 2
 
-#  The time that a ledger that does not answer is left alone by those who wait for an event, in seconds.
+# The time that a ledger that does not answer is left alone by those who wait for an event, in seconds.
 _ASK_AGAIN_S = 0.25
 
 

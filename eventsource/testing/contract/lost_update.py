@@ -67,7 +67,7 @@ class Purse(Aggregate, subject="/purses/{id}"):
 
 
 PURSES = 60
-#  The number of purses that are fought over at the same time.
+# The number of purses that are fought over at the same time.
 AT_ONCE = 10
 
 

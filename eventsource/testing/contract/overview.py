@@ -94,7 +94,7 @@ async def test_status_counts(store: EventStore) -> None:
 
 async def test_lists_agree_with_the_stream(store: EventStore, rng: random.Random) -> None:
     """
-    True if there are few events to a subject or many, the lists have what the stream has.
+    The lists have, with few events to a subject or many, what the stream has.
     """
     for _ in range(rounds(4, 40)):
         width = rng.choice([1, 3, 30, 1_000])

@@ -165,7 +165,7 @@ async def fill(store: EventStore, hand: str, coins: int) -> None:
 
 async def coins_of(store: EventStore, hand: str) -> list[int]:
     """
-    The number of coins that were in a hand, after each of its events.
+    Returns the number of coins in a hand after each of its events.
     """
     coins = 0
     found: list[int] = []

@@ -67,7 +67,7 @@ class ImmudbTestServer(Service):
     Attributes:
         calls: The names of the calls it was asked, in order; those to open, keep and end sessions included.
 
-        records: True if to keep the bytes of calls and answers.
+        records: True to keep the bytes of calls and answers.
 
         exchanged: The calls it answered meanwhile.
 
