@@ -4,6 +4,26 @@ Events: their classes and types, stored forms and upcasters, metadata, erased va
 
 # The stub beside this file lists the names; each is imported when it is first used.
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import importlib
+import sys
+import types
+import warnings
+from typing import Any
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+class _CalledAsBefore(types.ModuleType):
+    # `eventsource.events` was the function that is called `select_events` now.
+    def __call__(self, *event_classes: Any, **options: Any) -> Any:
+        warnings.warn(
+            "eventsource.events(...) is select_events(...) now; the former name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return importlib.import_module("eventsource.guards").select_events(*event_classes, **options)
+
+
+sys.modules[__name__].__class__ = _CalledAsBefore

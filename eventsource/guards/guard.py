@@ -149,7 +149,7 @@ def select_events(*event_classes: type[Event]) -> EventSelection[Any]:
         GuardError: There are no classes, or one has no event type: an abstract event is never stored.
     """
     if not event_classes:
-        msg = "events() wants at least one event class"
+        msg = "select_events() wants at least one event class"
         raise GuardError(msg)
     for event_class in event_classes:
         _check_event_class(event_class)
@@ -159,7 +159,7 @@ def select_events(*event_classes: type[Event]) -> EventSelection[Any]:
 
 def _check_event_class(event_class: object) -> None:
     if not (isinstance(event_class, type) and issubclass(event_class, Event)):
-        msg = f"events() wants event classes, found {event_class!r}"
+        msg = f"select_events() wants event classes, found {event_class!r}"
         raise GuardError(msg)
     if not event_class.event_type:
         msg = (
