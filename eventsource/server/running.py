@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from eventsource.log import get_logger
 from eventsource.server.accepting import HttpServer, tls_context
 from eventsource.server.app import make_app
-from eventsource.server.tokens import warn_if_in_the_clear
+from eventsource.server.tokens import warn_if_in_the_clear, warn_of_short_tokens
 from eventsource.wire.request_errors import AddressUnavailableError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ async def serve(
         # Before anything runs: a bad certificate is the caller's to mend.
         tls = None if certificate is None else tls_context(certificate, key)
         server = HttpServer(app, settings.limits, clock, tls)
+        warn_of_short_tokens(settings.tokens)
         warn_if_in_the_clear(listening.getsockname()[0], is_secure=tls is not None)
         url = _url(listening, is_secure=tls is not None)
         server.start(listening)

@@ -38,9 +38,11 @@ def _to_bytes(token: str) -> bytes:
     return token.encode()
 
 
-# Shorter ones are guessed over the network: of 12 random letters and digits there are 10^18 and more.
-_SHORTEST = 12
-_FEWEST_DIFFERENT = 5
+# Fewer are tried out in minutes.
+_SHORTEST = 5
+_FEWEST_DIFFERENT = 4
+# Of 12 random letters and digits there are 10^18 and more; of fewer, too few for a network that others use.
+_SHORT = 12
 
 
 def _check_token(_: object, attribute: attrs.Attribute[Any], token: Any) -> None:
@@ -67,8 +69,8 @@ class Tokens:
         read: Allows to read; None if there is none.
 
     Raises:
-        UnsafeTokenError: A token is empty or has characters other than visible ASCII ones, has fewer than 12
-            characters or fewer than 5 different ones, or is that of another role.
+        UnsafeTokenError: A token is empty or has characters other than visible ASCII ones, has fewer than 5
+            characters or fewer than 4 different ones, or is that of another role.
     """
 
     administrator: bytes = attrs.field(repr=False, converter=_to_bytes, validator=_check_token)
@@ -107,6 +109,17 @@ class Tokens:
             if token is not None and hmac.compare_digest(presented, token):
                 role = allowed
         return role
+
+
+def warn_of_short_tokens(tokens: Tokens) -> None:
+    """
+    Log a warning for each token of fewer than 12 characters, by its role.
+    """
+    for role in ("administrator", "write", "read"):
+        token: bytes | None = getattr(tokens, role)
+        if token is not None and len(token) < _SHORT:
+            advice = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            _log.warning("server.short_token", role=role, advice=advice)
 
 
 def warn_if_in_the_clear(host: str, *, is_secure: bool) -> None:
