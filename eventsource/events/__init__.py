@@ -15,7 +15,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
-class _CalledAsBefore(types.ModuleType):
+# What the loader has made of the module: names that a file has, too, are found in it.
+_Loaded: type[types.ModuleType] = type(sys.modules[__name__])
+
+
+class _CalledAsBefore(_Loaded):  # type: ignore[valid-type, misc]  # known at run time only
     # `eventsource.events` was the function that is called `select_events` now.
     def __call__(self, *event_classes: Any, **options: Any) -> Any:
         warnings.warn(
