@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,55 @@ async def test_a_relative_path_means_the_folder_of_the_moment(tmp_path: Path, mo
         assert counts == [3] * 50
     assert Path(tmp_path / "store.db").exists()
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("writer", ["this process", "another process"])
+async def test_a_reader_that_was_there_before_the_log_lets_a_writer_start_it(tmp_path: Path, writer: str) -> None:
+    """
+    A reader of a store without a write-ahead log, as it is while it is made, keeps no writer out and sees its commits.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await commit_each(store, ["/a"] * 3)
+    without_log(path)
+
+    async with EmbeddedEventStore(path, read_only=True) as reader:
+        assert await reader.count() == 3
+        if writer == "this process":
+            async with EmbeddedEventStore(path) as store:
+                await commit_each(store, ["/a"] * 2)
+                assert await reader.count() == 5
+        else:
+            with other_writer(path) as other:
+                assert other.commit(2) == 5
+                assert await reader.count() == 5
+        assert await reader.count() == 5
+
+
+async def test_a_reader_from_before_the_log_holds_it_once_there_is_one(tmp_path: Path) -> None:
+    """
+    It then has locks that outlive a look at the file by other code of its process: no other program takes the log away.
+    """
+    path = tmp_path / "store.db"
+    async with EmbeddedEventStore(path) as store:
+        await commit_each(store, ["/a"] * 3)
+    without_log(path)
+
+    async with EmbeddedEventStore(path, read_only=True) as reader:
+        assert await reader.count() == 3
+        with other_writer(path) as other:
+            other.commit(2)
+            assert await reader.count() == 5
+            path.read_bytes()
+        # The last to close a file removes its log, unless somebody holds it.
+        assert path.with_name("store.db-wal").exists()
+        assert await reader.count() == 5
+
+
+def without_log(path: Path) -> None:
+    """
+    Take a closed store out of WAL mode, in which it is while it is made, and so is a copy.
+    """
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    connection.close()

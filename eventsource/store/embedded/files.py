@@ -115,6 +115,13 @@ class StoreFiles:
         with exclusively():
             self._file = attach(path, writing=writing, is_store=is_store)
 
+    @property
+    def is_held(self) -> bool:
+        """
+        True if the locks of the connections are held a second time; not of a file that is not in WAL mode yet.
+        """
+        return self._file.is_held
+
     def opened(self, connection: apsw.Connection, *, has_log: bool = True) -> None:
         """
         Hold a second time what *connection* holds, which has read from the file. Doing so again is fine.

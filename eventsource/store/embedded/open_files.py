@@ -51,6 +51,8 @@ APPLICATION_ID: Final = 0x45534744
 # Source: SQLite file format, section 1.3.
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID: Final = slice(68, 72)
+_VERSIONS: Final = slice(18, 20)
+_IN_WAL_MODE: Final = b"\2\2"
 _HEADER_BYTES: Final = 100
 
 # Source: SQLite, os.h and os_unix.c: what a connection in WAL mode holds while it is open.
@@ -278,12 +280,17 @@ def _take_writers_place(file: OpenFile) -> None:
 
 def hold(file: OpenFile) -> None:
     """
-    Hold a second time what the connections of a file hold.
+    Hold a second time what the connections of a file hold. Out of WAL mode that is nothing between two statements.
+
+    A store is out of WAL mode while it is made, and so is a copy. A lock on it would keep its writer from starting
+    the log.
 
     Raises:
         StoreUnavailableError: Another program has locked it for itself.
         OSError: It cannot be locked.
     """
+    if os.pread(file.descriptor, _HEADER_BYTES, 0)[_VERSIONS] != _IN_WAL_MODE:
+        return
     for descriptor, first, size in ((file.descriptor, _SHARED_FIRST, _SHARED_SIZE), (file.index, _INDEX_IN_USE, 1)):
         if descriptor is None:
             continue

@@ -118,6 +118,9 @@ class Reader:
         try:
             with translated(self._path):
                 result = read(opened.connection)
+            if not self._files.is_held:
+                # A writer may have started the log meanwhile.
+                self._files.opened(opened.connection, has_log=opened.state is None)
             if opened.state is not None and opened.state != self._files.unchanged_since():
                 raise StoreUnavailableError(str(self._path), "another program wrote to it while it was read: try again")
             return result
