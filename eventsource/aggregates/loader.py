@@ -1,5 +1,5 @@
 """
-From a store to an aggregate.
+Reads aggregates and decision states from a store.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import attrs
 
 from eventsource.aggregates.aggregate import Aggregate
 from eventsource.aggregates.closing import find_last_period
+from eventsource.aggregates.decision_state import DecisionState
 from eventsource.aggregates.errors import AggregateNotFoundError
 from eventsource.aggregates.periods import PeriodAggregate
+from eventsource.aggregates.selection_reader import select
 from eventsource.aggregates.snapshot import SinceSnapshot
 from eventsource.aggregates.state import copied
 from eventsource.log import get_logger
@@ -22,14 +24,17 @@ from eventsource.wire.errors import EventNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import Any
 
     from eventsource.aggregates.cache import AggregateCache
     from eventsource.aggregates.snapshot import Snapshot
     from eventsource.aggregates.snapshots import Snapshots
     from eventsource.events.event import RecordedEvent
+    from eventsource.guards.guard import EventSelection
     from eventsource.store.interface import EventStore
 
 AnyAggregate = TypeVar("AnyAggregate", bound=Aggregate)
+AnyState = TypeVar("AnyState", bound=DecisionState)
 
 _log = get_logger(__name__)
 
@@ -66,14 +71,42 @@ class Loader:
             AggregateNotFoundError: It has no events.
             UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
         """
-        if self._cache is None:
-            return await self._build(aggregate_class, id)
+        aggregate = await self.load_or_new(aggregate_class, id)
+        if aggregate.version == 0:
+            raise AggregateNotFoundError(subject=aggregate.subject, aggregate=aggregate_class.__name__)
+        return aggregate
 
+    async def load_or_new(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
+        """
+        An aggregate as it is now, for the caller alone; a new one if it has no events.
+
+        Raises:
+            UnknownEventTypeError, EventDecodingError: The log holds an event it cannot take.
+        """
+        if self._cache is not None:
+            return await self._load_shared(self._cache, aggregate_class, id)
+        if issubclass(aggregate_class, PeriodAggregate) or self._has_snapshots(aggregate_class):
+            return await self._build(aggregate_class, id)
+        aggregate = aggregate_class(id)
+        # As in `_fold`: here for most aggregates, and each call costs a command.
+        async with aclosing(self._store.stream(aggregate.subject, recursive=False)) as stream:
+            async for page in stream.pages():
+                aggregate.fold(page.events)
+        return aggregate
+
+    async def _load_shared(self, cache: AggregateCache, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
         async def refresh(known: Aggregate | None) -> Aggregate:
-            return await self._build(aggregate_class, id) if known is None else await self._refreshed(known)
+            aggregate = await self._build(aggregate_class, id) if known is None else await self._refreshed(known)
+            if aggregate.version == 0:
+                # The cache keeps none that has no events.
+                raise AggregateNotFoundError(subject=aggregate.subject, aggregate=aggregate_class.__name__)
+            return aggregate
 
         place = self._in_whole(aggregate_class.subject_of(id))
-        shared = await self._cache.load(self._whole, aggregate_class, place, refresh=refresh)
+        try:
+            shared = await cache.load(self._whole, aggregate_class, place, refresh=refresh)
+        except AggregateNotFoundError:
+            return aggregate_class(id)
         return copied(cast("AnyAggregate", shared))
 
     async def catch_up(self, aggregate: Aggregate) -> None:
@@ -119,6 +152,9 @@ class Loader:
 
     # --- From the first event, or from a snapshot ---
 
+    def _has_snapshots(self, aggregate_class: type[Aggregate]) -> bool:
+        return self._snapshots is not None and self._snapshots.covers(aggregate_class)
+
     async def _build(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
         aggregate = await self._new(aggregate_class, id)
         if self._snapshots is None or not self._snapshots.covers(aggregate_class):
@@ -127,8 +163,6 @@ class Loader:
             aggregate = await self._build_from_snapshot(self._snapshots, aggregate)
         if isinstance(aggregate, PeriodAggregate):
             await self._go_to_last_period(aggregate)
-        if aggregate.version == 0:
-            raise AggregateNotFoundError(subject=aggregate.subject, aggregate=aggregate_class.__name__)
         return aggregate
 
     async def _new(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
@@ -238,6 +272,57 @@ class Loader:
                 return
             aggregate.move_to(period)
             await self._fold(aggregate, None)
+
+
+class ReadSet:
+    """
+    Reads aggregates and decision states, each time only what is new.
+
+    Args:
+        store: Where the events are.
+
+        loader: Where aggregates come from.
+
+        are_kept: Whether anything will be read again. What is given out is then a copy: a decision
+            changes it.
+    """
+
+    def __init__(self, store: EventStore, loader: Loader, *, are_kept: bool) -> None:
+        self.store = store
+        self.loader = loader
+        self._are_kept = are_kept
+        self._aggregates: dict[tuple[type[Aggregate], str], Aggregate] = {}
+        self._states: dict[tuple[type[DecisionState], EventSelection[Any]], DecisionState] = {}
+
+    async def aggregate(self, aggregate_class: type[AnyAggregate], id: str) -> AnyAggregate:
+        """
+        An aggregate as it is now, for the caller alone; a new one if it has no events.
+        """
+        key = (aggregate_class, id)
+        # Taken out until it is read to the end: a read that fails half-way leaves nothing that could be used.
+        known = cast("AnyAggregate | None", self._aggregates.pop(key, None))
+        if known is None:
+            known = await self.loader.load_or_new(aggregate_class, id)
+        else:
+            await self.loader.catch_up(known)
+        if not self._are_kept:
+            return known
+        self._aggregates[key] = known
+        return copied(known)
+
+    async def state(self, state: AnyState) -> AnyState:
+        """
+        A decision state as it is now, for the caller alone; *state*, or one that is equal.
+        """
+        key = (type(state), state.selection)
+        known = cast("AnyState", self._states.pop(key, state))
+        async with aclosing(select(self.store, known.selection, after=known.last_event)) as selected:
+            async for events in selected:
+                known.fold(events)
+        if not self._are_kept:
+            return known
+        self._states[key] = known
+        return copied(known)
 
 
 @attrs.define(eq=False)

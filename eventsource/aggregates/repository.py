@@ -12,7 +12,7 @@ from eventsource.aggregates.closing import new_aggregate
 from eventsource.aggregates.history import diff, history, load_at
 from eventsource.aggregates.loader import Loader
 from eventsource.aggregates.periods import PeriodAggregate
-from eventsource.aggregates.transacting import RetryPolicy, transact
+from eventsource.aggregates.transacting import Attempts, RetryPolicy, transact
 from eventsource.aggregates.unit_of_work import GIVEN_TWICE, UnitOfWork
 from eventsource.events.plain_call import check_has_run, check_is_plain
 
@@ -212,13 +212,13 @@ class Repository(Generic[AnyAggregate]):
             Exception: Whatever *command* raises; that is not run again.
         """
         check_is_plain(command)
-
-        def run(aggregates: Sequence[AnyAggregate]) -> Result:
-            returned = command(aggregates[0], *args, **kwargs)
-            check_has_run(returned, command)
-            return returned
-
-        return await self._execute([id], run)
+        attempts = Attempts(self._store, self._retry, loader=self._loader)
+        while True:
+            work = attempts.begin()
+            result = command(await work.load(self._class, id), *args, **kwargs)
+            check_has_run(result, command)
+            if await attempts.commit(work):
+                return result
 
     async def execute_across(
         self, ids: Sequence[str], command: Callable[..., Result], *args: object, **kwargs: object
@@ -230,13 +230,15 @@ class Repository(Generic[AnyAggregate]):
         ``transfer(account_1, account_2, 5_00)``.
         """
         check_is_plain(command)
-
-        def run(aggregates: Sequence[AnyAggregate]) -> Result:
-            returned = command(*aggregates, *args, **kwargs)
-            check_has_run(returned, command)
-            return returned
-
-        return await self._execute(ids, run)
+        if len({*ids}) < len(ids):
+            raise ValueError(GIVEN_TWICE)
+        attempts = Attempts(self._store, self._retry, loader=self._loader)
+        while True:
+            work = attempts.begin()
+            result = command(*await work.load_all(self._class, ids), *args, **kwargs)
+            check_has_run(result, command)
+            if await attempts.commit(work):
+                return result
 
     async def close_period(
         self: Repository[AnyPeriodAggregate],
@@ -275,12 +277,3 @@ class Repository(Generic[AnyAggregate]):
             return work.close_period(current, next_period, command, *args, **kwargs)
 
         return await transact(self._store, close, retry=self._retry, loader=self._loader)
-
-    async def _execute(self, ids: Sequence[str], run: Callable[[Sequence[AnyAggregate]], Result]) -> Result:
-        if len({*ids}) < len(ids):
-            raise ValueError(GIVEN_TWICE)
-
-        async def load_and_run(work: UnitOfWork) -> Result:
-            return run(await work.load_all(self._class, ids))
-
-        return await transact(self._store, load_and_run, retry=self._retry, loader=self._loader)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, overload
 import attrs
 
 from eventsource.aggregates.errors import ConflictError, RuleBrokenError, UnitOfWorkClosedError
-from eventsource.aggregates.loader import Loader
-from eventsource.aggregates.read_set import ReadSet
+from eventsource.aggregates.loader import Loader, ReadSet
 from eventsource.aggregates.unit_of_work import UnitOfWork
 from eventsource.events.plain_call import check_has_run, check_is_plain
 
@@ -110,27 +109,70 @@ async def transact(
             run again.
     """
     check_is_plain(function, may_await=True)
-    policy = retry or RetryPolicy()
-    readings = ReadSet(store, loader or Loader(store), are_kept=policy.attempts > 1)
-    failures = 0
+    attempts = Attempts(store, retry, metadata=metadata, loader=loader)
     while True:
-        work = LentUnitOfWork(store, metadata=metadata, readings=readings)
+        work = attempts.begin()
         returned = function(work)
         result: Result = await returned if inspect.isawaitable(returned) else returned  # pyright: ignore[reportAssignmentType]  no awaitable
         check_has_run(result, function)
-        is_last = failures + 1 >= policy.attempts
+        if await attempts.commit(work):
+            return result
+
+
+class Attempts:
+    """
+    The attempts at one decision: each has a unit of work of its own, and reads only what is new since the last one.
+
+    Args:
+        store, metadata, loader: As of `UnitOfWork`.
+
+        retry: How often, and after which pauses.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        retry: RetryPolicy | None = None,
+        *,
+        metadata: Metadata | None = None,
+        loader: Loader | None = None,
+    ) -> None:
+        self._store = store
+        self._policy = retry or RetryPolicy()
+        self._metadata = metadata
+        self._read_set = ReadSet(store, loader or Loader(store), are_kept=self._policy.attempts > 1)
+        self._failures = 0
+
+    def begin(self) -> LentUnitOfWork:
+        """
+        The unit of work of the next attempt.
+        """
+        return LentUnitOfWork(self._store, metadata=self._metadata, read_set=self._read_set)
+
+    async def commit(self, work: LentUnitOfWork) -> bool:
+        """
+        Commit what was decided in the unit of work of this attempt.
+
+        Returns:
+            False if there was a conflict and another attempt is to be made. The pause before it is over then.
+
+        Raises:
+            Exception: As `UnitOfWork.commit`; a conflict only in the last attempt.
+        """
+        is_last = self._failures + 1 >= self._policy.attempts
         try:
             await work.commit_for_caller(tells_events=is_last)
         except ConflictError:
             if is_last:
                 raise
         except RuleBrokenError as error:
-            if is_last or error.name not in policy.retried_rules:
+            if is_last or error.name not in self._policy.retried_rules:
                 raise
         else:
-            return result
-        failures += 1
-        await asyncio.sleep(policy.pause_s(failures))
+            return True
+        self._failures += 1
+        await asyncio.sleep(self._policy.pause_s(self._failures))
+        return False
 
 
 def _as_names(names: Iterable[str]) -> frozenset[str]:

@@ -17,9 +17,8 @@ from eventsource.aggregates.conflicts import explain
 from eventsource.aggregates.context import current_metadata
 from eventsource.aggregates.decision_state import DecisionState
 from eventsource.aggregates.errors import AggregateNotFoundError, UnitOfWorkClosedError
-from eventsource.aggregates.loader import Loader
+from eventsource.aggregates.loader import Loader, ReadSet
 from eventsource.aggregates.periods import PeriodAggregate
-from eventsource.aggregates.read_set import ReadSet
 from eventsource.events.content import EventContent
 from eventsource.events.event import NewEvent, check_event_subject, check_is_event
 from eventsource.events.plain_call import check_is_plain
@@ -74,7 +73,7 @@ class UnitOfWork:
 
         loader: Where aggregates come from; by default from the events in the store.
 
-        readings: What earlier attempts at the same decision have read; it brings its own *loader*.
+        read_set: What earlier attempts at the same decision have read; it brings its own *loader*.
     """
 
     def __init__(
@@ -83,11 +82,11 @@ class UnitOfWork:
         *,
         metadata: Metadata | None = None,
         loader: Loader | None = None,
-        readings: ReadSet | None = None,
+        read_set: ReadSet | None = None,
     ) -> None:
         self._store = store
         self._metadata = metadata
-        self._readings = readings or ReadSet(store, loader or Loader(store), are_kept=False)
+        self._read_set = read_set or ReadSet(store, loader or Loader(store), are_kept=False)
         # Several reads can run at once; of the same thing the second one waits.
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._aggregates: dict[str, Aggregate] = {}
@@ -152,7 +151,7 @@ class UnitOfWork:
         subject = aggregate_class.subject_of(id)
         async with self._locks[subject]:
             if subject not in self._aggregates and subject not in self._places:
-                aggregate = await self._readings.aggregate(aggregate_class, id)
+                aggregate = await self._read_set.aggregate(aggregate_class, id)
                 self.add(aggregate)
                 self._places[subject] = aggregate.subject
                 if aggregate.version == 0:
@@ -247,7 +246,7 @@ class UnitOfWork:
         key = (type(state), state.selection)
         async with self._locks[key]:
             if key not in self._states:
-                self._states[key] = await self._readings.state(state)
+                self._states[key] = await self._read_set.state(state)
         found = self._states[key]
         assert isinstance(found, type(state))  # noqa: S101  it is part of the key
         return found
@@ -404,7 +403,7 @@ class UnitOfWork:
         for aggregate, count in sent.aggregates:
             own = list(itertools.islice(committed, count))
             aggregate.mark_committed(own[-1].id)
-        self._readings.loader.committed(*self._aggregates.values(), events=recorded)
+        self._read_set.loader.committed(*self._aggregates.values(), events=recorded)
         return recorded
 
     def _to_send(self, idempotency_key: str | None) -> _Sent | None:

@@ -306,6 +306,7 @@ async def test_one_that_is_ahead_of_a_restored_store_is_none(kept: InMemorySnaps
         accounts = Repository(Account, inner, snapshots=snapshots)
         for _ in range(12):
             await accounts.execute("1", Account.deposit, 100)
+            await snapshots.settle()
         await accounts.load("1")
         await snapshots.settle()
         assert only(kept).version > 11
